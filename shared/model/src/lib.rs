@@ -1,1 +1,12 @@
-//! Map of the crate.
+//! What the API means: wire types, operator configuration, defaults, validation, the normalized cluster. Pure: values in, values out; no
+//! client, clock or randomness.
+//!
+//! ```text
+//! raw JSON ─► api (wire types) ─► default ─► validate ─► cluster (what it means) ─► planner
+//!             config (operator's parameters) ──┴────────────┘      names · units · secret
+//! ```
+
+pub mod api;
+pub mod config;
+pub mod finding;
+pub mod secret;

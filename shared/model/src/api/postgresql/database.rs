@@ -1,0 +1,113 @@
+//! `postgresql`, `patroni` and `preparedDatabases`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{null_is_default, null_values_are_default};
+
+/// Version and parameters of the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PostgresqlParam {
+    /// Major version. Filled in with the operator's target version; raising it upgrades the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
+    pub version: Option<String>,
+    /// Server parameters; all values are texts.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Settings of Patroni. Absent or 0: Patroni's own default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Patroni {
+    /// Options of initdb; they matter once.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub initdb: BTreeMap<String, String>,
+    /// Lines of pg_hba.conf, instead of the image's.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub pg_hba: Vec<String>,
+    /// Life of the leader's lease, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// Pause between two rounds, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loop_wait: Option<u32>,
+    /// Patience with the store and Postgres, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_timeout: Option<u32>,
+    /// Bytes a replica may lag behind and still become primary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum_lag_on_failover: Option<i64>,
+    /// Replication slots that outlive a failover: name to properties.
+    #[serde(
+        default,
+        deserialize_with = "null_values_are_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub slots: BTreeMap<String, BTreeMap<String, String>>,
+    /// Commit waits for a replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synchronous_mode: Option<bool>,
+    /// And refuses writes when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synchronous_mode_strict: Option<bool>,
+    /// Replicas that a commit waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synchronous_node_count: Option<u32>,
+    /// Keep the primary when the store is away and all members answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failsafe_mode: Option<bool>,
+}
+
+/// A database with owner, writer and reader roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreparedDatabase {
+    /// Its schemas. None: one called `data`.
+    #[serde(
+        rename = "schemas",
+        default,
+        deserialize_with = "null_values_are_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub schemas: BTreeMap<String, PreparedSchema>,
+    /// Also roles that can log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_users: Option<bool>,
+    /// Extensions: name to schema.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub extensions: BTreeMap<String, String>,
+    /// Namespace of the users' secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_namespace: Option<String>,
+}
+
+/// A schema of a prepared database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreparedSchema {
+    /// Owner, writer and reader roles of the schema. Absent: yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_roles: Option<bool>,
+    /// Also roles that can log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_users: Option<bool>,
+}
