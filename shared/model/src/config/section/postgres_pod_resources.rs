@@ -1,0 +1,24 @@
+//! Parameters of the group `postgres_pod_resources`.  // table
+
+section! {
+    /// Resources of the Postgres container where the manifest is silent, and limits on what it may say. Empty,
+    /// `0` and `null` mean none.
+    PostgresPodResources as postgres_pod_resources {
+        /// CPU request where the manifest has none.
+        default_cpu_request: Option<String> = "" => Pods [cpu()];
+        /// Memory request where the manifest has none.
+        default_memory_request: Option<String> = "" => Pods [memory()];
+        /// CPU limit where the manifest has none.
+        default_cpu_limit: Option<String> = "" => Pods [cpu()];
+        /// Memory limit where the manifest has none.
+        default_memory_limit: Option<String> = "" => Pods [memory()];
+        /// CPU limits below this are raised to it.
+        min_cpu_limit: Option<String> = "" => Pods [cpu()];
+        /// Memory limits below this are raised to it.
+        min_memory_limit: Option<String> = "" => Pods [memory()];
+        /// CPU requests above this are cut to it.
+        max_cpu_request: Option<String> = "" => Pods [cpu()];
+        /// Memory requests above this are cut to it.
+        max_memory_request: Option<String> = "" => Pods [memory()];
+    }
+}
