@@ -1,0 +1,219 @@
+//! Patroni's REST API: one client for all clusters, a short timeout on every call and a bound on every answer. Lives here: how to ask.
+//! Must not: when to ask, or what an answer means for the cluster (planner).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub mod wire;
+
+use wire::{ClusterAnswer, MemberAnswer};
+
+/// Where every member's REST API listens.
+const PORT: u16 = 8008;
+/// A member that does not accept a connection within this time is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A member answers from memory, or asks the API server once: seconds mean that it hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// A change of the configuration writes to the API server and is waited for.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is read: the history of a cluster of many timelines is a few ten kilobytes.
+const MAX_BODY: usize = 1 << 20;
+
+/// A call to Patroni did not succeed. None of these says that Postgres is down.
+#[derive(Debug, thiserror::Error)]
+pub enum PatroniError {
+    #[error("cannot reach patroni at {at} for {call}: {source}")]
+    Unreachable {
+        at: IpAddr,
+        call: &'static str,
+        source: hyper_util::client::legacy::Error,
+    },
+    #[error("patroni at {at} did not answer {call} within {}s", limit.as_secs())]
+    TimedOut {
+        at: IpAddr,
+        call: &'static str,
+        limit: Duration,
+    },
+    #[error("patroni at {at} refused {call} with status {status}: {message}")]
+    Refused {
+        at: IpAddr,
+        call: &'static str,
+        status: StatusCode,
+        message: String,
+    },
+    #[error("cannot read the answer of patroni at {at} to {call}: {message}")]
+    Unreadable {
+        at: IpAddr,
+        call: &'static str,
+        message: String,
+    },
+}
+
+/// The client: a pool of connections that are kept alive, shared by all clusters. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Patroni {
+    http: Client<HttpConnector, Full<Bytes>>,
+    port: u16,
+}
+
+/// One call, named for errors.
+struct Call {
+    at: IpAddr,
+    method: Method,
+    path: &'static str,
+    name: &'static str,
+    body: Bytes,
+    limit: Duration,
+}
+
+impl Default for Patroni {
+    fn default() -> Self {
+        Self::at_port(PORT)
+    }
+}
+
+impl Patroni {
+    /// A client for members that listen elsewhere; tests have no pod addresses of their own.
+    pub fn at_port(port: u16) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let http = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        Self { http, port }
+    }
+
+    /// `GET /cluster`: every member as the asked one sees it.
+    pub async fn cluster(&self, at: IpAddr) -> Result<ClusterAnswer, PatroniError> {
+        self.read(at, "/cluster", "GET /cluster").await
+    }
+
+    /// `GET /patroni`: the asked member itself. Answers with the same body whatever its health, so every status counts.
+    pub async fn member(&self, at: IpAddr) -> Result<MemberAnswer, PatroniError> {
+        self.read(at, "/patroni", "GET /patroni").await
+    }
+
+    /// `GET /config`: the dynamic configuration; JSON, because operators and people put anything in it.
+    pub async fn config(&self, at: IpAddr) -> Result<Value, PatroniError> {
+        self.read(at, "/config", "GET /config").await
+    }
+
+    /// `PATCH /config`: merges `patch` into the dynamic configuration; null removes a key. Idempotent.
+    pub async fn patch_config(&self, at: IpAddr, patch: &Value) -> Result<(), PatroniError> {
+        let call = Call {
+            at,
+            method: Method::PATCH,
+            path: "/config",
+            name: "PATCH /config",
+            body: Bytes::from(patch.to_string()),
+            limit: WRITE_TIMEOUT,
+        };
+        self.send(call).await.map(drop)
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        at: IpAddr,
+        path: &'static str,
+        name: &'static str,
+    ) -> Result<T, PatroniError> {
+        let call = Call {
+            at,
+            method: Method::GET,
+            path,
+            name,
+            body: Bytes::new(),
+            limit: READ_TIMEOUT,
+        };
+        let body = self.send(call).await?;
+        serde_json::from_slice(&body).map_err(|error| PatroniError::Unreadable {
+            at,
+            call: name,
+            message: error.to_string(),
+        })
+    }
+
+    async fn send(&self, call: Call) -> Result<Bytes, PatroniError> {
+        let (at, name, limit) = (call.at, call.name, call.limit);
+        tokio::time::timeout(limit, self.exchange(call))
+            .await
+            .unwrap_or(Err(PatroniError::TimedOut {
+                at,
+                call: name,
+                limit,
+            }))
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Bytes, PatroniError> {
+        let (at, name) = (call.at, call.name);
+        let unreadable = |message: String| PatroniError::Unreadable {
+            at,
+            call: name,
+            message,
+        };
+        let request = self
+            .request(call)
+            .map_err(|error| unreadable(error.to_string()))?;
+        let answer = self
+            .http
+            .request(request)
+            .await
+            .map_err(|source| PatroniError::Unreachable {
+                at,
+                call: name,
+                source,
+            })?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_BODY)
+            .collect()
+            .await
+            .map_err(|error| unreadable(error.to_string()))?
+            .to_bytes();
+        if accepts(name, status) {
+            return Ok(body);
+        }
+        let message = String::from_utf8_lossy(&body).chars().take(200).collect();
+        Err(PatroniError::Refused {
+            at,
+            call: name,
+            status,
+            message,
+        })
+    }
+
+    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let Call {
+            at,
+            method,
+            path,
+            name: _,
+            body,
+            limit: _,
+        } = call;
+        let authority = std::net::SocketAddr::new(at, self.port);
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{authority}{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+    }
+}
+
+/// `GET /patroni` tells the member's health by its status code and still sends the body; everywhere else only 2xx is success.
+fn accepts(call: &str, status: StatusCode) -> bool {
+    status.is_success() || (call == "GET /patroni" && status == StatusCode::SERVICE_UNAVAILABLE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use wire::Lag;
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Answers one request with these bytes and gives back what was asked.
+async fn answer_once(answer: String) -> (Patroni, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = vec![0; 4096];
+        let read = stream.read(&mut buffer).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    });
+    (Patroni::at_port(port), asked)
+}
+
+fn json(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.0 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn members_are_read_with_every_form_of_lag() {
+    let body = r#"{"members":[
+        {"name":"c-0","role":"leader","state":"running","api_url":"http://10.0.0.1:8008/patroni","host":"10.0.0.1","port":5432,"timeline":3},
+        {"name":"c-1","role":"replica","state":"streaming","timeline":3,"lag":42,"pending_restart":true},
+        {"name":"c-2","role":"replica","state":"starting","lag":"unknown"}],"scope":"c"}"#;
+    let (patroni, asked) = answer_once(json("200 OK", body)).await;
+    let answer = patroni.cluster(LOCAL).await.unwrap();
+    let lags: Vec<Lag> = answer.members.iter().map(|member| member.lag).collect();
+    assert_eq!(lags, [Lag::Absent, Lag::Bytes(42), Lag::Unknown]);
+    assert!(answer.members[1].pending_restart && !answer.pause);
+    assert!(asked.await.unwrap().starts_with("GET /cluster HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn an_unhealthy_member_still_tells_its_state() {
+    let body = r#"{"state":"starting","role":"replica","server_version":170005}"#;
+    let (patroni, _) = answer_once(json("503 Service Unavailable", body)).await;
+    let member = patroni.member(LOCAL).await.unwrap();
+    assert_eq!(
+        (member.state.as_str(), member.server_version),
+        ("starting", Some(170_005))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_patch_carries_patronis_words() {
+    let (patroni, asked) = answer_once(json("400 Bad Request", "invalid ttl")).await;
+    let error = patroni
+        .patch_config(LOCAL, &serde_json::json!({"ttl": 1}))
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, PatroniError::Refused { status, message, .. }
+        if *status == StatusCode::BAD_REQUEST && message == "invalid ttl"));
+    assert!(asked.await.unwrap().ends_with(r#"{"ttl":1}"#));
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off() {
+    let body = " ".repeat(MAX_BODY + 1);
+    let (patroni, _) = answer_once(json("200 OK", &body)).await;
+    let error = patroni.config(LOCAL).await.unwrap_err();
+    assert!(matches!(error, PatroniError::Unreadable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unreachable() {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = Patroni::at_port(port).cluster(LOCAL).await.unwrap_err();
+    assert!(matches!(error, PatroniError::Unreachable { .. }), "{error}");
+}

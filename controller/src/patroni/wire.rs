@@ -1,0 +1,67 @@
+//! What Patroni answers, as far as we read it. Lives here: wire types that tolerate every version from 2 to 4. Must not: judgement.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Answer of `GET /cluster`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ClusterAnswer {
+    #[serde(default)]
+    pub members: Vec<ClusterMember>,
+    /// Patroni 3 and later: nobody promotes or demotes by itself.
+    #[serde(default)]
+    pub pause: bool,
+}
+
+/// One line of `GET /cluster`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ClusterMember {
+    pub name: String,
+    /// `leader`, `standby_leader`, `replica`, `sync_standby`, `quorum_standby`; `master` in Patroni 2.
+    #[serde(default)]
+    pub role: String,
+    /// `running`, `streaming`, `in archive recovery`, `starting`, `creating replica`, `stopped`, `crashed`, ...
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub timeline: Option<i64>,
+    #[serde(default, deserialize_with = "lag")]
+    pub lag: Lag,
+    #[serde(default)]
+    pub pending_restart: bool,
+}
+
+/// How far a replica is behind, as reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lag {
+    /// The leader's line has none.
+    #[default]
+    Absent,
+    Bytes(u64),
+    /// Patroni says `unknown`: it has not seen the member lately.
+    Unknown,
+}
+
+/// Answer of `GET /patroni`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct MemberAnswer {
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub role: String,
+    /// 150004 means 15.4.
+    #[serde(default)]
+    pub server_version: Option<u32>,
+    #[serde(default)]
+    pub pending_restart: bool,
+    #[serde(default)]
+    pub cluster_unlocked: bool,
+}
+
+fn lag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Lag, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(bytes) => bytes.as_u64().map_or(Lag::Unknown, Lag::Bytes),
+        Value::Null => Lag::Absent,
+        _ => Lag::Unknown,
+    })
+}

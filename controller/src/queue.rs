@@ -1,0 +1,226 @@
+//! Which cluster is next. Lives here: two lanes (edits before resyncs), at most one turn per cluster at a time, timed wake-ups, and
+//! merging of wake-ups that come while a cluster waits or runs. Must not: why a cluster is woken, or what is done in its turn.
+//!
+//! Own code rather than `kube::runtime::Controller`, whose scheduler has one lane: a resync of a thousand clusters would go before an edit.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::cluster_ref::ClusterRef;
+
+/// How urgent a wake-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Somebody or something changed.
+    Edit,
+    /// The time has come to look again.
+    Resync,
+}
+
+/// The clusters that want a turn. Cheap to clone; all clones are one queue.
+#[derive(Debug, Clone, Default)]
+pub struct Queue {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    edits: VecDeque<ClusterRef>,
+    resyncs: VecDeque<ClusterRef>,
+    clusters: HashMap<ClusterRef, Entry>,
+    timers: BTreeSet<(Instant, ClusterRef)>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    waiting: Option<Lane>,
+    running: bool,
+    timer: Option<Instant>,
+}
+
+/// A cluster's turn: nobody else gets this cluster until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    pub cluster: ClusterRef,
+    pub lane: Lane,
+    queue: Queue,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.queue.finish(&self.cluster);
+    }
+}
+
+impl Queue {
+    /// Asks for a turn. Merges with a wake-up that waits already; one that comes during the cluster's turn gives it another turn.
+    pub fn wake(&self, cluster: &ClusterRef, lane: Lane) {
+        self.locked().wake(cluster, lane);
+        self.changed.notify_one();
+    }
+
+    /// Asks for a turn at this time, in the lane of resyncs. Of several wishes the earliest counts; a turn taken meanwhile fulfils it.
+    pub fn wake_at(&self, cluster: &ClusterRef, at: Instant) {
+        self.locked().wake_at(cluster, at);
+        self.changed.notify_one();
+    }
+
+    /// Forgets a cluster that is gone.
+    pub fn forget(&self, cluster: &ClusterRef) {
+        self.locked().clear_timer(cluster);
+    }
+
+    /// The next turn; waits until there is one.
+    pub async fn next(&self) -> Turn {
+        loop {
+            let next_timer = {
+                let mut state = self.locked();
+                state.fire(Instant::now());
+                if let Some((cluster, lane)) = state.take() {
+                    return Turn {
+                        cluster,
+                        lane,
+                        queue: self.clone(),
+                    };
+                }
+                state.timers.first().map(|(at, _)| *at)
+            };
+            match next_timer {
+                Some(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// How many clusters wait for a turn, edits first.
+    pub fn waiting(&self) -> (usize, usize) {
+        let state = self.locked();
+        let waiting = |wanted| {
+            state
+                .clusters
+                .values()
+                .filter(|entry| entry.waiting == Some(wanted))
+                .count()
+        };
+        (waiting(Lane::Edit), waiting(Lane::Resync))
+    }
+
+    fn finish(&self, cluster: &ClusterRef) {
+        self.locked().finish(cluster);
+        self.changed.notify_one();
+    }
+
+    /// A panic while the lock was held cannot leave the state half changed: every method below completes its change before it can panic.
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake(&mut self, cluster: &ClusterRef, lane: Lane) {
+        let entry = self.clusters.entry(cluster.clone()).or_default();
+        let more_urgent = entry.waiting.is_none_or(|waiting| lane < waiting);
+        if !more_urgent {
+            return;
+        }
+        entry.waiting = Some(lane);
+        if !entry.running {
+            self.enqueue(cluster.clone(), lane);
+        }
+    }
+
+    /// A cluster that moves up a lane stays in the lower one too; `take` skips what is no longer true.
+    fn enqueue(&mut self, cluster: ClusterRef, lane: Lane) {
+        match lane {
+            Lane::Edit => self.edits.push_back(cluster),
+            Lane::Resync => self.resyncs.push_back(cluster),
+        }
+    }
+
+    fn wake_at(&mut self, cluster: &ClusterRef, at: Instant) {
+        let entry = self.clusters.entry(cluster.clone()).or_default();
+        if entry.timer.is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        let replaced = entry.timer.replace(at);
+        if let Some(later) = replaced {
+            self.timers.remove(&(later, cluster.clone()));
+        }
+        self.timers.insert((at, cluster.clone()));
+    }
+
+    fn clear_timer(&mut self, cluster: &ClusterRef) {
+        if let Some(entry) = self.clusters.get_mut(cluster)
+            && let Some(at) = entry.timer.take()
+        {
+            self.timers.remove(&(at, cluster.clone()));
+        }
+        self.drop_idle(cluster);
+    }
+
+    fn fire(&mut self, now: Instant) {
+        while let Some((at, _)) = self.timers.first() {
+            if *at > now {
+                return;
+            }
+            if let Some((_, cluster)) = self.timers.pop_first() {
+                if let Some(entry) = self.clusters.get_mut(&cluster) {
+                    entry.timer = None;
+                }
+                self.wake(&cluster, Lane::Resync);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(ClusterRef, Lane)> {
+        loop {
+            let (cluster, lane) = match self.edits.pop_front() {
+                Some(cluster) => (cluster, Lane::Edit),
+                None => (self.resyncs.pop_front()?, Lane::Resync),
+            };
+            let Some(entry) = self.clusters.get_mut(&cluster) else {
+                continue;
+            };
+            if entry.running || entry.waiting != Some(lane) {
+                continue;
+            }
+            entry.waiting = None;
+            entry.running = true;
+            if let Some(at) = entry.timer.take() {
+                self.timers.remove(&(at, cluster.clone()));
+            }
+            return Some((cluster, lane));
+        }
+    }
+
+    fn finish(&mut self, cluster: &ClusterRef) {
+        let Some(entry) = self.clusters.get_mut(cluster) else {
+            return;
+        };
+        entry.running = false;
+        if let Some(lane) = entry.waiting {
+            self.enqueue(cluster.clone(), lane);
+        }
+        self.drop_idle(cluster);
+    }
+
+    fn drop_idle(&mut self, cluster: &ClusterRef) {
+        let idle = self
+            .clusters
+            .get(cluster)
+            .is_some_and(|entry| !entry.running && entry.waiting.is_none() && entry.timer.is_none());
+        if idle {
+            self.clusters.remove(cluster);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::*;
+
+fn cluster(name: &str) -> ClusterRef {
+    ClusterRef::new("default", name)
+}
+
+fn now_or_never(queue: &Queue) -> Option<Turn> {
+    queue.next().now_or_never()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_goes_before_resyncs_that_came_first() {
+    let queue = Queue::default();
+    for name in ["a", "b", "c"] {
+        queue.wake(&cluster(name), Lane::Resync);
+    }
+    queue.wake(&cluster("d"), Lane::Edit);
+    queue.wake(&cluster("c"), Lane::Edit);
+    let mut order = Vec::new();
+    while let Some(turn) = now_or_never(&queue) {
+        order.push((turn.cluster.name.clone(), turn.lane));
+    }
+    let names: Vec<&str> = order.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["d", "c", "a", "b"]);
+    assert_eq!(order[1].1, Lane::Edit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_has_one_turn_at_a_time_and_another_when_woken_meanwhile() {
+    let queue = Queue::default();
+    queue.wake(&cluster("a"), Lane::Edit);
+    let turn = queue.next().await;
+    queue.wake(&cluster("a"), Lane::Resync);
+    queue.wake(&cluster("a"), Lane::Edit);
+    assert!(now_or_never(&queue).is_none());
+    assert_eq!(queue.waiting(), (1, 0));
+    drop(turn);
+    assert_eq!(now_or_never(&queue).unwrap().lane, Lane::Edit);
+    assert!(now_or_never(&queue).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_timers_the_earlier_counts_and_a_turn_clears_it() {
+    let queue = Queue::default();
+    let start = Instant::now();
+    queue.wake_at(&cluster("a"), start + Duration::from_secs(60));
+    queue.wake_at(&cluster("a"), start + Duration::from_secs(5));
+    queue.wake_at(&cluster("a"), start + Duration::from_secs(30));
+    let turn = queue.next().await;
+    assert_eq!((start.elapsed().as_secs(), turn.lane), (5, Lane::Resync));
+    drop(turn);
+    tokio::time::advance(Duration::from_secs(120)).await;
+    assert!(now_or_never(&queue).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_up_reaches_one_who_waits_already() {
+    let queue = Queue::default();
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.next().await.cluster.name.clone() }
+    });
+    tokio::task::yield_now().await;
+    queue.wake(&cluster("late"), Lane::Edit);
+    assert_eq!(waiting.await.unwrap(), "late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_about_clusters_that_want_nothing() {
+    let queue = Queue::default();
+    queue.wake(&cluster("a"), Lane::Edit);
+    queue.wake_at(&cluster("b"), Instant::now() + Duration::from_secs(9));
+    drop(queue.next().await);
+    queue.forget(&cluster("b"));
+    let state = queue.locked();
+    assert!(state.clusters.is_empty() && state.timers.is_empty(), "{state:?}");
+}
