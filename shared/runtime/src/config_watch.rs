@@ -1,0 +1,221 @@
+//! Follows the operator's configuration while the process runs: the last good one stays in force, whatever happens to its source.
+//!
+//! Not here: what the parameters mean and how they are read (`pgherd_model::config`).
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use pgherd_model::config::{ConfigError, Finding, Form, OperatorConfig, source};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::readiness::Gate;
+use crate::shutdown::Shutdown;
+use crate::tasks::chain;
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// Nowhere: compiled defaults.
+    Defaults,
+    /// A ConfigMap.
+    ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// An OperatorConfiguration.
+    OperatorConfiguration {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What is in force, and what is wrong with the source, if anything.
+#[derive(Debug, Clone)]
+pub struct ConfigState {
+    /// The last good configuration; compiled defaults of the source's form until [`Self::is_loaded`].
+    pub config: Arc<OperatorConfig>,
+    /// The source's version that `config` was read from; none for compiled defaults.
+    pub version: Option<String>,
+    /// What is worth knowing about `config`.
+    pub findings: Vec<Finding>,
+    /// Why the source's present content is not in force. Empty when it is.
+    pub problems: Vec<String>,
+    loaded: bool,
+}
+
+impl ConfigState {
+    /// Compiled defaults, on purpose.
+    pub fn defaults() -> Self {
+        Self { loaded: true, ..Self::before(Form::ConfigMap) }
+    }
+
+    /// Has a good configuration been read (or is none wanted)?
+    pub fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    fn before(form: Form) -> Self {
+        Self {
+            config: Arc::new(OperatorConfig::default_for(form)),
+            version: None,
+            findings: Vec::new(),
+            problems: Vec::new(),
+            loaded: false,
+        }
+    }
+}
+
+impl ConfigSource {
+    fn form(&self) -> Form {
+        match self {
+            Self::OperatorConfiguration { .. } => Form::Crd,
+            Self::ConfigMap { .. } | Self::Defaults => Form::ConfigMap,
+        }
+    }
+}
+
+impl fmt::Display for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Defaults => f.write_str("compiled defaults"),
+            Self::ConfigMap { namespace, name } => write!(f, "ConfigMap {namespace}/{name}"),
+            Self::OperatorConfiguration { namespace, name } => write!(f, "OperatorConfiguration {namespace}/{name}"),
+        }
+    }
+}
+
+/// Follows `source`. The receiver always has a value; `gate` opens with the first good one. The future is the task that does the work:
+/// it ends when shutdown begins.
+pub fn watch(
+    client: Client,
+    source: ConfigSource,
+    operator_namespace: String,
+    gate: Gate,
+    shutdown: Shutdown,
+) -> (watch::Receiver<ConfigState>, impl Future<Output = Result<(), std::convert::Infallible>> + Send + 'static) {
+    let first = match source {
+        ConfigSource::Defaults => ConfigState::defaults(),
+        _ => ConfigState::before(source.form()),
+    };
+    let (sender, receiver) = watch::channel(first);
+    let follower = Follower { source, operator_namespace, gate, sender };
+    let task = async move {
+        let followed = follower.run(client);
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = followed => {}
+        }
+        Ok(())
+    };
+    (receiver, task)
+}
+
+struct Follower {
+    source: ConfigSource,
+    operator_namespace: String,
+    gate: Gate,
+    sender: watch::Sender<ConfigState>,
+}
+
+impl Follower {
+    async fn run(&self, client: Client) {
+        match &self.source {
+            ConfigSource::Defaults => {
+                self.gate.open();
+                std::future::pending().await
+            }
+            ConfigSource::ConfigMap { namespace, name } => {
+                let objects = objects(Api::<ConfigMap>::namespaced(client, namespace), name);
+                self.follow(objects, |map| {
+                    source::from_config_map(&map.data.clone().unwrap_or_default(), &self.operator_namespace)
+                })
+                .await;
+            }
+            ConfigSource::OperatorConfiguration { namespace, name } => {
+                let api = Api::<DynamicObject>::namespaced_with(client, namespace, &operator_configurations());
+                self.follow(objects(api, name), |object| {
+                    source::from_object(&object.data, &self.operator_namespace)
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Errors of the stream come with kube's backoff (up to 30 s), so nothing here loops hot.
+    async fn follow<K: ResourceExt>(
+        &self,
+        objects: impl Stream<Item = watcher::Result<Option<K>>>,
+        read: impl Fn(&K) -> source::Outcome,
+    ) {
+        pin_mut!(objects);
+        while let Some(next) = objects.next().await {
+            match next {
+                Ok(Some(object)) => self.settle(object.resource_version(), read(&object)),
+                Ok(None) => self.reject(vec![format!("{} is not there", self.source)]),
+                Err(err) => self.reject(vec![format!("cannot watch {}: {}", self.source, chain(&err))]),
+            }
+        }
+    }
+
+    /// Takes a good configuration into force, or says why the source's content is not.
+    fn settle(&self, version: Option<String>, outcome: source::Outcome) {
+        let (config, findings) = match outcome {
+            Ok(good) => good,
+            Err(errors) => return self.reject(errors.iter().map(ConfigError::to_string).collect()),
+        };
+        for finding in &findings {
+            warn!(source = %self.source, path = %finding.path, finding = %finding.message, "operator configuration");
+        }
+        let version_shown = version.clone().unwrap_or_default();
+        info!(source = %self.source, version = version_shown, "operator configuration is in force");
+        let config = Arc::new(config);
+        self.sender.send_replace(ConfigState { config, version, findings, problems: Vec::new(), loaded: true });
+        self.gate.open();
+    }
+
+    /// Keeps what is in force. Says a problem once, not at each retry.
+    fn reject(&self, problems: Vec<String>) {
+        let changed = self.sender.send_if_modified(|state| {
+            let changed = state.problems != problems;
+            state.problems.clone_from(&problems);
+            changed
+        });
+        if !changed {
+            return;
+        }
+        let loaded = self.sender.borrow().loaded;
+        for problem in &problems {
+            warn!(source = %self.source, %problem, last_good_in_force = loaded, "operator configuration is not taken over");
+        }
+        if !loaded {
+            self.gate.close(problems.join("; "));
+        }
+    }
+}
+
+/// The kind OperatorConfiguration, read as JSON: the parser wants to see what is really written.
+fn operator_configurations() -> ApiResource {
+    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "OperatorConfiguration");
+    ApiResource::from_gvk_with_plural(&kind, "operatorconfigurations")
+}
+
+fn objects<K>(api: Api<K>, name: &str) -> impl Stream<Item = watcher::Result<Option<K>>> + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    watcher::watch_object(api, name).default_backoff()
+}
+
+#[cfg(test)]
+mod tests;
