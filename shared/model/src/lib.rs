@@ -9,4 +9,5 @@
 pub mod api;
 pub mod config;
 pub mod finding;
+pub mod names;
 pub mod secret;

@@ -1,0 +1,70 @@
+//! How pure code reports on a manifest: what is worth knowing, and what is wrong. Lives here: the two types. Who logs them, makes events of
+//! them or shows them to a user is decided by the programs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Something a human may want to know: a value was raised, a setting is ignored, a name is deprecated.
+///
+/// Never holds a secret: the texts go to logs, events and admission warnings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    /// One word for machines: the reason of the event that comes of it, as in `ResourceLimits`.
+    pub reason: String,
+    /// Path of the field that it speaks of, as in `spec.resources.limits.cpu`; empty for the whole object.
+    pub path: String,
+    /// One sentence, lower case, no full stop: what is, and what is done instead.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about a field.
+    pub fn new(reason: impl Into<String>, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+/// Something in a manifest that cannot be accepted.
+///
+/// Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Violation {
+    /// Path of the field, as in `spec.users.app`. First, so that violations sort by it.
+    pub path: String,
+    /// The rule in the catalogue, as in `PGV-017`.
+    pub rule: &'static str,
+    /// One sentence, lower case, no full stop: what is wrong, the value, and what is allowed.
+    pub message: String,
+}
+
+impl Violation {
+    /// A violation of a rule.
+    pub fn new(rule: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            rule,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.path, self.message, self.rule)
+    }
+}

@@ -1,0 +1,39 @@
+//! Annotations with a fixed name, and the finalizer (zalando-behaviour 1.1, appendix F). Those with a configurable name are in the
+//! operator's configuration.
+
+/// Finalizer on a `postgresql`: its objects are removed before it goes.
+pub const FINALIZER: &str = "postgres-operator.acid.zalan.do";
+
+/// On a `postgresql`: the id of the operator that manages it; absent for the operator without id.
+pub const CONTROLLER: &str = "acid.zalan.do/controller";
+/// On a pod: it must be recreated. Read and written so that a roll can be handed over between operators.
+pub const ROLLING_UPDATE_REQUIRED: &str = "zalando-postgres-operator-rolling-update-required";
+/// On a `postgresql`: time of the last major upgrade that worked.
+pub const MAJOR_UPGRADE_SUCCESS: &str = "last-major-upgrade-success";
+/// On a `postgresql`: time of a major upgrade that failed; while it is there no other is tried.
+pub const MAJOR_UPGRADE_FAILURE: &str = "last-major-upgrade-failure";
+
+/// On pods: role for kube2iam.
+pub const AWS_ROLE: &str = "iam.amazonaws.com/role";
+/// On the pods' service account: role for IRSA.
+pub const AWS_ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
+/// On load balancer services: the names for external-dns.
+pub const EXTERNAL_DNS_HOSTNAME: &str = "external-dns.alpha.kubernetes.io/hostname";
+/// On event streams: CPU.
+pub const STREAM_CPU: &str = "fes.zalando.org/FES_CPU";
+/// On event streams: memory.
+pub const STREAM_MEMORY: &str = "fes.zalando.org/FES_MEMORY";
+
+/// On a `postgresql`: `live`, `observe` or `paused`.
+pub const MODE: &str = "pgherd.io/mode";
+/// On what pgherd applies: hash of what was last applied, so that an unchanged object costs no request.
+pub const APPLIED_HASH: &str = "pgherd.io/applied";
+/// On a StatefulSet: hash of the inputs of its pod template.
+pub const TEMPLATE_INPUTS: &str = "pgherd.io/template-inputs";
+/// On a StatefulSet: version of the builder that made its pod template.
+pub const TEMPLATE_BUILDER: &str = "pgherd.io/template-builder";
+
+/// Date format of the deletion gate, and of major upgrade annotations in full.
+pub const DATE_FORMAT: &str = "%Y-%m-%d";
+/// Time format of the major upgrade annotations, in UTC.
+pub const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
