@@ -12,21 +12,30 @@
 mod check;
 pub mod choice;
 pub mod compound;
+pub mod environment;
+mod object;
 mod outcome;
 mod param;
+pub mod reference;
+pub mod render;
 mod retired;
+pub mod schedule;
+pub mod schema;
 mod section;
 pub mod source;
 pub mod template;
 mod text;
 mod value;
+mod view;
 
 pub use crate::finding::Finding;
 pub use choice::{
     BackupProvider, ClaimFate, PodManagement, PoolerMode, ReadinessMerge, ResizeMode, TrafficPolicy,
     UpgradeMode,
 };
-pub use compound::{ClaimRetention, InfrastructureRole, MajorVersion, NamespacedName};
+pub use compound::{ClaimRetention, InfrastructureRole, NamespacedName};
+pub use environment::{Overrides, Watch};
+pub use object::{OperatorConfiguration, OperatorConfigurationStatus};
 pub use outcome::{ConfigError, FindingKind};
 pub use param::{Affects, Form, Forms, Kind, Param, Width};
 pub use section::{

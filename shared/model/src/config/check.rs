@@ -2,55 +2,52 @@
 //!
 //! Not here: reading them (`source`).
 
+use regex_lite::Regex;
 use serde_json::Value;
 
 use super::param::{Form, Kind, Param, Width};
-use super::{ConfigError, Finding, FindingKind, OperatorConfig};
+use super::value::Scope;
+use super::{ConfigError, Finding, FindingKind, OperatorConfig, schedule};
 
 impl Param {
     /// What may be written, in words.
     pub fn allowed(&self) -> String {
-        let range = match (self.min, self.max) {
-            (Some(min), Some(max)) => format!(" from {min} to {max}"),
-            (Some(min), None) => format!(", at least {min}"),
-            (None, Some(max)) => format!(", at most {max}"),
-            (None, None) => String::new(),
+        let text = match self.kind {
+            Kind::Text => "a text",
+            Kind::Switch => "true or false",
+            Kind::Integer(width) => return self.allowed_numbers(width),
+            Kind::Duration => "a duration such as 30s, 10m or 1h30m, longer than 0",
+            Kind::List => "a list of texts",
+            Kind::Map => "key:value items",
+            Kind::OneOf(words) => return format!("one of {}", words.join(", ")),
+            Kind::NamespacedName => "name or namespace/name",
+            Kind::MajorVersion => "a Postgres major version such as 17",
+            Kind::Cpu => "a CPU quantity such as 500m or 1.5",
+            Kind::Memory => "a memory quantity such as 500Mi or 2Gi",
+            Kind::Template(known) => return self.allowed_variables(known),
+            Kind::Schedule => "a cron schedule of five fields",
+            Kind::Windows => "windows such as Sat:01:00-06:00 or 01:00-06:00 (UTC)",
+            Kind::InfrastructureRoles => "definitions with secretname, userkey, passwordkey, rolekey",
+            Kind::ClaimRetention => "when_deleted and when_scaled, each retain or delete",
+            Kind::Containers => "a list of containers",
+            Kind::Probe => "a probe",
+            Kind::Manifest(kind) => return format!("a {kind} as JSON or YAML"),
+            Kind::Expressions => "a list of regular expressions",
         };
-        match self.kind {
-            Kind::Text => "a text".to_owned(),
-            Kind::Switch => "true or false".to_owned(),
-            Kind::Integer(Width::U16 | Width::U32) if self.min.is_none() => {
-                "a whole number, at least 0".to_owned()
-            }
-            Kind::Integer(_) => format!("a whole number{range}"),
-            Kind::Duration => "a duration such as 30s, 10m or 1h30m, longer than 0".to_owned(),
-            Kind::List => "a list of texts".to_owned(),
-            Kind::Map => "key:value items".to_owned(),
-            Kind::OneOf(words) => format!("one of {}", words.join(", ")),
-            Kind::NamespacedName => "name or namespace/name".to_owned(),
-            Kind::MajorVersion => "a Postgres major version such as 17".to_owned(),
-            Kind::Cpu => "a CPU quantity such as 500m or 1.5".to_owned(),
-            Kind::Memory => "a memory quantity such as 500Mi or 2Gi".to_owned(),
-            Kind::Template(known) => self.allowed_variables(known),
-            Kind::Schedule => "five fields, each a number or *, optionally with /step".to_owned(),
-            Kind::Windows => "windows such as Sat:01:00-06:00 or 01:00-06:00 (UTC)".to_owned(),
-            Kind::InfrastructureRoles => {
-                "definitions with secretname, userkey, passwordkey, rolekey".to_owned()
-            }
-            Kind::ClaimRetention => "when_deleted and when_scaled, each retain or delete".to_owned(),
-            Kind::Containers => "a list of containers".to_owned(),
-            Kind::Probe => "a probe".to_owned(),
+        text.to_owned()
+    }
+
+    fn allowed_numbers(&self, width: Width) -> String {
+        let unsigned = matches!(width, Width::U16 | Width::U32).then_some(0);
+        match (self.min.or(unsigned), self.max) {
+            (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
+            (Some(min), None) => format!("a whole number, at least {min}"),
+            (None, Some(max)) => format!("a whole number, at most {max}"),
+            (None, None) => "a whole number".to_owned(),
         }
     }
 
     fn allowed_variables(&self, known: &[&str]) -> String {
-        let braced = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| format!("{{{name}}}"))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
         format!(
             "a name with {}; variables: {}",
             braced(self.required_variables),
@@ -59,27 +56,33 @@ impl Param {
     }
 }
 
-/// The row's own limits on the value that `config` now holds.
-pub(super) fn limits(param: &Param, config: &OperatorConfig) -> Result<(), String> {
-    let value = param.show(config);
-    let text = value.as_str().unwrap_or_default();
-    match param.kind {
-        Kind::Integer(_) => range(param, &value),
-        Kind::Duration if text == "0s" => Err("is not longer than 0".to_owned()),
-        Kind::Cpu | Kind::Memory if !is_none(text) => quantity(text),
-        Kind::Template(known) => variables(text, known, param.required_variables),
-        Kind::Schedule => pattern(param, [text].into_iter()),
-        Kind::Windows => pattern(
-            param,
-            value.as_array().into_iter().flatten().filter_map(Value::as_str),
-        ),
-        _ => Ok(()),
-    }
+fn braced(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| format!("{{{name}}}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-/// Quantities that mean "none".
-fn is_none(text: &str) -> bool {
-    matches!(text, "" | "0" | "null")
+/// The row's own limits on the value that `config` now holds. What is odd but harmless goes to the remarks.
+pub(super) fn limits(param: &Param, config: &OperatorConfig, scope: &mut Scope<'_>) -> Result<(), String> {
+    let value = param.show(config);
+    let text = value.as_str().unwrap_or_default();
+    let items = || value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    match param.kind {
+        Kind::Integer(_) => range(param, &value),
+        Kind::Template(known) => variables(text, known, param.required_variables),
+        Kind::Schedule => schedule::check(text),
+        Kind::Manifest(kind) if !text.is_empty() => manifest(text, kind),
+        Kind::Expressions => {
+            let odd = items().filter(|item| Regex::new(item).is_err());
+            scope
+                .remarks
+                .extend(odd.map(|item| format!("{item:?} matches nothing: it is not a regular expression")));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn range(param: &Param, value: &Value) -> Result<(), String> {
@@ -92,10 +95,6 @@ fn range(param: &Param, value: &Value) -> Result<(), String> {
     if param.max.is_some_and(|max| number > max) {
         return Err("is too large".to_owned());
     }
-    Ok(())
-}
-
-fn quantity(_text: &str) -> Result<(), String> {
     Ok(())
 }
 
@@ -113,48 +112,84 @@ fn variables(text: &str, known: &[&str], required: &[&str]) -> Result<(), String
     }
 }
 
-fn pattern<'v>(param: &Param, mut texts: impl Iterator<Item = &'v str>) -> Result<(), String> {
-    let Some(Ok(expression)) = param.pattern.map(regex_lite::Regex::new) else {
-        return Ok(());
-    };
-    match texts.find(|text| !expression.is_match(text)) {
-        Some(text) => Err(format!("does not have the form it should have: {text:?}")),
-        None => Ok(()),
+fn manifest(text: &str, kind: &str) -> Result<(), String> {
+    let value: Value =
+        serde_yaml::from_str(text).map_err(|error| format!("is neither JSON nor YAML: {error}"))?;
+    match value.get("kind").and_then(Value::as_str) {
+        Some(found) if found == kind => Ok(()),
+        Some(found) => Err(format!("is a {found}")),
+        None => Err("has no kind".to_owned()),
     }
 }
 
-/// Values that count differently than written.
+/// Values that count differently than written, and values that are odd together.
 pub(super) fn adjust(config: &mut OperatorConfig, form: Form) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |kind: FindingKind, name: &str, message: String| {
+        findings.push(Finding::new(kind.reason(), place(name, form), message));
+    };
     let instances = &mut config.connection_pooler.connection_pooler_number_of_instances;
     if form == Form::Crd && *instances < 2 {
         let message = format!("{instances} counts as 2 in this form");
+        find(
+            FindingKind::Adjusted,
+            "connection_pooler_number_of_instances",
+            message,
+        );
         *instances = 2;
-        let path = "configuration.connection_pooler.connection_pooler_number_of_instances";
-        return vec![Finding::new(FindingKind::Adjusted.reason(), path, message)];
     }
-    Vec::new()
+    for key in config.kubernetes.toleration.keys() {
+        if !["key", "operator", "value", "effect"].contains(&key.as_str()) {
+            find(FindingKind::Ignored, "toleration", format!("{key:?} is ignored"));
+        }
+    }
+    let upgrade = &config.major_version_upgrade;
+    if upgrade.minimal_major_version > upgrade.target_major_version {
+        let message = format!(
+            "{} is above target_major_version {}: clusters that it asks to upgrade cannot satisfy it",
+            upgrade.minimal_major_version, upgrade.target_major_version
+        );
+        find(FindingKind::Remark, "minimal_major_version", message);
+    }
+    let users = &config.users;
+    let kept = users.password_rotation_interval.saturating_mul(2);
+    if users.enable_password_rotation && users.password_rotation_user_retention < kept {
+        let message = format!("counts as {kept}, twice password_rotation_interval");
+        find(FindingKind::Remark, "password_rotation_user_retention", message);
+    }
+    findings
+}
+
+fn place(name: &str, form: Form) -> String {
+    super::param(name).map_or_else(|| name.to_owned(), |param| param.place(form))
 }
 
 /// Values that do not go together.
 pub(super) fn conflicts(config: &OperatorConfig, form: Form) -> Vec<ConfigError> {
-    let place = |name: &str| super::param(name).map_or_else(|| name.to_owned(), |param| param.place(form));
-    let conflict = |first: &str, others: &[&str], problem: &str| ConfigError::Conflict {
-        path: place(first),
-        others: others.iter().copied().map(place).collect(),
-        problem: problem.to_owned(),
-    };
     let mut errors = Vec::new();
+    let mut conflict = |first: &str, other: &str, problem: String| {
+        let (path, others) = (place(first, form), vec![place(other, form)]);
+        errors.push(ConfigError::Conflict {
+            path,
+            others,
+            problem,
+        });
+    };
     let (min, max) = (config.general.min_instances, config.general.max_instances);
     if min > 0 && max > 0 && min > max {
-        errors.push(conflict(
+        conflict(
             "min_instances",
-            &["max_instances"],
-            &format!("{min} is more than the maximum {max}"),
-        ));
+            "max_instances",
+            format!("{min} is more than the maximum {max}"),
+        );
     }
-    if config.connection_pooler.connection_pooler_user == config.users.super_username {
-        let problem = "the pooler's role must not be the superuser";
-        errors.push(conflict("connection_pooler_user", &["super_username"], problem));
+    let pooler = &config.connection_pooler;
+    if pooler.connection_pooler_user == config.users.super_username {
+        let problem = format!(
+            "the pooler's role must not be the superuser {}",
+            config.users.super_username
+        );
+        conflict("connection_pooler_user", "super_username", problem);
     }
     errors
 }

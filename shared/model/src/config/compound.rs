@@ -1,4 +1,4 @@
-//! Parameters that consist of parts: namespaced names, versions, infrastructure roles, claim retention,
+//! Parameters that consist of parts: namespaced names, infrastructure roles, claim retention,
 //! embedded Kubernetes objects.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::choice::ClaimFate;
 use super::param::Kind;
-use super::value::{ParamValue, Scope};
+use super::value::{ParamValue, REDACTED, Scope};
 
 /// Name of an object together with its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,36 +58,6 @@ impl ParamValue for NamespacedName {
 
     fn from_text(text: &str, scope: &mut Scope<'_>) -> Result<Self, String> {
         Self::parse(text, scope.namespace)
-    }
-
-    fn to_json(&self) -> Value {
-        Value::from(self.to_string())
-    }
-}
-
-/// A Postgres major version, such as 17.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MajorVersion(pub u32);
-
-impl fmt::Display for MajorVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ParamValue for MajorVersion {
-    const KIND: Kind = Kind::MajorVersion;
-
-    fn unset() -> Self {
-        Self(0)
-    }
-
-    fn from_text(text: &str, _: &mut Scope<'_>) -> Result<Self, String> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|_| digits);
-        number
-            .map(Self)
-            .ok_or_else(|| "is not a major version".to_owned())
     }
 
     fn to_json(&self) -> Value {
@@ -170,7 +140,8 @@ impl InfrastructureRole {
         Ok(Some(role))
     }
 
-    const FIELDS: [&'static str; 8] = [
+    /// Fields of a definition on the wire; a ConfigMap knows the first six.
+    pub(super) const FIELDS: [&'static str; 8] = [
         "secretname",
         "userkey",
         "passwordkey",
@@ -322,9 +293,18 @@ impl ParamValue for ClaimRetention {
     }
 }
 
-/// Reads one embedded Kubernetes object; the error names what serde stumbled over, never the text.
+/// Reads one embedded Kubernetes object. The error tells where and what was expected, never what is there: that
+/// may be a credential in a sidecar's environment.
 fn object<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
-    T::deserialize(value).map_err(|error| format!("does not have the shape it should have: {error}"))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        match message.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("needs {expected} at {path}"),
+            None if message.starts_with("missing field") => format!("has a {message} at {path}"),
+            None => format!("has another shape at {path}"),
+        }
+    })
 }
 
 impl ParamValue for Vec<Container> {
@@ -364,8 +344,16 @@ impl ParamValue for Vec<Container> {
             .collect()
     }
 
+    /// Values of environment variables are hidden.
     fn to_json(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut shown = self.clone();
+        for variable in shown
+            .iter_mut()
+            .flat_map(|container| container.env.iter_mut().flatten())
+        {
+            variable.value = variable.value.as_ref().map(|_| REDACTED.to_owned());
+        }
+        serde_json::to_value(shown).unwrap_or_default()
     }
 }
 

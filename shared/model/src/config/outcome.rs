@@ -1,6 +1,6 @@
 //! What reading a configuration can come to: errors, and findings that do not stop it.
 
-use super::param::{Form, Param};
+use super::param::{Form, Kind, Param};
 use super::value::REDACTED;
 
 /// One thing that is wrong with a configuration. All of them are reported together.
@@ -47,7 +47,8 @@ impl ConfigError {
     }
 
     pub(super) fn value(param: &Param, form: Form, value: &str, problem: String) -> Self {
-        let value = if param.secret {
+        let hidden = param.secret || param.kind == Kind::Containers;
+        let value = if hidden {
             REDACTED.to_owned()
         } else {
             shorten(value)

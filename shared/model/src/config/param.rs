@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::OperatorConfig;
 use super::value::Scope;
+use crate::units::{cron, quantity, window};
 
 /// One operator parameter. The only definition: ConfigMap reader, OperatorConfiguration reader, CRD schema,
 /// reference page, samples and impact preview all start from it.
@@ -102,6 +103,10 @@ pub enum Kind {
     Containers,
     /// `v1/Probe`.
     Probe,
+    /// A Kubernetes object of the given kind, as JSON or YAML.
+    Manifest(&'static str),
+    /// Regular expressions, as a list.
+    Expressions,
 }
 
 /// Size of an integer parameter on the wire.
@@ -146,7 +151,7 @@ pub enum Affects {
     Services,
     /// The connection pooler's Deployment and Service.
     Pooler,
-    /// The logical backup's CronJob.
+    /// The logical backup's `CronJob`.
     Backup,
     /// Roles, databases and their secrets.
     Roles,
@@ -187,18 +192,6 @@ impl Affects {
         }
     }
 }
-
-/// Pattern of CPU quantities in the CRD's schema.
-pub(super) const CPU: &str = r"^(\d+m|\d+(\.\d{1,3})?)$";
-/// Pattern of memory quantities in the CRD's schema.
-pub(super) const MEMORY: &str = r"^(\d+(e\d+)?|\d+(\.\d+)?(e\d+)?[EPTGMK]i?)$";
-/// Pattern of schedules: five fields, each a number or `*`, optionally with a step.
-pub(super) const SCHEDULE: &str = r"^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$";
-/// Pattern of one maintenance window.
-pub(super) const WINDOW: &str = concat!(
-    r"^\ *((Mon|Tue|Wed|Thu|Fri|Sat|Sun):(2[0-3]|[01]?\d):([0-5]?\d)|(2[0-3]|[01]?\d):([0-5]?\d))",
-    r"-((2[0-3]|[01]?\d):([0-5]?\d)|(2[0-3]|[01]?\d):([0-5]?\d))\ *$"
-);
 
 // The row's builder: what `section!` calls, in a constant.
 impl Param {
@@ -271,25 +264,34 @@ impl Param {
 
     pub(super) const fn cpu(mut self) -> Self {
         self.kind = Kind::Cpu;
-        self.pattern = Some(CPU);
+        self.pattern = Some(quantity::CPU_PATTERN);
         self
     }
 
     pub(super) const fn memory(mut self) -> Self {
         self.kind = Kind::Memory;
-        self.pattern = Some(MEMORY);
+        self.pattern = Some(quantity::MEMORY_PATTERN);
         self
     }
 
     pub(super) const fn schedule(mut self) -> Self {
         self.kind = Kind::Schedule;
-        self.pattern = Some(SCHEDULE);
+        self.pattern = Some(cron::PATTERN);
         self
     }
 
     pub(super) const fn windows(mut self) -> Self {
-        self.kind = Kind::Windows;
-        self.pattern = Some(WINDOW);
+        self.pattern = Some(window::PATTERN);
+        self
+    }
+
+    pub(super) const fn manifest(mut self, kind: &'static str) -> Self {
+        self.kind = Kind::Manifest(kind);
+        self
+    }
+
+    pub(super) const fn expressions(mut self) -> Self {
+        self.kind = Kind::Expressions;
         self
     }
 
@@ -325,6 +327,11 @@ const fn is_nothing(text: &str) -> bool {
 }
 
 impl Param {
+    /// The documentation as one paragraph.
+    pub fn text(&self) -> String {
+        self.doc.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Path inside an OperatorConfiguration, such as `configuration.users.super_username`.
     pub fn path(&self) -> String {
         match self.crd_group() {
@@ -362,7 +369,7 @@ impl Param {
         match self.kind {
             Kind::Switch => Value::Bool(text == "true"),
             Kind::Integer(_) => text.parse::<i64>().map_or(Value::Null, Value::from),
-            Kind::List | Kind::Windows => text.split(',').map(Value::from).collect(),
+            Kind::List | Kind::Windows | Kind::Expressions => text.split(',').map(Value::from).collect(),
             Kind::Map | Kind::ClaimRetention => text
                 .split(',')
                 .filter_map(|item| item.split_once(':'))

@@ -3,7 +3,7 @@
 use super::param::Param;
 
 /// Parameters of earlier versions and what became of them.
-const RETIRED: &[(&str, &str)] = &[
+pub(super) const RETIRED: &[(&str, &str)] = &[
     (
         "enable_load_balancer",
         "it was split into enable_master_load_balancer and enable_replica_load_balancer",

@@ -23,9 +23,18 @@ macro_rules! section {
         }
     ) => {
         $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub struct $name {
             $( $(#[doc = $doc])+ pub $field: $type, )+
+        }
+
+        // Through the rows' view, which shows no secret.
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $( .field(stringify!($field), &$crate::config::value::ParamValue::to_json(&self.$field)) )+
+                    .finish()
+            }
         }
 
         impl $name {
@@ -68,7 +77,12 @@ macro_rules! section {
 /// Lists the sections once: modules, the whole configuration's struct, and the table of all rows.
 macro_rules! sections {
     ($( $module:ident :: $name:ident ),+ $(,)?) => {
-        $( mod $module; pub use $module::$name; )+
+        $(
+            // Their documentation is also the users': it stays readable without code marks.
+            #[allow(clippy::doc_markdown)]
+            mod $module;
+            pub use $module::$name;
+        )+
 
         /// The whole operator configuration: one field per section, one field per parameter in it, named as in
         /// the ConfigMap and the OperatorConfiguration.

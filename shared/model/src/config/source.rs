@@ -65,16 +65,21 @@ pub fn from_config_map(data: &BTreeMap<String, String>, operator_namespace: &str
 ///
 /// As for [`from_config_map`], and when `configuration` or a group in it is not an object.
 pub fn from_object(object: &Value, operator_namespace: &str) -> Outcome {
+    from_configuration(object.get("configuration"), operator_namespace)
+}
+
+/// Reads the part under `configuration`.
+pub(super) fn from_configuration(configuration: Option<&Value>, operator_namespace: &str) -> Outcome {
     let mut reader = Reader::new(Form::Crd, operator_namespace);
     let nothing = Map::new();
-    let configuration = match object.get("configuration") {
+    let configuration = match configuration {
         Some(Value::Object(fields)) => fields,
-        Some(_) => {
-            reader.shape("configuration", "is not an object");
+        None | Some(Value::Null) => {
+            reader.shape("configuration", "is missing");
             &nothing
         }
-        None => {
-            reader.shape("configuration", "is missing");
+        Some(_) => {
+            reader.shape("configuration", "is not an object");
             &nothing
         }
     };
@@ -136,10 +141,11 @@ impl<'a> Reader<'a> {
     /// After an attempt to read: checks the row's own limits, or notes the error and falls back to the default, so
     /// that the checks across parameters have something to look at.
     fn settle(&mut self, param: &Param, outcome: Result<(), String>, written: &str) {
+        let outcome = outcome.and_then(|()| check::limits(param, &self.config, &mut self.scope));
         for remark in std::mem::take(&mut self.scope.remarks) {
             self.find(param, FindingKind::Remark, &remark);
         }
-        match outcome.and_then(|()| check::limits(param, &self.config)) {
+        match outcome {
             Ok(()) => {
                 if let Some(why) = param.deprecated {
                     self.find(param, FindingKind::Deprecated, &format!("is deprecated: {why}"));
@@ -167,25 +173,12 @@ impl<'a> Reader<'a> {
             .and_then(|fields| fields.get(param.name))
             .filter(|value| !value.is_null());
         match written {
-            Some(value) if self.counts_as_absent(param, value) => self.set_default(param, param.fallback),
+            Some(value) if counts_as_absent(param, value) => self.set_default(param, param.fallback),
             Some(value) => self.read_json(param, value),
             None => {
                 let schema = param.schema_default.filter(|_| group.is_some());
                 self.set_default(param, schema.unwrap_or(param.fallback));
             }
-        }
-    }
-
-    /// Written values that mean "not set": what Go's types cannot tell from absence.
-    fn counts_as_absent(&self, param: &Param, value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.is_empty() && !param.access.empty_is_value,
-            Value::Number(number) => param.zero_is_unset && number.as_i64() == Some(0),
-            Value::Array(items) => items.is_empty(),
-            Value::Object(fields) => {
-                fields.is_empty() && matches!(param.kind, Kind::Map | Kind::ClaimRetention)
-            }
-            _ => false,
         }
     }
 
@@ -242,6 +235,17 @@ impl<'a> Reader<'a> {
         } else {
             Err(self.errors)
         }
+    }
+}
+
+/// Written values that mean "not set": what Go's types cannot tell from absence.
+fn counts_as_absent(param: &Param, value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty() && !param.access.empty_is_value,
+        Value::Number(number) => param.zero_is_unset && number.as_i64() == Some(0),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty() && matches!(param.kind, Kind::Map | Kind::ClaimRetention),
+        _ => false,
     }
 }
 

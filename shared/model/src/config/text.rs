@@ -2,8 +2,6 @@
 //!
 //! Not here: which parameter has which type.
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 
 /// Go's `strconv.ParseBool`.
@@ -87,56 +85,4 @@ pub(super) fn pairs(text: &str) -> Result<IndexMap<String, String>, String> {
             _ => Err(format!("invalid map item: {item:?}: it needs exactly one colon")),
         })
         .collect()
-}
-
-/// Go's `time.ParseDuration`, without negative values: no parameter means anything by them.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || "is not a duration".to_owned();
-    if text.starts_with('-') {
-        return Err("is negative".to_owned());
-    }
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Ok(Duration::ZERO);
-    }
-    if rest.is_empty() {
-        return Err(bad());
-    }
-    let mut nanoseconds: f64 = 0.0;
-    while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(bad)?;
-        let number: f64 = rest[..end].parse().map_err(|_| bad())?;
-        rest = &rest[end..];
-        let end = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
-        nanoseconds += number * unit(&rest[..end]).ok_or_else(bad)?;
-        rest = &rest[end..];
-    }
-    Duration::try_from_secs_f64(nanoseconds / 1e9).map_err(|_| "is out of range".to_owned())
-}
-
-fn unit(text: &str) -> Option<f64> {
-    Some(match text {
-        "ns" => 1.0,
-        "us" | "µs" | "μs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "m" => 60e9,
-        "h" => 3600e9,
-        _ => return None,
-    })
-}
-
-/// Go's spelling of a duration, such as `30m0s`.
-pub(super) fn show_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds}s"),
-        (0, _) => format!("{minutes}m{seconds}s"),
-        _ => format!("{hours}h{minutes}m{seconds}s"),
-    }
 }

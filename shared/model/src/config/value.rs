@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::param::{Kind, Width};
 use super::text;
 use crate::secret::Secret;
+use crate::units::{GoDuration, PgVersion, Quantity, UnitError, Window};
 
 /// What reading a value may need to know, and where it leaves remarks.
 #[derive(Debug)]
@@ -157,12 +158,95 @@ impl ParamValue for Duration {
     }
 
     fn from_text(text: &str, _: &mut Scope<'_>) -> Result<Self, String> {
-        text::duration(text)
+        let duration = GoDuration::parse(text).map_err(|error| why(&error))?;
+        if duration.0.is_zero() {
+            Err("is not longer than 0".to_owned())
+        } else {
+            Ok(duration.0)
+        }
     }
 
     fn to_json(&self) -> Value {
-        Value::from(text::show_duration(*self))
+        Value::from(GoDuration(*self).to_string())
     }
+}
+
+impl ParamValue for PgVersion {
+    const KIND: Kind = Kind::MajorVersion;
+
+    fn unset() -> Self {
+        Self::SUPPORTED[0]
+    }
+
+    fn from_text(text: &str, _: &mut Scope<'_>) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| why(&error))
+    }
+
+    fn to_json(&self) -> Value {
+        Value::from(self.to_string())
+    }
+}
+
+/// Empty, `0` and `null` all mean: none.
+impl ParamValue for Option<Quantity> {
+    const KIND: Kind = Kind::Cpu;
+    const EMPTY_IS_VALUE: bool = true;
+
+    fn unset() -> Self {
+        None
+    }
+
+    fn from_text(text: &str, _: &mut Scope<'_>) -> Result<Self, String> {
+        if matches!(text, "" | "0" | "null") {
+            return Ok(None);
+        }
+        let quantity = Quantity::parse(text).map_err(|error| why(&error))?;
+        if quantity.is_negative() {
+            Err("is negative".to_owned())
+        } else {
+            Ok(Some(quantity))
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        self.map_or(Value::Null, |quantity| Value::from(quantity.to_string()))
+    }
+}
+
+impl ParamValue for Vec<Window> {
+    const KIND: Kind = Kind::Windows;
+    const EMPTY_IS_VALUE: bool = true;
+
+    fn unset() -> Self {
+        Self::new()
+    }
+
+    fn from_text(text: &str, _: &mut Scope<'_>) -> Result<Self, String> {
+        if text.is_empty() {
+            Ok(Self::new())
+        } else {
+            windows(text.split(','))
+        }
+    }
+
+    fn from_json(value: &Value, scope: &mut Scope<'_>) -> Result<Self, String> {
+        windows(Vec::<String>::from_json(value, scope)?.iter().map(String::as_str))
+    }
+
+    fn to_json(&self) -> Value {
+        self.iter().map(Window::to_string).collect()
+    }
+}
+
+fn windows<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Window>, String> {
+    let parse =
+        |text| Window::parse(text).map_err(|error| format!("has a wrong window {text:?}: {}", error.why));
+    texts.map(parse).collect()
+}
+
+/// What a unit's parser found, without the text: that is a part of the error already.
+fn why(error: &UnitError) -> String {
+    format!("is not {}: {}", error.what, error.why)
 }
 
 impl ParamValue for Vec<String> {

@@ -1,6 +1,7 @@
 //! Parameters of the group `connection_pooler`.  // table
 
 use crate::config::choice::PoolerMode;
+use crate::units::Quantity;
 
 section! {
     /// Connection poolers of clusters that ask for one.
@@ -18,12 +19,12 @@ section! {
         /// Server connections of all pods of a pooler together, per database.
         connection_pooler_max_db_connections: i32 = "60" => Pooler [not_in_schema()];
         /// CPU request of the pooler's container.
-        connection_pooler_default_cpu_request: Option<String> = "" => Pooler [cpu()];
+        connection_pooler_default_cpu_request: Option<Quantity> = "" => Pooler [cpu()];
         /// Memory request of the pooler's container.
-        connection_pooler_default_memory_request: Option<String> = "" => Pooler [memory()];
+        connection_pooler_default_memory_request: Option<Quantity> = "" => Pooler [memory()];
         /// CPU limit of the pooler's container.
-        connection_pooler_default_cpu_limit: Option<String> = "" => Pooler [cpu()];
+        connection_pooler_default_cpu_limit: Option<Quantity> = "" => Pooler [cpu()];
         /// Memory limit of the pooler's container.
-        connection_pooler_default_memory_limit: Option<String> = "" => Pooler [memory()];
+        connection_pooler_default_memory_limit: Option<Quantity> = "" => Pooler [memory()];
     }
 }

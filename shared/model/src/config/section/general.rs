@@ -5,6 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::Container;
 
+use crate::units::Window;
+
 section! {
     /// What concerns all clusters: images, instances, periods.
     General as general {
@@ -54,7 +56,7 @@ section! {
         /// Heed maintenance windows. If false, it is always time for maintenance.
         enable_maintenance_windows: bool = "true" => Operator;
         /// Maintenance windows of clusters whose manifests have none, in UTC.
-        maintenance_windows: Vec<String> = "" => Operator [windows()];
+        maintenance_windows: Vec<Window> = "" => Operator [windows()];
         /// Raise memory requests to the limits, so that pods are not evicted for using what they may use.
         set_memory_request_to_limit: bool = "false" => Pods | Pooler | Backup;
     }

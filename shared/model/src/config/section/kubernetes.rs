@@ -20,9 +20,9 @@ section! {
         /// Service account of database, pooler and backup pods; made in every namespace with a cluster.
         pod_service_account_name: String = "postgres-pod" => Pods | Pooler | Backup;
         /// The service account as JSON or YAML, where the plain one does not do. Its name is replaced.
-        pod_service_account_definition: Option<String> = "" => Objects;
+        pod_service_account_definition: Option<String> = "" => Objects [manifest("ServiceAccount")];
         /// The role binding of that account as JSON or YAML; otherwise it is bound to the cluster role of its name.
-        pod_service_account_role_binding_definition: Option<String> = "" => Objects;
+        pod_service_account_role_binding_definition: Option<String> = "" => Objects [manifest("RoleBinding")];
         /// How long pods get to stop.
         pod_terminate_grace_period: Duration = "5m" => Pods | Pooler | Backup;
         /// Liveness probe of the Postgres container in clusters that have none.
@@ -79,7 +79,7 @@ section! {
         /// Keys of annotations that objects inherit from their `postgresql`.
         inherited_annotations: Vec<String> = "" => Pods | Services | Pooler | Backup | Objects;
         /// Regular expressions of annotation keys that StatefulSets and pooler Deployments inherit.
-        downscaler_annotations: Vec<String> = "" => Objects;
+        downscaler_annotations: Vec<String> = "" => Objects [expressions()];
         /// Keys of annotations that others put on our objects and that do not count as a difference.
         ignored_annotations: Vec<String> = "" => Operator;
         /// Key of an annotation that must hold today's date before a cluster is deleted.

@@ -2,6 +2,7 @@
 
 use crate::config::choice::BackupProvider;
 use crate::secret::Secret;
+use crate::units::Quantity;
 
 section! {
     /// Dumps made by a CronJob.
@@ -43,13 +44,13 @@ section! {
         /// Secret whose entries become environment variables of the job.
         logical_backup_cronjob_environment_secret: Option<String> = "" => Backup;
         /// CPU request of the job; otherwise that of the Postgres container.
-        logical_backup_cpu_request: Option<String> = "" => Backup [cpu()];
+        logical_backup_cpu_request: Option<Quantity> = "" => Backup [cpu()];
         /// Memory request of the job; otherwise that of the Postgres container.
-        logical_backup_memory_request: Option<String> = "" => Backup [memory()];
+        logical_backup_memory_request: Option<Quantity> = "" => Backup [memory()];
         /// CPU limit of the job; otherwise that of the Postgres container.
-        logical_backup_cpu_limit: Option<String> = "" => Backup [cpu()];
+        logical_backup_cpu_limit: Option<Quantity> = "" => Backup [cpu()];
         /// Memory limit of the job; otherwise that of the Postgres container.
-        logical_backup_memory_limit: Option<String> = "" => Backup [memory()];
+        logical_backup_memory_limit: Option<Quantity> = "" => Backup [memory()];
         /// How many jobs that succeeded are kept.
         logical_backup_successful_jobs_history_limit: i32 = "3" => Backup [min(0)];
         /// How many jobs that failed are kept.

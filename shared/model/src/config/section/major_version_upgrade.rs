@@ -1,7 +1,7 @@
 //! Parameters of the group `major_version_upgrade`.  // table
 
 use crate::config::choice::UpgradeMode;
-use crate::config::compound::MajorVersion;
+use crate::units::PgVersion;
 
 section! {
     /// In-place major version upgrades.
@@ -12,8 +12,8 @@ section! {
         /// Teams whose clusters are upgraded although the mode is `off`.
         major_version_upgrade_team_allow_list: Vec<String> = "" => Pods;
         /// In mode `full`, clusters below this version are upgraded.
-        minimal_major_version: MajorVersion = "14" => Pods;
+        minimal_major_version: PgVersion = "14" => Pods;
         /// The version that such clusters are upgraded to.
-        target_major_version: MajorVersion = "18" => Pods;
+        target_major_version: PgVersion = "18" => Pods;
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters of the group `scalyr`.  // table
 
 use crate::secret::Secret;
+use crate::units::Quantity;
 
 section! {
     /// Log shipping by a Scalyr sidecar, added when both key and image are set.
@@ -13,12 +14,12 @@ section! {
         scalyr_server_url: Option<String> = "https://upload.eu.scalyr.com" => Pods
             [fallback(""), deprecated("use sidecars")];
         /// CPU request of the sidecar.
-        scalyr_cpu_request: Option<String> = "100m" => Pods [cpu(), fallback(""), deprecated("use sidecars")];
+        scalyr_cpu_request: Option<Quantity> = "100m" => Pods [cpu(), fallback(""), deprecated("use sidecars")];
         /// Memory request of the sidecar.
-        scalyr_memory_request: Option<String> = "50Mi" => Pods [memory(), fallback(""), deprecated("use sidecars")];
+        scalyr_memory_request: Option<Quantity> = "50Mi" => Pods [memory(), fallback(""), deprecated("use sidecars")];
         /// CPU limit of the sidecar.
-        scalyr_cpu_limit: Option<String> = "1" => Pods [cpu(), fallback(""), deprecated("use sidecars")];
+        scalyr_cpu_limit: Option<Quantity> = "1" => Pods [cpu(), fallback(""), deprecated("use sidecars")];
         /// Memory limit of the sidecar.
-        scalyr_memory_limit: Option<String> = "500Mi" => Pods [memory(), fallback(""), deprecated("use sidecars")];
+        scalyr_memory_limit: Option<Quantity> = "500Mi" => Pods [memory(), fallback(""), deprecated("use sidecars")];
     }
 }
