@@ -49,14 +49,21 @@ async fn ready(State((readiness, shutdown)): State<(Readiness, Shutdown)>) -> Re
     if closed.is_empty() {
         return "ok\n".into_response();
     }
-    let lines: String = closed.iter().map(|(gate, reason)| format!("{gate}: {reason}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{lines}")).into_response()
+    let mut body = "not ready\n".to_owned();
+    for (gate, reason) in closed {
+        body.extend([gate, ": ", &reason, "\n"]);
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
 async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
     match metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot render metrics: {err}\n")).into_response(),
+        Err(err) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("cannot render metrics: {err}\n"),
+        )
+            .into_response(),
     }
 }
 
@@ -83,14 +90,21 @@ mod tests {
         let router = router(readiness, Arc::new(Metrics::new("test")), shutdown.clone());
         let (status, body) = ask(&router, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(body.contains("config: ConfigMap ops/settings is not there"), "{body}");
+        assert!(
+            body.contains("config: ConfigMap ops/settings is not there"),
+            "{body}"
+        );
         gate.open();
         assert_eq!(ask(&router, "/readyz").await.0, StatusCode::OK);
         shutdown.begin();
         let (status, body) = ask(&router, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains("shutdown"), "{body}");
-        assert_eq!(ask(&router, "/livez").await.0, StatusCode::OK, "alive until the end");
+        assert_eq!(
+            ask(&router, "/livez").await.0,
+            StatusCode::OK,
+            "alive until the end"
+        );
     }
 
     #[tokio::test]

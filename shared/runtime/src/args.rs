@@ -145,12 +145,18 @@ impl ConfigArgs {
     pub fn source(&self) -> ConfigSource {
         let own = self.namespace();
         if let Some(name) = given(self.operator_configuration.as_ref()) {
-            return ConfigSource::OperatorConfiguration { namespace: own, name: name.to_owned() };
+            return ConfigSource::OperatorConfiguration {
+                namespace: own,
+                name: name.to_owned(),
+            };
         }
         match given(self.config_map.as_ref()) {
             Some(text) => {
                 let (namespace, name) = text.split_once('/').unwrap_or((&own, text));
-                ConfigSource::ConfigMap { namespace: namespace.to_owned(), name: name.to_owned() }
+                ConfigSource::ConfigMap {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                }
             }
             None => ConfigSource::Defaults,
         }
@@ -182,7 +188,9 @@ impl LeaseArgs {
 ///
 /// What is wrong with the text, for clap to print.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text.parse().map_err(|_| "expected a time such as 30s, 1m30s or 2h".to_owned())?;
+    let parsed: SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a time such as 30s, 1m30s or 2h".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative".to_owned())
 }
 
@@ -220,15 +228,24 @@ mod tests {
 
     #[test]
     fn operator_configuration_wins_over_config_map() {
-        let expected = ConfigSource::OperatorConfiguration { namespace: "ops".into(), name: "pgherd".into() };
+        let expected = ConfigSource::OperatorConfiguration {
+            namespace: "ops".into(),
+            name: "pgherd".into(),
+        };
         assert_eq!(args(Some("pgherd"), Some("postgres-operator")).source(), expected);
     }
 
     #[test]
     fn config_map_may_be_in_another_namespace() {
-        let expected = ConfigSource::ConfigMap { namespace: "other".into(), name: "settings".into() };
+        let expected = ConfigSource::ConfigMap {
+            namespace: "other".into(),
+            name: "settings".into(),
+        };
         assert_eq!(args(Some(""), Some("other/settings")).source(), expected);
-        let expected = ConfigSource::ConfigMap { namespace: "ops".into(), name: "settings".into() };
+        let expected = ConfigSource::ConfigMap {
+            namespace: "ops".into(),
+            name: "settings".into(),
+        };
         assert_eq!(args(None, Some("settings")).source(), expected);
     }
 

@@ -21,7 +21,7 @@ use crate::tasks::chain;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than a watch lives (290 s), so that only dead connections meet it.
 const READ_TIMEOUT: Duration = Duration::from_secs(310);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// There is no client.
@@ -38,7 +38,9 @@ pub enum ClientError {
         home: PathBuf,
     },
     /// The kubeconfig is there, or was asked for, and is of no use.
-    #[error("cannot use kubeconfig {origin}: {reason}; mend it, or name another with --kubeconfig or --context")]
+    #[error(
+        "cannot use kubeconfig {origin}: {reason}; mend it, or name another with --kubeconfig or --context"
+    )]
     Kubeconfig {
         /// The file, or the variable that names files.
         origin: String,
@@ -49,7 +51,9 @@ pub enum ClientError {
     #[error("cannot use the pod's service account: {0}; mount its token, or name a file with --kubeconfig")]
     ServiceAccount(#[source] InClusterError),
     /// Keys, certificates or proxy settings are of no use.
-    #[error("cannot set up the connection to {server}: {reason}; check certificates and keys in the kubeconfig")]
+    #[error(
+        "cannot set up the connection to {server}: {reason}; check certificates and keys in the kubeconfig"
+    )]
     Setup {
         /// Its address.
         server: String,
@@ -57,7 +61,9 @@ pub enum ClientError {
         reason: String,
     },
     /// The API server cannot be reached.
-    #[error("no answer from the API server at {server} within {waited:?}: {reason}; is it running and reachable from here?")]
+    #[error(
+        "no answer from the API server at {server} within {waited:?}: {reason}; is it running and reachable from here?"
+    )]
     Away {
         /// Its address.
         server: String,
@@ -84,15 +90,20 @@ pub enum ClientError {
 pub async fn connect(args: &ClientArgs, program: &str, meter: &Meter) -> Result<Client, ClientError> {
     let config = configuration(args).await?;
     let server = config.cluster_url.to_string();
-    let client = build(config, args, program, meter)
-        .map_err(|err| ClientError::Setup { server: server.clone(), reason: chain(&err) })?;
+    let client = build(config, args, program, meter).map_err(|err| ClientError::Setup {
+        server: server.clone(),
+        reason: chain(&err),
+    })?;
     answers(&client, server, args.connect_patience).await?;
     Ok(client)
 }
 
 /// What was asked for by flag or variable counts and must work; then the pod's account; then the user's own file.
 async fn configuration(args: &ClientArgs) -> Result<Config, ClientError> {
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: args.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     if let Some(path) = &args.kubeconfig {
         let origin = path.display().to_string();
         return from_file(Kubeconfig::read_from(path), &options, origin).await;
@@ -123,7 +134,10 @@ async fn from_file(
         Ok(file) => Config::from_custom_kubeconfig(file, options).await,
         Err(err) => Err(err),
     };
-    config.map_err(|err| ClientError::Kubeconfig { origin, reason: chain(&err) })
+    config.map_err(|err| ClientError::Kubeconfig {
+        origin,
+        reason: chain(&err),
+    })
 }
 
 fn build(mut config: Config, args: &ClientArgs, program: &str, meter: &Meter) -> Result<Client, kube::Error> {
@@ -136,25 +150,34 @@ fn build(mut config: Config, args: &ClientArgs, program: &str, meter: &Meter) ->
         config.headers.push((USER_AGENT, agent));
     }
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&TimeoutLayer::new(args.request_timeout)).with_layer(meter).build())
+    Ok(builder
+        .with_layer(&TimeoutLayer::new(args.request_timeout))
+        .with_layer(meter)
+        .build())
 }
 
 /// Asks for the version until there is an answer: an API server that restarts is no reason to give up at once.
 async fn answers(client: &Client, server: String, patience: Duration) -> Result<(), ClientError> {
     let start = Instant::now();
     loop {
-        let err = match client.apiserver_version().await {
-            Ok(_) => return Ok(()),
-            Err(err) => err,
+        let Err(err) = client.apiserver_version().await else {
+            return Ok(());
         };
         let reason = chain(&err);
         if let kube::Error::Api(status) = &err
             && status.code < 500
         {
-            return Err(ClientError::Refused { server, reason: status.message.clone() });
+            return Err(ClientError::Refused {
+                server,
+                reason: status.message.clone(),
+            });
         }
         if start.elapsed() + RETRY_AFTER > patience {
-            return Err(ClientError::Away { server, waited: patience, reason });
+            return Err(ClientError::Away {
+                server,
+                waited: patience,
+                reason,
+            });
         }
         warn!(%server, %reason, "the API server does not answer; trying again");
         sleep(RETRY_AFTER).await;

@@ -57,7 +57,10 @@ pub struct ConfigState {
 impl ConfigState {
     /// Compiled defaults, on purpose.
     pub fn defaults() -> Self {
-        Self { loaded: true, ..Self::before(Form::ConfigMap) }
+        Self {
+            loaded: true,
+            ..Self::before(Form::ConfigMap)
+        }
     }
 
     /// Has a good configuration been read (or is none wanted)?
@@ -90,7 +93,9 @@ impl fmt::Display for ConfigSource {
         match self {
             Self::Defaults => f.write_str("compiled defaults"),
             Self::ConfigMap { namespace, name } => write!(f, "ConfigMap {namespace}/{name}"),
-            Self::OperatorConfiguration { namespace, name } => write!(f, "OperatorConfiguration {namespace}/{name}"),
+            Self::OperatorConfiguration { namespace, name } => {
+                write!(f, "OperatorConfiguration {namespace}/{name}")
+            }
         }
     }
 }
@@ -103,18 +108,25 @@ pub fn watch(
     operator_namespace: String,
     gate: Gate,
     shutdown: Shutdown,
-) -> (watch::Receiver<ConfigState>, impl Future<Output = Result<(), std::convert::Infallible>> + Send + 'static) {
+) -> (
+    watch::Receiver<ConfigState>,
+    impl Future<Output = Result<(), std::convert::Infallible>> + Send + 'static,
+) {
     let first = match source {
         ConfigSource::Defaults => ConfigState::defaults(),
         _ => ConfigState::before(source.form()),
     };
     let (sender, receiver) = watch::channel(first);
-    let follower = Follower { source, operator_namespace, gate, sender };
+    let follower = Follower {
+        source,
+        operator_namespace,
+        gate,
+        sender,
+    };
     let task = async move {
-        let followed = follower.run(client);
         tokio::select! {
             () = shutdown.begun() => {}
-            () = followed => {}
+            () = follower.run(client) => {}
         }
         Ok(())
     };
@@ -133,7 +145,7 @@ impl Follower {
         match &self.source {
             ConfigSource::Defaults => {
                 self.gate.open();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             ConfigSource::ConfigMap { namespace, name } => {
                 let objects = objects(Api::<ConfigMap>::namespaced(client, namespace), name);
@@ -143,7 +155,8 @@ impl Follower {
                 .await;
             }
             ConfigSource::OperatorConfiguration { namespace, name } => {
-                let api = Api::<DynamicObject>::namespaced_with(client, namespace, &operator_configurations());
+                let api =
+                    Api::<DynamicObject>::namespaced_with(client, namespace, &operator_configurations());
                 self.follow(objects(api, name), |object| {
                     source::from_object(&object.data, &self.operator_namespace)
                 })
@@ -162,8 +175,8 @@ impl Follower {
         while let Some(next) = objects.next().await {
             match next {
                 Ok(Some(object)) => self.settle(object.resource_version(), read(&object)),
-                Ok(None) => self.reject(vec![format!("{} is not there", self.source)]),
-                Err(err) => self.reject(vec![format!("cannot watch {}: {}", self.source, chain(&err))]),
+                Ok(None) => self.reject(&[format!("{} is not there", self.source)]),
+                Err(err) => self.reject(&[format!("cannot watch {}: {}", self.source, chain(&err))]),
             }
         }
     }
@@ -172,7 +185,10 @@ impl Follower {
     fn settle(&self, version: Option<String>, outcome: source::Outcome) {
         let (config, findings) = match outcome {
             Ok(good) => good,
-            Err(errors) => return self.reject(errors.iter().map(ConfigError::to_string).collect()),
+            Err(errors) => {
+                let problems: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
+                return self.reject(&problems);
+            }
         };
         for finding in &findings {
             warn!(source = %self.source, path = %finding.path, finding = %finding.message, "operator configuration");
@@ -180,22 +196,28 @@ impl Follower {
         let version_shown = version.clone().unwrap_or_default();
         info!(source = %self.source, version = version_shown, "operator configuration is in force");
         let config = Arc::new(config);
-        self.sender.send_replace(ConfigState { config, version, findings, problems: Vec::new(), loaded: true });
+        self.sender.send_replace(ConfigState {
+            config,
+            version,
+            findings,
+            problems: Vec::new(),
+            loaded: true,
+        });
         self.gate.open();
     }
 
     /// Keeps what is in force. Says a problem once, not at each retry.
-    fn reject(&self, problems: Vec<String>) {
+    fn reject(&self, problems: &[String]) {
         let changed = self.sender.send_if_modified(|state| {
             let changed = state.problems != problems;
-            state.problems.clone_from(&problems);
+            state.problems = problems.to_vec();
             changed
         });
         if !changed {
             return;
         }
         let loaded = self.sender.borrow().loaded;
-        for problem in &problems {
+        for problem in problems {
             warn!(source = %self.source, %problem, last_good_in_force = loaded, "operator configuration is not taken over");
         }
         if !loaded {

@@ -73,7 +73,10 @@ impl LeaseParams {
     pub fn new(namespace: &str, name: &str, args: &LeaseArgs) -> Result<Self, LeaseTimingError> {
         let (duration, renew_deadline) = (args.lease_duration, args.renew_deadline);
         if renew_deadline < Duration::from_secs(2) || renew_deadline + Duration::from_secs(1) > duration {
-            return Err(LeaseTimingError { duration, renew_deadline });
+            return Err(LeaseTimingError {
+                duration,
+                renew_deadline,
+            });
         }
         Ok(Self {
             namespace: namespace.to_owned(),
@@ -117,7 +120,9 @@ impl Leadership {
     pub async fn lost(&mut self) {
         loop {
             let until = self.standing.borrow_and_update().until;
-            let Some((deadline, _)) = until.filter(|_| self.is_leader()) else { return };
+            let Some((deadline, _)) = until.filter(|_| self.is_leader()) else {
+                return;
+            };
             tokio::select! {
                 changed = self.standing.changed() => if changed.is_err() { return },
                 () = sleep_until(deadline) => {}
@@ -128,7 +133,8 @@ impl Leadership {
 
 impl Standing {
     fn leads(&self) -> bool {
-        self.until.is_some_and(|(steady, wall)| Instant::now() < steady && SystemTime::now() < wall)
+        self.until
+            .is_some_and(|(steady, wall)| Instant::now() < steady && SystemTime::now() < wall)
     }
 }
 
@@ -138,10 +144,19 @@ pub fn elect(
     client: Client,
     params: LeaseParams,
     shutdown: Shutdown,
-) -> (Leadership, impl Future<Output = Result<(), std::convert::Infallible>> + Send + 'static) {
+) -> (
+    Leadership,
+    impl Future<Output = Result<(), std::convert::Infallible>> + Send + 'static,
+) {
     let (sender, standing) = watch::channel(Standing::default());
     let api = Api::namespaced(client, &params.namespace);
-    let candidate = Candidate { api, seen: Seen::nothing(), held: None, sender, params };
+    let candidate = Candidate {
+        api,
+        seen: Seen::nothing(),
+        held: None,
+        sender,
+        params,
+    };
     (Leadership { standing }, async move {
         candidate.run(shutdown).await;
         Ok(())
@@ -174,7 +189,9 @@ impl Candidate {
 
     /// One try, cut off when leadership runs out during it. Gives the pause until the next one.
     async fn try_in_time(&mut self) -> Duration {
-        let deadline = self.deadline().unwrap_or_else(|| Instant::now() + self.params.renew_deadline);
+        let deadline = self
+            .deadline()
+            .unwrap_or_else(|| Instant::now() + self.params.renew_deadline);
         let outcome = timeout_at(deadline, self.try_once()).await;
         let pause = match outcome {
             Ok(Ok(pause)) => pause,
@@ -211,9 +228,12 @@ impl Candidate {
                 self.note_holder(present.as_ref());
                 return Ok(self.params.retry_period());
             }
-            Move::Take | Move::Renew => {
-                term::claimed(present, &self.params.identity, self.params.duration, Timestamp::now())
-            }
+            Move::Take | Move::Renew => term::claimed(
+                present,
+                &self.params.identity,
+                self.params.duration,
+                Timestamp::now(),
+            ),
         };
         let written = self.write(wanted).await?;
         self.held = Some(written);
@@ -261,7 +281,9 @@ impl Candidate {
     }
 
     fn step_down(&self, reason: &str) {
-        let news = self.sender.send_if_modified(|standing| standing.until.take().is_some());
+        let news = self
+            .sender
+            .send_if_modified(|standing| standing.until.take().is_some());
         if news {
             warn!(lease = %self.params.name, reason, "no longer leading");
         }
@@ -277,7 +299,9 @@ impl Candidate {
 
     /// Gives the lease back, so that another need not wait for it to run out.
     async fn release(mut self) {
-        let led = self.sender.send_if_modified(|standing| standing.until.take().is_some());
+        let led = self
+            .sender
+            .send_if_modified(|standing| standing.until.take().is_some());
         if !led {
             return;
         }
@@ -294,7 +318,8 @@ impl Candidate {
             Some(lease) => Some(lease),
             None => self.api.get_opt(&self.params.name).await?,
         };
-        if let Some(lease) = present.filter(|lease| term::holder(Some(lease)) == Some(&self.params.identity)) {
+        if let Some(lease) = present.filter(|lease| term::holder(Some(lease)) == Some(&self.params.identity))
+        {
             self.write(term::released(lease, Timestamp::now())).await?;
         }
         Ok(())

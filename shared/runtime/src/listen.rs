@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another process has it.
-    #[error("cannot listen on {address}: the port is in use; end what uses it, or choose another with {flag}")]
+    #[error(
+        "cannot listen on {address}: the port is in use; end what uses it, or choose another with {flag}"
+    )]
     InUse {
         /// The address asked for.
         address: SocketAddr,
@@ -43,13 +45,19 @@ pub async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListen
     };
     outcome.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address, flag },
-        _ => ListenError::Other { address, flag, source },
+        _ => ListenError::Other {
+            address,
+            flag,
+            source,
+        },
     })
 }
 
 fn lacks_ipv6(address: SocketAddr, err: &io::Error) -> bool {
-    let refused = matches!(err.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || err.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    let refused = matches!(
+        err.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || err.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
     address.is_ipv6() && address.ip().is_unspecified() && refused
 }
 
@@ -62,7 +70,10 @@ mod tests {
         let held = listen("127.0.0.1:0".parse().unwrap(), "--x").await.unwrap();
         let address = held.local_addr().unwrap();
         let err = listen(address, "--admin-address").await.unwrap_err().to_string();
-        assert!(err.contains(&address.to_string()) && err.contains("--admin-address"), "{err}");
+        assert!(
+            err.contains(&address.to_string()) && err.contains("--admin-address"),
+            "{err}"
+        );
         assert!(err.contains("in use"), "{err}");
     }
 }

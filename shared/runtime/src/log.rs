@@ -12,7 +12,9 @@ use crate::args::{LogArgs, LogFormat};
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The level does not parse.
-    #[error("cannot read log level {given:?}: {reason}; use error, warn, info, debug, trace or TARGET=LEVEL,…")]
+    #[error(
+        "cannot read log level {given:?}: {reason}; use error, warn, info, debug, trace or TARGET=LEVEL,…"
+    )]
     Level {
         /// What was given.
         given: String,
@@ -31,11 +33,16 @@ pub enum LogError {
 /// [`LogError`] for a level that does not parse, and for a second call.
 pub fn init(args: &LogArgs) -> Result<(), LogError> {
     let filter = filter(&args.log_level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let done = match format(args) {
-        LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
-        }
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
         LogFormat::Plain => builder.with_ansi(false).try_init(),
         LogFormat::Auto => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
@@ -43,17 +50,34 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
 }
 
 fn format(args: &LogArgs) -> LogFormat {
-    if args.enable_json_logging { LogFormat::Json } else { args.log_format }
+    if args.enable_json_logging {
+        LogFormat::Json
+    } else {
+        args.log_format
+    }
 }
 
 /// The asked level; the client libraries' own chatter stays out below warn unless it is asked for by name.
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    let quiet = ["kube", "kube_client", "kube_runtime", "hyper", "hyper_util", "tower", "rustls"];
-    let mut directives: Vec<String> =
-        quiet.iter().filter(|target| !level.contains(&format!("{target}="))).map(|t| format!("{t}=warn")).collect();
+    let quiet = [
+        "kube",
+        "kube_client",
+        "kube_runtime",
+        "hyper",
+        "hyper_util",
+        "tower",
+        "rustls",
+    ];
+    let mut directives: Vec<String> = quiet
+        .iter()
+        .filter(|target| !level.contains(&format!("{target}=")))
+        .map(|t| format!("{t}=warn"))
+        .collect();
     directives.push(level.to_owned());
-    EnvFilter::try_new(directives.join(","))
-        .map_err(|err| LogError::Level { given: level.to_owned(), reason: err.to_string() })
+    EnvFilter::try_new(directives.join(",")).map_err(|err| LogError::Level {
+        given: level.to_owned(),
+        reason: err.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -70,13 +94,19 @@ mod tests {
     fn libraries_are_quiet_unless_asked() {
         assert!(filter("debug").unwrap().to_string().contains("kube_client=warn"));
         let asked = filter("info,kube_client=debug").unwrap().to_string();
-        assert!(asked.contains("kube_client=debug") && !asked.contains("kube_client=warn"), "{asked}");
+        assert!(
+            asked.contains("kube_client=debug") && !asked.contains("kube_client=warn"),
+            "{asked}"
+        );
     }
 
     #[test]
     fn zalandos_switch_asks_for_json() {
-        let mut args =
-            LogArgs { log_level: "info".into(), log_format: LogFormat::Auto, enable_json_logging: false };
+        let mut args = LogArgs {
+            log_level: "info".into(),
+            log_format: LogFormat::Auto,
+            enable_json_logging: false,
+        };
         assert_eq!(format(&args), LogFormat::Auto);
         args.enable_json_logging = true;
         assert_eq!(format(&args), LogFormat::Json);

@@ -27,7 +27,10 @@ impl Metrics {
         let mut root = Registry::default();
         root.register_collector(Box::new(process::ProcessUse::starting_now()));
         let mut metrics = Self { root };
-        let build = Info::new(Build { program, version: env!("CARGO_PKG_VERSION") });
+        let build = Info::new(Build {
+            program,
+            version: env!("CARGO_PKG_VERSION"),
+        });
         metrics.registry().register("build", "What is running", build);
         metrics
     }
@@ -59,7 +62,9 @@ mod tests {
     fn own_families_have_the_prefix_and_process_families_do_not() {
         let mut metrics = Metrics::new("webhook");
         let counter: Counter = Counter::default();
-        metrics.registry().register("reviews", "Reviews answered", counter.clone());
+        metrics
+            .registry()
+            .register("reviews", "Reviews answered", counter.clone());
         counter.inc();
         let text = metrics.render().unwrap();
         assert!(text.contains("pgherd_reviews_total 1"), "{text}");

@@ -28,12 +28,18 @@ impl Readiness {
     /// Adds a gate, closed for the reason given. A name used twice is one gate.
     pub fn gate(&self, name: &'static str, reason: &str) -> Gate {
         lock(&self.gates).insert(name, Some(reason.to_owned()));
-        Gate { name, gates: Arc::clone(&self.gates) }
+        Gate {
+            name,
+            gates: Arc::clone(&self.gates),
+        }
     }
 
     /// The closed gates with their reasons, by name. Empty means ready.
     pub fn closed(&self) -> Vec<(&'static str, String)> {
-        lock(&self.gates).iter().filter_map(|(name, reason)| Some((*name, reason.clone()?))).collect()
+        lock(&self.gates)
+            .iter()
+            .filter_map(|(name, reason)| Some((*name, reason.clone()?)))
+            .collect()
     }
 }
 

@@ -63,7 +63,11 @@ pub enum TaskFailure {
 impl Tasks {
     /// No tasks yet; they all end with `shutdown`.
     pub fn new(shutdown: Shutdown) -> Self {
-        Self { shutdown, work: Crew::default(), companions: Crew::default() }
+        Self {
+            shutdown,
+            work: Crew::default(),
+            companions: Crew::default(),
+        }
     }
 
     /// Starts work, which ends by itself after [`Shutdown::begun`].
@@ -142,7 +146,10 @@ impl Crew {
     }
 
     fn end(&mut self, id: Id, outcome: Result<Result<(), TaskError>, JoinError>) -> End {
-        End { name: self.names.remove(&id).unwrap_or("unnamed"), outcome }
+        End {
+            name: self.names.remove(&id).unwrap_or("unnamed"),
+            outcome,
+        }
     }
 
     /// Waits for all tasks, at most `patience`, then cuts off the rest.
@@ -155,7 +162,10 @@ impl Crew {
                 names.sort_unstable();
                 warn!(tasks = ?names, "tasks did not end in time; cutting them off");
                 self.set.shutdown().await;
-                return first.and(Err(TaskFailure::Overdue { names, after: patience }));
+                return first.and(Err(TaskFailure::Overdue {
+                    names,
+                    after: patience,
+                }));
             };
             debug!(task = end.name, "task ended");
             first = first.and(end.asked());
@@ -175,9 +185,15 @@ impl End {
         let name = self.name;
         match self.outcome {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) => Err(TaskFailure::Failed { name, reason: chain(err.as_ref()) }),
+            Ok(Err(err)) => Err(TaskFailure::Failed {
+                name,
+                reason: chain(err.as_ref()),
+            }),
             Err(err) if err.is_cancelled() => Ok(()),
-            Err(err) => Err(TaskFailure::Panicked { name, reason: panic_text(err) }),
+            Err(err) => Err(TaskFailure::Panicked {
+                name,
+                reason: panic_text(err),
+            }),
         }
     }
 }
@@ -197,9 +213,12 @@ pub fn chain(err: &dyn Error) -> String {
 }
 
 fn panic_text(err: JoinError) -> String {
-    let Ok(payload) = err.try_into_panic() else { return "unknown reason".to_owned() };
+    let Ok(payload) = err.try_into_panic() else {
+        return "unknown reason".to_owned();
+    };
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown reason".to_owned())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown reason".to_owned())
 }
 
 #[cfg(test)]
@@ -219,7 +238,9 @@ mod tests {
             asked.begun().await;
             Ok::<_, Infallible>(())
         });
-        tasks.spawn("fragile", async { Err::<(), _>(std::io::Error::other("the disk is gone")) });
+        tasks.spawn("fragile", async {
+            Err::<(), _>(std::io::Error::other("the disk is gone"))
+        });
         let failure = tasks.join(Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(failure.to_string(), "task fragile failed: the disk is gone");
         assert!(shutdown.has_begun());

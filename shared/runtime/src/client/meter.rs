@@ -34,14 +34,16 @@ impl Meter {
         );
         meter
     }
-
 }
 
 impl<S> Layer<S> for Meter {
     type Service = Metered<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Metered { inner, meter: self.clone() }
+        Metered {
+            inner,
+            meter: self.clone(),
+        }
     }
 }
 

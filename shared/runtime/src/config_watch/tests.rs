@@ -9,8 +9,14 @@ use super::*;
 use crate::readiness::Readiness;
 
 fn config_map(version: &str, entries: &[(&str, &str)]) -> ConfigMap {
-    let data: BTreeMap<_, _> = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let mut map = ConfigMap { data: Some(data), ..ConfigMap::default() };
+    let data: BTreeMap<_, _> = entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let mut map = ConfigMap {
+        data: Some(data),
+        ..ConfigMap::default()
+    };
     map.metadata.resource_version = Some(version.to_owned());
     map
 }
@@ -20,9 +26,17 @@ type Seen = watcher::Result<Option<ConfigMap>>;
 async fn follow(events: Vec<Seen>) -> (Receiver<ConfigState>, Readiness) {
     let readiness = Readiness::new();
     let gate = readiness.gate("config", "not read yet");
-    let source = ConfigSource::ConfigMap { namespace: "ops".into(), name: "settings".into() };
+    let source = ConfigSource::ConfigMap {
+        namespace: "ops".into(),
+        name: "settings".into(),
+    };
     let (sender, receiver) = watch::channel(ConfigState::before(source.form()));
-    let follower = Follower { source, operator_namespace: "ops".to_owned(), gate, sender };
+    let follower = Follower {
+        source,
+        operator_namespace: "ops".to_owned(),
+        gate,
+        sender,
+    };
     let read = |map: &ConfigMap| source::from_config_map(&map.data.clone().unwrap_or_default(), "ops");
     follower.follow(stream::iter(events), read).await;
     (receiver, readiness)
@@ -52,7 +66,11 @@ async fn bad_change_keeps_the_last_good_and_lists_every_problem() {
 
 #[tokio::test]
 async fn deleted_source_keeps_the_last_good() {
-    let (state, _) = follow(vec![Ok(Some(config_map("7", &[("super_username", "root")]))), Ok(None)]).await;
+    let (state, _) = follow(vec![
+        Ok(Some(config_map("7", &[("super_username", "root")]))),
+        Ok(None),
+    ])
+    .await;
     let state = state.borrow();
     assert_eq!(state.config.users.super_username, "root");
     assert_eq!(state.problems, ["ConfigMap ops/settings is not there"]);
@@ -62,12 +80,19 @@ async fn deleted_source_keeps_the_last_good() {
 async fn source_that_is_not_there_keeps_the_gate_closed_and_says_so() {
     let (state, readiness) = follow(vec![Ok(None)]).await;
     assert!(!state.borrow().is_loaded());
-    assert_eq!(readiness.closed(), [("config", "ConfigMap ops/settings is not there".to_owned())]);
+    assert_eq!(
+        readiness.closed(),
+        [("config", "ConfigMap ops/settings is not there".to_owned())]
+    );
 }
 
 #[tokio::test]
 async fn recovery_clears_the_problems() {
-    let events = vec![Ok(None), Err(watcher::Error::NoResourceVersion), Ok(Some(config_map("9", &[])))];
+    let events = vec![
+        Ok(None),
+        Err(watcher::Error::NoResourceVersion),
+        Ok(Some(config_map("9", &[]))),
+    ];
     let (state, readiness) = follow(events).await;
     assert!(state.borrow().problems.is_empty());
     assert!(readiness.closed().is_empty());

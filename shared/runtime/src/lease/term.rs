@@ -30,7 +30,10 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn nothing() -> Self {
-        Self { record: None, at: None }
+        Self {
+            record: None,
+            at: None,
+        }
     }
 
     /// Since when the lease looks as it does.
@@ -45,7 +48,9 @@ impl Seen {
 
 /// Decides, and remembers what was seen.
 pub(super) fn decide(lease: Option<&Lease>, seen: &mut Seen, identity: &str, now: Instant) -> Move {
-    let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else { return Move::Take };
+    let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else {
+        return Move::Take;
+    };
     let since = seen.since(spec, now);
     match spec.holder_identity.as_deref() {
         None | Some("") => Move::Take,
@@ -57,7 +62,12 @@ pub(super) fn decide(lease: Option<&Lease>, seen: &mut Seen, identity: &str, now
 
 /// Who holds the lease.
 pub(super) fn holder(lease: Option<&Lease>) -> Option<&str> {
-    lease?.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+    lease?
+        .spec
+        .as_ref()?
+        .holder_identity
+        .as_deref()
+        .filter(|holder| !holder.is_empty())
 }
 
 /// The lease with `identity` as its holder from `now` on: a new term unless it was its holder before.
@@ -69,7 +79,11 @@ pub(super) fn claimed(lease: Option<Lease>, identity: &str, lasts: Duration, now
     if !was_ours {
         spec.acquire_time = Some(MicroTime(now));
         let transitions = spec.lease_transitions.unwrap_or(0);
-        spec.lease_transitions = Some(if was_there { transitions.saturating_add(1) } else { 0 });
+        spec.lease_transitions = Some(if was_there {
+            transitions.saturating_add(1)
+        } else {
+            0
+        });
     }
     spec.holder_identity = Some(identity.to_owned());
     spec.lease_duration_seconds = Some(i32::try_from(lasts.as_secs()).unwrap_or(i32::MAX));
@@ -87,7 +101,9 @@ pub(super) fn released(mut lease: Lease, now: Timestamp) -> Lease {
 }
 
 fn duration(spec: &LeaseSpec) -> Duration {
-    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds = spec
+        .lease_duration_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
     seconds.map_or(DEFAULT_DURATION, Duration::from_secs)
 }
 
@@ -104,11 +120,24 @@ mod tests {
         let lease = held_by("other");
         let (mut seen, start) = (Seen::nothing(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(decide(Some(&lease), &mut seen, "me", start), Move::Wait, "however old its renewal looks");
+        assert_eq!(
+            decide(Some(&lease), &mut seen, "me", start),
+            Move::Wait,
+            "however old its renewal looks"
+        );
         assert_eq!(decide(Some(&lease), &mut seen, "me", at(14)), Move::Wait);
-        let renewed = claimed(Some(lease), "other", Duration::from_secs(15), Timestamp::from_second(9).unwrap());
+        let renewed = claimed(
+            Some(lease),
+            "other",
+            Duration::from_secs(15),
+            Timestamp::from_second(9).unwrap(),
+        );
         assert_eq!(decide(Some(&renewed), &mut seen, "me", at(14)), Move::Wait);
-        assert_eq!(decide(Some(&renewed), &mut seen, "me", at(28)), Move::Wait, "a renewal starts it anew");
+        assert_eq!(
+            decide(Some(&renewed), &mut seen, "me", at(28)),
+            Move::Wait,
+            "a renewal starts it anew"
+        );
         assert_eq!(decide(Some(&renewed), &mut seen, "me", at(29)), Move::Take);
     }
 
@@ -122,7 +151,12 @@ mod tests {
 
     #[test]
     fn transitions_count_holders_not_renewals() {
-        let lease = claimed(Some(held_by("a")), "a", Duration::from_secs(15), Timestamp::UNIX_EPOCH);
+        let lease = claimed(
+            Some(held_by("a")),
+            "a",
+            Duration::from_secs(15),
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(lease.spec.as_ref().unwrap().lease_transitions, Some(0));
         let lease = claimed(Some(lease), "b", Duration::from_secs(15), Timestamp::UNIX_EPOCH);
         assert_eq!(lease.spec.unwrap().lease_transitions, Some(1));

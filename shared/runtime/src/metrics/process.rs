@@ -21,15 +21,29 @@ impl ProcessUse {
     /// For a process that starts now.
     pub(super) fn starting_now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: since.as_secs_f64() }
+        Self {
+            start: since.as_secs_f64(),
+        }
     }
 }
 
 impl Collector for ProcessUse {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        gauge(&mut encoder, "process_start_time", "When the process started", Unit::Seconds, self.start)?;
+        gauge(
+            &mut encoder,
+            "process_start_time",
+            "When the process started",
+            Unit::Seconds,
+            self.start,
+        )?;
         if let Some(bytes) = read("/proc/self/status").as_deref().and_then(resident_bytes) {
-            gauge(&mut encoder, "process_resident_memory", "Resident memory", Unit::Bytes, bytes)?;
+            gauge(
+                &mut encoder,
+                "process_resident_memory",
+                "Resident memory",
+                Unit::Bytes,
+                bytes,
+            )?;
         }
         if let Some(seconds) = read("/proc/self/stat").as_deref().and_then(cpu_seconds) {
             let counter = ConstCounter::new(seconds);
@@ -46,11 +60,11 @@ fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    unit: Unit,
+    unit: &Unit,
     value: f64,
 ) -> Result<(), std::fmt::Error> {
     let gauge = ConstGauge::new(value);
-    gauge.encode(encoder.encode_descriptor(name, help, Some(&unit), gauge.metric_type())?)
+    gauge.encode(encoder.encode_descriptor(name, help, Some(unit), gauge.metric_type())?)
 }
 
 fn read(path: &str) -> Option<String> {
@@ -78,7 +92,10 @@ mod tests {
     #[test]
     #[allow(clippy::float_cmp, reason = "the sums are exact")]
     fn reads_what_the_kernel_writes() {
-        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t1\n"), Some(2_097_152.0));
+        assert_eq!(
+            resident_bytes("Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t1\n"),
+            Some(2_097_152.0)
+        );
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 4 0 100 1 2";
         assert_eq!(cpu_seconds(stat), Some(3.0));
     }
