@@ -33,7 +33,7 @@ impl Collector for ProcessUse {
             &mut encoder,
             "process_start_time",
             "When the process started",
-            Unit::Seconds,
+            &Unit::Seconds,
             self.start,
         )?;
         if let Some(bytes) = read("/proc/self/status").as_deref().and_then(resident_bytes) {
@@ -41,7 +41,7 @@ impl Collector for ProcessUse {
                 &mut encoder,
                 "process_resident_memory",
                 "Resident memory",
-                Unit::Bytes,
+                &Unit::Bytes,
                 bytes,
             )?;
         }
