@@ -1,1 +1,13 @@
-//! Map of the crate.
+//! The harness of pgherd's tests and demo. Flow:
+//!
+//! [`packages`] asks for what the machine lacks, [`cache`] keeps what is dear to build, [`localkube`] runs a real
+//! Kubernetes from it. [`shell`] runs programs and [`progress`] tells the person who waits.
+//!
+//! Nothing here is part of what is deployed to a cluster.
+
+pub mod cache;
+pub mod images;
+pub mod localkube;
+pub mod packages;
+pub mod progress;
+pub mod shell;

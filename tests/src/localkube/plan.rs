@@ -1,0 +1,67 @@
+//! The values that pass between `up` and the supervisor: what shall run, and what runs. No decision is made here.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Options;
+use super::layout::Place;
+
+/// What shall run. Written by `up`, read by the supervisor, again whenever it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub options: Options,
+    pub place: Place,
+    /// Addresses of the nodes.
+    pub addresses: Vec<Ipv4Addr>,
+    /// In the order in which they are shown.
+    pub programs: Vec<Program>,
+}
+
+/// A program that is kept running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Unique; also the name of its log.
+    pub name: String,
+    pub command: PathBuf,
+    pub args: Vec<String>,
+    /// What must be there before it is started for the first time.
+    pub gates: Vec<Gate>,
+}
+
+/// Something that a program waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gate {
+    /// Somebody listens there.
+    Port(SocketAddr),
+    /// The file (or socket) exists.
+    File(PathBuf),
+    /// The API server calls itself ready.
+    ApiServer,
+}
+
+/// What runs. Written by the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The supervisor's own number, as the machine counts.
+    pub pid: u32,
+    pub programs: Vec<Running>,
+}
+
+/// One program that runs or will run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    pub name: String,
+    /// As its own namespace counts; none while it waits to be started.
+    pub pid: Option<u32>,
+    /// How often it ended and had to be started again.
+    pub restarts: u32,
+    /// How it ended last.
+    pub ended: Option<String>,
+}
+
+/// The plan's file in the state directory.
+pub const PLAN_FILE: &str = "plan.json";
+/// The report's file in the state directory.
+pub const REPORT_FILE: &str = "report.json";
