@@ -70,6 +70,7 @@ where
 }
 
 /// Writes a secret that the user's own manifest holds in clear back into that manifest. For nothing else.
+#[expect(clippy::ref_option, reason = "serde passes the field itself")]
 pub(crate) fn secret_in_clear<S: Serializer>(
     secret: &Option<Secret>,
     serializer: S,

@@ -11,3 +11,4 @@ pub mod config;
 pub mod finding;
 pub mod names;
 pub mod secret;
+pub mod units;

@@ -33,7 +33,7 @@ pub struct Patroni {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub initdb: BTreeMap<String, String>,
-    /// Lines of pg_hba.conf, instead of the image's.
+    /// Lines of `pg_hba.conf`, instead of the image's.
     #[serde(
         default,
         deserialize_with = "null_is_default",
