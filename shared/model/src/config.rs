@@ -17,6 +17,7 @@ mod object;
 mod outcome;
 mod param;
 pub mod reference;
+mod remarks;
 pub mod render;
 mod retired;
 pub mod schedule;
@@ -69,3 +70,6 @@ impl OperatorConfig {
         source::defaults(form, "default")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,45 +122,19 @@ fn manifest(text: &str, kind: &str) -> Result<(), String> {
     }
 }
 
-/// Values that count differently than written, and values that are odd together.
+/// Replaces values that count differently than written.
 pub(super) fn adjust(config: &mut OperatorConfig, form: Form) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut find = |kind: FindingKind, name: &str, message: String| {
-        findings.push(Finding::new(kind.reason(), place(name, form), message));
-    };
     let instances = &mut config.connection_pooler.connection_pooler_number_of_instances;
-    if form == Form::Crd && *instances < 2 {
-        let message = format!("{instances} counts as 2 in this form");
-        find(
-            FindingKind::Adjusted,
-            "connection_pooler_number_of_instances",
-            message,
-        );
-        *instances = 2;
+    if form == Form::ConfigMap || *instances >= 2 {
+        return Vec::new();
     }
-    for key in config.kubernetes.toleration.keys() {
-        if !["key", "operator", "value", "effect"].contains(&key.as_str()) {
-            find(FindingKind::Ignored, "toleration", format!("{key:?} is ignored"));
-        }
-    }
-    let upgrade = &config.major_version_upgrade;
-    if upgrade.minimal_major_version > upgrade.target_major_version {
-        let message = format!(
-            "{} is above target_major_version {}: clusters that it asks to upgrade cannot satisfy it",
-            upgrade.minimal_major_version, upgrade.target_major_version
-        );
-        find(FindingKind::Remark, "minimal_major_version", message);
-    }
-    let users = &config.users;
-    let kept = users.password_rotation_interval.saturating_mul(2);
-    if users.enable_password_rotation && users.password_rotation_user_retention < kept {
-        let message = format!("counts as {kept}, twice password_rotation_interval");
-        find(FindingKind::Remark, "password_rotation_user_retention", message);
-    }
-    findings
+    let message = format!("{instances} counts as 2 in this form");
+    *instances = 2;
+    let path = place("connection_pooler_number_of_instances", form);
+    vec![Finding::new(FindingKind::Adjusted.reason(), path, message)]
 }
 
-fn place(name: &str, form: Form) -> String {
+pub(super) fn place(name: &str, form: Form) -> String {
     super::param(name).map_or_else(|| name.to_owned(), |param| param.place(form))
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::param::{Form, Forms, Kind, Param};
 use super::section::SECTIONS;
 use super::value::Scope;
-use super::{ConfigError, Finding, FindingKind, OperatorConfig, check, retired};
+use super::{ConfigError, Finding, FindingKind, OperatorConfig, check, remarks, retired};
 
 /// A configuration with its findings, or everything that is wrong with it.
 pub type Outcome = Result<(OperatorConfig, Vec<Finding>), Vec<ConfigError>>;
@@ -229,6 +229,7 @@ impl<'a> Reader<'a> {
 
     fn finish(mut self) -> Outcome {
         self.findings.extend(check::adjust(&mut self.config, self.form));
+        self.findings.extend(remarks::remarks(&self.config, self.form));
         self.errors.extend(check::conflicts(&self.config, self.form));
         if self.errors.is_empty() {
             Ok((self.config, self.findings))
