@@ -39,7 +39,9 @@ impl Key {
         self.0.update(file.metadata()?.len().to_le_bytes());
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let read = file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
+            let read = file
+                .read(&mut buffer)
+                .with_context(|| format!("cannot read {}", path.display()))?;
             if read == 0 {
                 return Ok(self);
             }
@@ -53,18 +55,29 @@ impl Key {
     /// When one cannot be read.
     pub fn tree(mut self, dir: &Path) -> Result<Self> {
         let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let mut paths = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
         paths.sort();
         for path in paths {
             self = self.text(&path.file_name().unwrap_or_default().to_string_lossy());
-            self = if path.is_dir() { self.tree(&path)? } else { self.file(&path)? };
+            self = if path.is_dir() {
+                self.tree(&path)?
+            } else {
+                self.file(&path)?
+            };
         }
         Ok(self)
     }
 
     /// The first 16 hexadecimal digits.
     pub fn digest(&self) -> String {
-        self.0.clone().finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let hash = self.0.clone().finalize();
+        let first = hash
+            .iter()
+            .take(8)
+            .fold(0_u64, |digits, byte| digits << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 }
 
@@ -88,7 +101,9 @@ impl Cache {
     pub fn open() -> Result<Self> {
         let base = match std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
             Some(dir) => PathBuf::from(dir),
-            None => std::env::home_dir().context("no home directory is set; set XDG_CACHE_HOME")?.join(".cache"),
+            None => std::env::home_dir()
+                .context("no home directory is set; set XDG_CACHE_HOME")?
+                .join(".cache"),
         };
         Self::at(&base.join("pgherd"))
     }
@@ -96,7 +111,9 @@ impl Cache {
     fn at(root: &Path) -> Result<Self> {
         fs::create_dir_all(root)
             .with_context(|| format!("cannot make the cache {}; set XDG_CACHE_HOME", root.display()))?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     /// The entry's directory, if it was made before.
@@ -114,7 +131,12 @@ impl Cache {
     ///
     /// # Errors
     /// What `make` returns, or what the file system says (a full disk).
-    pub fn get_or_make(&self, name: &str, key: &Key, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    pub fn get_or_make(
+        &self,
+        name: &str,
+        key: &Key,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         if let Some(entry) = self.get(name, key) {
             return Ok(entry);
         }
@@ -127,10 +149,11 @@ impl Cache {
             .prefix(".draft-")
             .tempdir_in(&self.root)
             .with_context(|| format!("cannot write to the cache {}", self.root.display()))?;
-        let made = draft.path().join("entry");
-        fs::create_dir(&made)?;
-        make(&made)?;
-        fs::rename(&made, &entry).with_context(|| format!("cannot write the cache entry {}", entry.display()))?;
+        let filled = draft.path().join("entry");
+        fs::create_dir(&filled)?;
+        make(&filled)?;
+        fs::rename(&filled, &entry)
+            .with_context(|| format!("cannot write the cache entry {}", entry.display()))?;
         self.drop_old(name)?;
         Ok(entry)
     }
@@ -142,7 +165,8 @@ impl Cache {
     fn lock(&self, name: &str) -> Result<File> {
         let path = self.root.join(format!(".{name}.lock"));
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(file)
     }
 
@@ -152,7 +176,9 @@ impl Cache {
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
             let file_name = entry.file_name().to_string_lossy().into_owned();
-            let digest = file_name.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+            let digest = file_name
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('-'));
             if digest.is_some_and(|digest| digest.len() == 16 && !digest.contains('-')) {
                 entries.push((entry.metadata()?.modified()?, entry.path()));
             }
@@ -180,8 +206,12 @@ mod tests {
     fn makes_once_and_finds_again() {
         let (_dir, cache) = cache();
         let key = Key::new().text("1");
-        let made = cache.get_or_make("tool", &key, |dir| Ok(fs::write(dir.join("a"), "x")?)).unwrap();
-        let found = cache.get_or_make("tool", &key, |_| anyhow::bail!("made twice")).unwrap();
+        let made = cache
+            .get_or_make("tool", &key, |dir| Ok(fs::write(dir.join("a"), "x")?))
+            .unwrap();
+        let found = cache
+            .get_or_make("tool", &key, |_| anyhow::bail!("made twice"))
+            .unwrap();
         assert_eq!(made, found);
         assert_eq!(fs::read_to_string(found.join("a")).unwrap(), "x");
     }
@@ -193,7 +223,10 @@ mod tests {
         let failed = cache.get_or_make("tool", &key, |_| anyhow::bail!("no luck"));
         assert_eq!(failed.unwrap_err().to_string(), "no luck");
         assert!(cache.get("tool", &key).is_none());
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, [".tool.lock"]);
     }
 
@@ -201,7 +234,9 @@ mod tests {
     fn keeps_the_entries_used_last() {
         let (_dir, cache) = cache();
         for version in ["1", "2", "3", "4", "5", "6"] {
-            cache.get_or_make("tool", &Key::new().text(version), |_| Ok(())).unwrap();
+            cache
+                .get_or_make("tool", &Key::new().text(version), |_| Ok(()))
+                .unwrap();
         }
         assert!(cache.get("tool", &Key::new().text("2")).is_none());
         assert!(cache.get("tool", &Key::new().text("3")).is_some());
@@ -209,6 +244,9 @@ mod tests {
 
     #[test]
     fn key_tells_where_one_text_ends() {
-        assert_ne!(Key::new().text("ab").text("c").digest(), Key::new().text("a").text("bc").digest());
+        assert_ne!(
+            Key::new().text("ab").text("c").digest(),
+            Key::new().text("a").text("bc").digest()
+        );
     }
 }

@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Node as NodeObject;
-use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
 use layout::{Layout, Place};
@@ -28,6 +26,7 @@ mod control_plane;
 mod images;
 mod isolation;
 mod layout;
+mod logs;
 mod machine;
 mod network;
 mod node;
@@ -42,36 +41,8 @@ pub mod supervisor;
 pub use certificates::CONTEXT;
 pub use layout::checkout;
 pub use network::HOST;
+pub use plan::Options;
 pub use provisioner::{PINNED_CLASS, STORAGE_CLASS};
-
-/// What is asked of a local Kubernetes. One that runs is extended to it, never reduced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
-    /// Nodes that run pods, from 1 to 8.
-    pub nodes: u8,
-    /// Only the API server and what stands behind it: no pods, no nodes.
-    pub control_plane_only: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { nodes: 1, control_plane_only: false }
-    }
-}
-
-impl Options {
-    /// Both wishes at once.
-    fn and(self, other: Self) -> Self {
-        Self {
-            nodes: self.nodes.max(other.nodes),
-            control_plane_only: self.control_plane_only && other.control_plane_only,
-        }
-    }
-
-    fn node_count(self) -> u8 {
-        if self.control_plane_only { 0 } else { self.nodes }
-    }
-}
 
 /// A local Kubernetes that runs. It goes on running when this value is dropped; [`Cluster::down`] ends it.
 #[derive(Debug, Clone)]
@@ -87,15 +58,20 @@ impl Cluster {
     /// One sentence that says what is missing on the machine or which program does not come up.
     pub async fn up(options: &Options, progress: &Progress) -> Result<Self> {
         let place = machine::check(options, progress)?;
-        let cluster = Self { layout: Layout::of_this_checkout(place) };
+        let cluster = Self {
+            layout: Layout::of_this_checkout(place),
+        };
         let _guard = cluster.layout.lock()?;
         let supervisor = match cluster.find_usable(place, progress)? {
             Some(supervisor) => cluster.extend(supervisor, options)?,
-            None => cluster.start(*options, progress)?,
+            None => cluster.start(options, progress)?,
         };
         cluster.load_pause_image(progress)?;
         ready::wait(&cluster.layout, progress).await.with_context(|| {
-            format!("the local Kubernetes does not get ready (supervisor: process {})", supervisor.pid)
+            format!(
+                "the local Kubernetes does not get ready (supervisor: process {})",
+                supervisor.pid
+            )
         })?;
         Ok(cluster)
     }
@@ -111,7 +87,9 @@ impl Cluster {
             return Ok(None);
         }
         let place = running::plan(&layout).map_or(Place::Own, |plan| plan.place);
-        Ok(Some(Self { layout: Layout::of_this_checkout(place) }))
+        Ok(Some(Self {
+            layout: Layout::of_this_checkout(place),
+        }))
     }
 
     /// Ends the one of this checkout and removes its state; logs stay until the next `up`.
@@ -144,7 +122,8 @@ impl Cluster {
     /// # Errors
     /// When the machine's processes cannot be listed.
     pub async fn status() -> Result<(String, bool)> {
-        let layout = Self::find()?.map_or_else(|| Layout::of_this_checkout(Place::Own), |cluster| cluster.layout);
+        let layout =
+            Self::find()?.map_or_else(|| Layout::of_this_checkout(Place::Own), |cluster| cluster.layout);
         status::describe(&layout).await
     }
 
@@ -183,12 +162,14 @@ impl Cluster {
 
     /// The log of a program, and of the supervisor itself.
     pub fn log(&self, program: &str) -> PathBuf {
-        self.layout.host(supervisor::log_file(program))
+        self.layout.host(logs::log_file(program))
     }
 
     /// The names of its programs.
     pub fn programs(&self) -> Vec<String> {
-        let programs = running::plan(&self.layout).map(|plan| plan.programs).unwrap_or_default();
+        let programs = running::plan(&self.layout)
+            .map(|plan| plan.programs)
+            .unwrap_or_default();
         programs.into_iter().map(|program| program.name).collect()
     }
 
@@ -215,7 +196,9 @@ impl Cluster {
                 usable = Some(supervisor);
                 continue;
             }
-            let whose = if own { "a damaged one of this checkout".to_owned() } else {
+            let whose = if own {
+                "a damaged one of this checkout".to_owned()
+            } else {
                 format!("the one of the checkout {}", supervisor.checkout().display())
             };
             let step = progress.step(format!("ending another local Kubernetes: {whose}"));
@@ -225,11 +208,14 @@ impl Cluster {
         Ok(usable)
     }
 
-    fn start(&self, options: Options, progress: &Progress) -> Result<Supervisor> {
+    fn start(&self, options: &Options, progress: &Progress) -> Result<Supervisor> {
         if self.layout.place() == Place::Own {
             let found = running::sweep()?;
             if !found.is_empty() {
-                progress.note(format!("removed what a killed local Kubernetes left: {}", found.join(", ")));
+                progress.note(format!(
+                    "removed what a killed local Kubernetes left: {}",
+                    found.join(", ")
+                ));
             }
         }
         remove_state(&self.layout)?;
@@ -256,15 +242,15 @@ impl Cluster {
 
     fn extend(&self, supervisor: Supervisor, options: &Options) -> Result<Supervisor> {
         let plan = running::plan(&self.layout).context("the plan of the local Kubernetes has vanished")?;
-        let wanted = plan.options.and(*options);
+        let wanted = plan.options.and(options);
         if wanted != plan.options {
-            self.write_plan(wanted)?;
+            self.write_plan(&wanted)?;
         }
         Ok(supervisor)
     }
 
     /// Writes the configuration of every program, then the plan that names them.
-    fn write_plan(&self, options: Options) -> Result<()> {
+    fn write_plan(&self, options: &Options) -> Result<()> {
         let layout = &self.layout;
         control_plane::write(layout)?;
         let mut programs = control_plane::programs(layout);
@@ -279,10 +265,17 @@ impl Cluster {
         }
         let addresses = match layout.place() {
             // The first is also the API server's.
-            Place::Own => (1..=options.node_count().max(1)).map(network::node_address).collect(),
+            Place::Own => (1..=options.node_count().max(1))
+                .map(network::node_address)
+                .collect(),
             Place::Loopback => Vec::new(),
         };
-        let plan = Plan { options, place: layout.place(), addresses, programs };
+        let plan = Plan {
+            options: options.clone(),
+            place: layout.place(),
+            addresses,
+            programs,
+        };
         layout.write(PLAN_FILE, serde_json::to_vec_pretty(&plan)?)
     }
 
@@ -296,9 +289,24 @@ impl Cluster {
 
 /// Removes everything but the built programs and the logs.
 fn remove_state(layout: &Layout) -> Result<()> {
-    for entry in ["plan.json", "report.json", "kubeconfig", "pki", "config", "etcd", "nodes", "volumes", "tmp", "loaded"] {
+    for entry in [
+        "plan.json",
+        "report.json",
+        "kubeconfig",
+        "pki",
+        "config",
+        "etcd",
+        "nodes",
+        "volumes",
+        "tmp",
+        "loaded",
+    ] {
         let path = layout.host(entry);
-        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -307,15 +315,4 @@ fn remove_state(layout: &Layout) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether the node says of itself that it takes pods.
-fn is_node_ready(node: &NodeObject) -> bool {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.is_some_and(|all| all.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"))
-}
-
-/// Where the distribution keeps the network plugins.
-pub(crate) fn cni_plugins() -> Option<PathBuf> {
-    ["/usr/lib/cni", "/opt/cni/bin"].map(PathBuf::from).into_iter().find(|dir| dir.join("ptp").is_file())
 }

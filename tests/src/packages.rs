@@ -1,7 +1,7 @@
 //! Debian packages that the machine must have: installed when we are root and there is an apt, else named in the error.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
@@ -10,13 +10,13 @@ use crate::progress::Progress;
 use crate::shell::{Run, find_program};
 
 /// Package lists older than this are fetched anew before an installation.
-const LISTS_STALE: Duration = Duration::from_secs(24 * 60 * 60);
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const LISTS_STALE: Duration = Duration::from_hours(24);
+const INSTALL_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// The file or program that shows that a package is there, whatever way it came.
 fn is_present(package: &str) -> bool {
     match package {
-        "containernetworking-plugins" => crate::localkube::cni_plugins().is_some(),
+        "containernetworking-plugins" => cni_plugins().is_some(),
         "iproute2" => find_program("ip").is_some(),
         other => find_program(other).is_some(),
     }
@@ -27,7 +27,11 @@ fn is_present(package: &str) -> bool {
 /// # Errors
 /// When some are missing and cannot be installed: names them and the command that installs them.
 pub fn ensure(packages: &[&str], progress: &Progress) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().copied().filter(|package| !is_present(package)).collect();
+    let missing: Vec<&str> = packages
+        .iter()
+        .copied()
+        .filter(|package| !is_present(package))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -47,8 +51,13 @@ pub fn ensure(packages: &[&str], progress: &Progress) -> Result<()> {
 fn advice(missing: &[&str], root: bool, apt: bool) -> Option<String> {
     match (apt, root) {
         (true, true) => None,
-        (true, false) => Some(format!("run as root, or install them: sudo apt-get install {}", missing.join(" "))),
-        (false, _) => Some("install them with the machine's package manager (these are Debian's names)".to_owned()),
+        (true, false) => Some(format!(
+            "run as root, or install them: sudo apt-get install {}",
+            missing.join(" ")
+        )),
+        (false, _) => {
+            Some("install them with the machine's package manager (these are Debian's names)".to_owned())
+        }
     }
 }
 
@@ -65,19 +74,38 @@ fn install(missing: &[&str], progress: &Progress) -> Result<()> {
 }
 
 fn apt(args: &[&str]) -> Result<()> {
-    let run = Run::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").timeout(INSTALL_TIMEOUT);
-    run.purpose("install packages").advice("look whether the machine reaches its package mirror").output()?;
+    let run = Run::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .timeout(INSTALL_TIMEOUT);
+    run.purpose("install packages")
+        .advice("look whether the machine reaches its package mirror")
+        .output()?;
     Ok(())
 }
 
 fn lists_are_stale(dir: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(dir) else { return true };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return true;
+    };
     let newest = entries
-        .filter_map(|entry| entry.ok())
+        .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()) && entry.file_name() != "lock")
         .filter_map(|entry| entry.metadata().ok()?.modified().ok())
         .max();
-    newest.is_none_or(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age > LISTS_STALE))
+    newest.is_none_or(|time| {
+        SystemTime::now()
+            .duration_since(time)
+            .is_ok_and(|age| age > LISTS_STALE)
+    })
+}
+
+/// Where the distribution keeps the network plugins.
+pub fn cni_plugins() -> Option<PathBuf> {
+    ["/usr/lib/cni", "/opt/cni/bin"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|dir| dir.join("ptp").is_file())
 }
 
 #[cfg(test)]
@@ -87,7 +115,10 @@ mod tests {
     #[test]
     fn without_root_the_command_is_named() {
         let advice = advice(&["runc", "conntrack"], false, true).unwrap();
-        assert_eq!(advice, "run as root, or install them: sudo apt-get install runc conntrack");
+        assert_eq!(
+            advice,
+            "run as root, or install them: sudo apt-get install runc conntrack"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ const REMINDER: Duration = Duration::from_secs(30);
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /// Where steps are shown: standard error, so that standard output stays for results.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Progress {
     style: Style,
 }
@@ -32,7 +32,9 @@ impl Progress {
     /// Colours and moving lines when standard error is a terminal and `NO_COLOR` is not set, else plain lines.
     pub fn new() -> Self {
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { style: if colours { Style::Terminal } else { Style::Plain } }
+        Self {
+            style: if colours { Style::Terminal } else { Style::Plain },
+        }
     }
 
     /// Shows nothing.
@@ -42,8 +44,17 @@ impl Progress {
 
     /// Starts a step. It is shown as failed if it is dropped before [`Step::done`].
     pub fn step(&self, text: impl Into<String>) -> Step {
-        let shared = Arc::new(Shared { ended: Mutex::new(false), wake: Condvar::new() });
-        let step = Step { style: self.style, text: text.into(), start: Instant::now(), shared, ticker: None };
+        let shared = Arc::new(Shared {
+            ended: Mutex::new(false),
+            wake: Condvar::new(),
+        });
+        let step = Step {
+            style: self.style,
+            text: text.into(),
+            start: Instant::now(),
+            shared,
+            ticker: None,
+        };
         step.with_ticker()
     }
 
@@ -102,7 +113,12 @@ impl Step {
 
     fn with_ticker(mut self) -> Self {
         if self.style != Style::Silent {
-            let (shared, text, style, start) = (Arc::clone(&self.shared), self.text.clone(), self.style, self.start);
+            let (shared, text, style, start) = (
+                Arc::clone(&self.shared),
+                self.text.clone(),
+                self.style,
+                self.start,
+            );
             self.ticker = Some(thread::spawn(move || tick(&shared, &text, style, start)));
         }
         self
@@ -115,9 +131,15 @@ impl Step {
         // A ticker that panicked has nothing to tell.
         let _ = ticker.join();
         let took = self.start.elapsed();
-        let time = if took < PATIENCE { String::new() } else { format!(" ({})", elapsed(took)) };
+        let time = if took < PATIENCE {
+            String::new()
+        } else {
+            format!(" ({})", elapsed(took))
+        };
         match (self.style, well) {
-            (Style::Terminal, true) => write_line(&format!("\r\x1b[K\x1b[32m✓\x1b[0m {text}\x1b[2m{time}\x1b[0m\n")),
+            (Style::Terminal, true) => {
+                write_line(&format!("\r\x1b[K\x1b[32m✓\x1b[0m {text}\x1b[2m{time}\x1b[0m\n"));
+            }
             (Style::Terminal, false) => write_line(&format!("\r\x1b[K\x1b[31m✗\x1b[0m {text}{time}\n")),
             (_, true) => write_line(&format!("ok     {text}{time}\n")),
             (_, false) => write_line(&format!("failed {text}{time}\n")),
@@ -136,15 +158,19 @@ fn tick(shared: &Shared, text: &str, style: Style, start: Instant) {
     let mut wait = PATIENCE;
     for frame in 0.. {
         let ended = shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ended, _) =
-            shared.wake.wait_timeout_while(ended, wait, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        let (ended, _) = shared
+            .wake
+            .wait_timeout_while(ended, wait, |ended| !*ended)
+            .unwrap_or_else(PoisonError::into_inner);
         if *ended {
             return;
         }
         let time = elapsed(start.elapsed());
         if style == Style::Terminal {
             let spinner = SPINNER[frame % SPINNER.len()];
-            write_line(&format!("\r\x1b[K\x1b[36m{spinner}\x1b[0m {text}\x1b[2m {time}\x1b[0m"));
+            write_line(&format!(
+                "\r\x1b[K\x1b[36m{spinner}\x1b[0m {text}\x1b[2m {time}\x1b[0m"
+            ));
             wait = FRAME;
         } else {
             write_line(&format!("...    {text} ({time})\n"));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 /// How long a program may take when the caller names no limit.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Between two looks at whether a program has ended.
 const POLL: Duration = Duration::from_millis(5);
 /// How much of a failed program's last words an error repeats.
@@ -63,14 +63,16 @@ impl Run {
     /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets a variable in the program's environment.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.envs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.envs
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -126,7 +128,9 @@ impl Run {
             return Ok(String::from_utf8_lossy(&done.output.stdout).into_owned());
         }
         let words = last_words(&done.output);
-        Err(done.failure.error(&format!("{}{words}", ending(done.output.status))))
+        Err(done
+            .failure
+            .error(&format!("{}{words}", ending(done.output.status))))
     }
 
     /// Runs it and tells whether it exited with 0; its output is dropped.
@@ -140,7 +144,11 @@ impl Run {
     fn run(self) -> Result<Done> {
         let failure = Failure::of(&self);
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.envs).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(&self.args)
+            .envs(self.envs)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
@@ -153,14 +161,19 @@ impl Run {
                 command.stdin(Stdio::piped())
             }
         };
-        let mut child = command.spawn().map_err(|error| failure.error(&error.to_string()))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| failure.error(&error.to_string()))?;
         if let (Some(text), Some(mut stdin)) = (text, child.stdin.take()) {
             // A program that ends early does not read it all; its exit code tells that story better.
             let _ = stdin.write_all(text.as_bytes());
         }
         match wait(child, self.timeout)? {
             Some(output) => Ok(Done { output, failure }),
-            None => Err(failure.error(&format!("took longer than {} s and was ended", self.timeout.as_secs()))),
+            None => Err(failure.error(&format!(
+                "took longer than {} s and was ended",
+                self.timeout.as_secs()
+            ))),
         }
     }
 }
@@ -184,12 +197,22 @@ impl Failure {
             line.push(' ');
             line.push_str(&arg.to_string_lossy());
         }
-        Self { line, purpose: run.purpose.clone(), advice: run.advice.clone() }
+        Self {
+            line,
+            purpose: run.purpose.clone(),
+            advice: run.advice.clone(),
+        }
     }
 
     fn error(&self, reason: &str) -> anyhow::Error {
-        let purpose = self.purpose.as_ref().map_or_else(String::new, |purpose| format!("cannot {purpose}: "));
-        let advice = self.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
+        let purpose = self
+            .purpose
+            .as_ref()
+            .map_or_else(String::new, |purpose| format!("cannot {purpose}: "));
+        let advice = self
+            .advice
+            .as_ref()
+            .map_or_else(String::new, |advice| format!("; {advice}"));
         anyhow!("{purpose}`{}`: {reason}{advice}", self.line)
     }
 }
@@ -200,7 +223,10 @@ fn wait(mut child: Child, timeout: Duration) -> Result<Option<Output>> {
     let stderr = collect(child.stderr.take());
     let end = Instant::now() + timeout;
     let status = loop {
-        if let Some(status) = child.try_wait().context("waiting for a program that was started")? {
+        if let Some(status) = child
+            .try_wait()
+            .context("waiting for a program that was started")?
+        {
             break status;
         }
         if Instant::now() > end {
@@ -211,7 +237,11 @@ fn wait(mut child: Child, timeout: Duration) -> Result<Option<Output>> {
         thread::sleep(POLL);
     };
     match (stdout.join(), stderr.join()) {
-        (Ok(stdout), Ok(stderr)) => Ok(Some(Output { status, stdout, stderr })),
+        (Ok(stdout), Ok(stderr)) => Ok(Some(Output {
+            status,
+            stdout,
+            stderr,
+        })),
         _ => bail!("the thread that reads a program's output ended early"),
     }
 }
@@ -228,22 +258,39 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u
 }
 
 fn ending(status: ExitStatus) -> String {
-    status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
+    status
+        .code()
+        .map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
 fn last_words(output: &Output) -> String {
-    let text = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+    let text = if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
     let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    if last.is_empty() { String::new() } else { format!(": {}", last.join(" / ")) }
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", last.join(" / "))
+    }
 }
 
 /// Whether `program` is an executable in `PATH` or in a directory where Debian keeps the administrator's programs.
 pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/local/go/bin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(more).map(|dir| dir.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
 }
 
 #[cfg(test)]
@@ -257,7 +304,10 @@ mod tests {
 
     #[test]
     fn failure_names_purpose_last_words_and_advice() {
-        let run = Run::new("sh").args(["-c", "echo no luck >&2; exit 3"]).purpose("try it").advice("try again");
+        let run = Run::new("sh")
+            .args(["-c", "echo no luck >&2; exit 3"])
+            .purpose("try it")
+            .advice("try again");
         let error = run.output().unwrap_err().to_string();
         assert!(error.starts_with("cannot try it: `sh -c"), "{error}");
         assert!(error.ends_with("exit code 3: no luck; try again"), "{error}");
@@ -265,13 +315,20 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_ended() {
-        let error = Run::new("sleep").arg("30").timeout(Duration::from_millis(50)).output().unwrap_err();
+        let error = Run::new("sleep")
+            .arg("30")
+            .timeout(Duration::from_millis(50))
+            .output()
+            .unwrap_err();
         assert!(error.to_string().contains("took longer"), "{error}");
     }
 
     #[test]
     fn a_program_that_is_missing_is_named() {
         let error = Run::new("no-such-program").output().unwrap_err();
-        assert!(error.to_string().starts_with("`no-such-program`: No such file"), "{error}");
+        assert!(
+            error.to_string().starts_with("`no-such-program`: No such file"),
+            "{error}"
+        );
     }
 }

@@ -45,7 +45,7 @@ enum Action {
     Down,
     /// Show what runs; exits with 1 if nothing does.
     Status,
-    /// Load an image archive (OCI or docker format) into every node, for pods with imagePullPolicy IfNotPresent.
+    /// Load an image archive (OCI or docker format) into every node, for pods with `imagePullPolicy: IfNotPresent`.
     Load {
         #[arg(value_name = "IMAGE.tar", required = true)]
         images: Vec<PathBuf>,
@@ -89,18 +89,33 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<ExitCode> {
     let progress = Progress::new();
     match action {
-        Action::Up { nodes, control_plane_only } => {
-            let cluster = wait_for(Cluster::up(&Options { nodes, control_plane_only }, &progress))??;
+        Action::Up {
+            nodes,
+            control_plane_only,
+        } => {
+            let cluster = wait_for(Cluster::up(
+                &Options {
+                    nodes,
+                    control_plane_only,
+                },
+                &progress,
+            ))??;
             println!("{}", export(&cluster));
         }
         Action::Down => Cluster::down(&progress)?,
         Action::Status => {
             let (text, runs) = wait_for(Cluster::status())??;
             print!("{text}");
-            return Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if runs {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Action::Load { images } => {
-            images.iter().try_for_each(|image| running()?.load_image(image, &progress))?;
+            images
+                .iter()
+                .try_for_each(|image| running()?.load_image(image, &progress))?;
         }
         Action::Logs { component, follow } => logs(component.as_deref(), follow)?,
         Action::Env => println!("{}", export(&running()?)),
@@ -116,7 +131,9 @@ fn run(action: Action) -> Result<ExitCode> {
 
 fn wait_for<T>(future: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.context("cannot start the asynchronous runtime")?.block_on(future))
+    Ok(runtime
+        .context("cannot start the asynchronous runtime")?
+        .block_on(future))
 }
 
 fn running() -> Result<Cluster> {
@@ -136,12 +153,20 @@ fn logs(component: Option<&str>, follow: bool) -> Result<()> {
         return Ok(());
     };
     if !names.iter().any(|name| name == component) {
-        bail!("there is no program {component:?}; there are {}", names.join(", "));
+        bail!(
+            "there is no program {component:?}; there are {}",
+            names.join(", ")
+        );
     }
     let path = cluster.log(component);
     if follow {
-        bail!("cannot run tail: {}", Command::new("tail").args(["-n", "100", "-F"]).arg(path).exec());
+        bail!(
+            "cannot run tail: {}",
+            Command::new("tail").args(["-n", "100", "-F"]).arg(path).exec()
+        );
     }
     let mut file = fs::File::open(&path).with_context(|| format!("{component} has not said anything yet"))?;
-    std::io::copy(&mut file, &mut std::io::stdout().lock()).map(drop).context("cannot print the log")
+    std::io::copy(&mut file, &mut std::io::stdout().lock())
+        .map(drop)
+        .context("cannot print the log")
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Node;
 use kube::api::GetParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Request;
@@ -12,7 +13,7 @@ use kube::{Client, Config};
 ///
 /// # Errors
 /// When the kubeconfig cannot be read; the server is not asked anything yet.
-pub async fn client(kubeconfig: &Path) -> Result<Client> {
+pub(super) async fn client(kubeconfig: &Path) -> Result<Client> {
     let read = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("cannot read the kubeconfig {}", kubeconfig.display()))?;
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
@@ -20,8 +21,21 @@ pub async fn client(kubeconfig: &Path) -> Result<Client> {
 }
 
 /// Whether the API server answers and calls itself ready.
-pub async fn is_ready(kubeconfig: &Path) -> bool {
-    let Ok(client) = client(kubeconfig).await else { return false };
-    let Ok(request) = Request::new("").get("readyz", &GetParams::default()) else { return false };
+pub(super) async fn is_ready(kubeconfig: &Path) -> bool {
+    let Ok(client) = client(kubeconfig).await else {
+        return false;
+    };
+    let Ok(request) = Request::new("").get("readyz", &GetParams::default()) else {
+        return false;
+    };
     client.request_text(request).await.is_ok()
+}
+
+/// Whether the node says of itself that it takes pods.
+pub(super) fn is_node_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    })
 }

@@ -13,7 +13,7 @@ use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::shell::{Run, find_program};
 
-const BUILD_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// A Go module of ours.
 struct Module {
@@ -59,7 +59,7 @@ const MODULES: [Module; 2] = [
 ///
 /// # Errors
 /// When Go is missing, or a build fails: with the compiler's last words.
-pub fn ensure(layout: &Layout, progress: &Progress) -> Result<()> {
+pub(super) fn ensure(layout: &Layout, progress: &Progress) -> Result<()> {
     let cache = Cache::open()?;
     let bin = layout.host("bin");
     fs::create_dir_all(&bin)
@@ -73,13 +73,20 @@ pub fn ensure(layout: &Layout, progress: &Progress) -> Result<()> {
     }
     // A copy of its own, because `cargo` replaces the original at any time.
     let own = own_program()?;
-    replace(&bin.join("localkube"), |draft| Ok(fs::copy(&own, draft).map(drop)?))
+    replace(&bin.join("localkube"), |draft| {
+        Ok(fs::copy(&own, draft).map(drop)?)
+    })
 }
 
 /// The `localkube` program: this one, or the one that Cargo put beside the running test.
 fn own_program() -> Result<PathBuf> {
     let running = std::env::current_exe().context("cannot find this program's own file")?;
-    let beside = running.ancestors().skip(1).take(2).map(|dir| dir.join("localkube")).find(|file| file.is_file());
+    let beside = running
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join("localkube"))
+        .find(|file| file.is_file());
     beside.context("the program localkube is not built; run `cargo build --package pgherd-tests --bins`")
 }
 
@@ -88,7 +95,10 @@ impl Module {
         let dir = checkout().join(self.dir);
         let key = self.key(&dir)?;
         let entry = cache.get_or_make(self.name, &key, |entry| {
-            let step = progress.step(format!("building {} from Go modules ({})", self.name, self.expect));
+            let step = progress.step(format!(
+                "building {} from Go modules ({})",
+                self.name, self.expect
+            ));
             self.build(&dir, entry)?;
             step.done();
             Ok(())
@@ -97,13 +107,25 @@ impl Module {
     }
 
     fn key(&self, dir: &Path) -> Result<Key> {
-        let key = Key::new().text("go module 1").text(&go_version(dir)?).text(self.ldflags);
-        key.file(&dir.join("main.go"))?.file(&dir.join("go.mod"))?.file(&dir.join("go.sum"))
+        let key = Key::new()
+            .text("go module 1")
+            .text(&go_version(dir)?)
+            .text(self.ldflags);
+        key.file(&dir.join("main.go"))?
+            .file(&dir.join("go.mod"))?
+            .file(&dir.join("go.sum"))
     }
 
     fn build(&self, dir: &Path, entry: &Path) -> Result<()> {
         Run::new(go()?)
-            .args(["build", "-trimpath", "-mod=readonly", "-ldflags", self.ldflags, "-o"])
+            .args([
+                "build",
+                "-trimpath",
+                "-mod=readonly",
+                "-ldflags",
+                self.ldflags,
+                "-o",
+            ])
             .arg(entry.join(self.name))
             .arg(".")
             .env("CGO_ENABLED", "0")
@@ -124,7 +146,10 @@ fn go() -> Result<PathBuf> {
 }
 
 fn go_version(dir: &Path) -> Result<String> {
-    let version = Run::new(go()?).args(["env", "GOVERSION", "GOARCH"]).dir(dir).purpose("ask Go for its version");
+    let version = Run::new(go()?)
+        .args(["env", "GOVERSION", "GOARCH"])
+        .dir(dir)
+        .purpose("ask Go for its version");
     Ok(version.output()?.trim().to_owned())
 }
 

@@ -5,8 +5,8 @@ use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use serde_json::json;
 
@@ -26,11 +26,18 @@ struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     fn user(user: &'a str) -> Self {
-        Self { user, group: None, names: Vec::new() }
+        Self {
+            user,
+            group: None,
+            names: Vec::new(),
+        }
     }
 
     fn in_group(self, group: &'a str) -> Self {
-        Self { group: Some(group), ..self }
+        Self {
+            group: Some(group),
+            ..self
+        }
     }
 
     fn serving(self, names: Vec<String>) -> Self {
@@ -50,7 +57,7 @@ struct Authority {
 }
 
 /// Writes everything that needs a signature: `pki/*`, `config/*.kubeconfig` and the administrator's `kubeconfig`.
-pub fn write(layout: &Layout) -> Result<()> {
+pub(super) fn write(layout: &Layout) -> Result<()> {
     let authority = Authority::new()?;
     layout.write("pki/ca.crt", &authority.certificate)?;
     let service_accounts = KeyPair::generate()?;
@@ -69,9 +76,16 @@ pub fn write(layout: &Layout) -> Result<()> {
     for program in ["coredns", "provisioner"] {
         let subject = format!("pgherd-local:{program}");
         let subject = Subject::user(&subject).in_group("system:masters");
-        layout.write(&format!("config/{program}.kubeconfig"), authority.kubeconfig(layout, &subject)?)?;
+        layout.write(
+            &format!("config/{program}.kubeconfig"),
+            authority.kubeconfig(layout, &subject)?,
+        )?;
     }
-    authority.write(layout, "apiserver", &Subject::user("kube-apiserver").serving(api_server_names(layout)))?;
+    authority.write(
+        layout,
+        "apiserver",
+        &Subject::user("kube-apiserver").serving(api_server_names(layout)),
+    )?;
     let kubelet_client = Subject::user("kube-apiserver-kubelet-client").in_group("system:masters");
     authority.write(layout, "kubelet-client", &kubelet_client)?;
     for number in 1..=MAX_NODES {
@@ -80,7 +94,10 @@ pub fn write(layout: &Layout) -> Result<()> {
         let subject = Subject::user(&user).in_group("system:nodes");
         let subject = subject.serving(vec![name.clone(), node_address(number).to_string()]);
         authority.write(layout, &name, &subject)?;
-        layout.write(&format!("config/{name}.kubeconfig"), authority.kubeconfig(layout, &subject)?)?;
+        layout.write(
+            &format!("config/{name}.kubeconfig"),
+            authority.kubeconfig(layout, &subject)?,
+        )?;
     }
     Ok(())
 }
@@ -102,7 +119,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
-        Ok(Self { issuer: Issuer::new(params, key), certificate })
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
     }
 
     fn issue(&self, subject: &Subject<'_>) -> Result<Identity> {
@@ -111,10 +131,15 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         if !subject.names.is_empty() {
-            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+            params
+                .extended_key_usages
+                .push(ExtendedKeyUsagePurpose::ServerAuth);
         }
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
-        Ok(Identity { certificate, key: key.serialize_pem() })
+        Ok(Identity {
+            certificate,
+            key: key.serialize_pem(),
+        })
     }
 
     fn write(&self, layout: &Layout, name: &str, subject: &Subject<'_>) -> Result<()> {
@@ -124,7 +149,10 @@ impl Authority {
     }
 
     fn kubeconfig(&self, layout: &Layout, subject: &Subject<'_>) -> Result<String> {
-        let identity = self.issue(&Subject { names: Vec::new(), ..*subject })?;
+        let identity = self.issue(&Subject {
+            names: Vec::new(),
+            ..*subject
+        })?;
         let server = format!("https://{}:{API_PORT}", api_address(layout.place()));
         Ok(serde_yaml::to_string(&json!({
             "apiVersion": "v1",

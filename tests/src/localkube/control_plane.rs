@@ -12,9 +12,9 @@ use super::plan::{Gate, Program};
 const ETCD_PORT: u16 = 2379;
 const ETCD_PEER_PORT: u16 = 2380;
 /// The ports that a control plane listens on.
-pub const PORTS: [u16; 5] = [API_PORT, ETCD_PORT, ETCD_PEER_PORT, 10257, 10259];
+pub(super) const PORTS: [u16; 5] = [API_PORT, ETCD_PORT, ETCD_PEER_PORT, 10257, 10259];
 /// The audit log in the state directory.
-pub const AUDIT_LOG: &str = "logs/audit.log";
+pub(super) const AUDIT_LOG: &str = "logs/audit.log";
 
 /// Who wrote what: one line per write, without bodies. Tests count writes in it.
 const AUDIT_POLICY: &str = "\
@@ -28,13 +28,18 @@ rules:
 ";
 
 /// Writes the files that the programs read.
-pub fn write(layout: &Layout) -> Result<()> {
+pub(super) fn write(layout: &Layout) -> Result<()> {
     layout.write("config/audit-policy.yaml", AUDIT_POLICY)
 }
 
 /// The programs, in the order in which they depend on each other.
-pub fn programs(layout: &Layout) -> Vec<Program> {
-    vec![etcd(layout), api_server(layout), controller_manager(layout), scheduler(layout)]
+pub(super) fn programs(layout: &Layout) -> Vec<Program> {
+    vec![
+        etcd(layout),
+        api_server(layout),
+        controller_manager(layout),
+        scheduler(layout),
+    ]
 }
 
 fn etcd(layout: &Layout) -> Program {
@@ -59,7 +64,14 @@ fn api_server(layout: &Layout) -> Program {
     let address = api_address(layout.place());
     let pki = |file: &str| layout.inside(&format!("pki/{file}"));
     let args = vec![
-        format!("--bind-address={}", if address.is_loopback() { "127.0.0.1" } else { "0.0.0.0" }),
+        format!(
+            "--bind-address={}",
+            if address.is_loopback() {
+                "127.0.0.1"
+            } else {
+                "0.0.0.0"
+            }
+        ),
         format!("--secure-port={API_PORT}"),
         format!("--advertise-address={address}"),
         format!("--etcd-servers=http://127.0.0.1:{ETCD_PORT}"),
@@ -73,11 +85,17 @@ fn api_server(layout: &Layout) -> Program {
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
         format!("--service-account-key-file={}", pki("service-accounts.pub")),
-        format!("--service-account-signing-key-file={}", pki("service-accounts.key")),
+        format!(
+            "--service-account-signing-key-file={}",
+            pki("service-accounts.key")
+        ),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--enable-admission-plugins=NodeRestriction".to_owned(),
         "--allow-privileged=true".to_owned(),
-        format!("--audit-policy-file={}", layout.inside("config/audit-policy.yaml")),
+        format!(
+            "--audit-policy-file={}",
+            layout.inside("config/audit-policy.yaml")
+        ),
         format!("--audit-log-path={}", layout.inside(AUDIT_LOG)),
         // Megabytes.
         "--audit-log-maxsize=100".to_owned(),
@@ -93,7 +111,10 @@ fn controller_manager(layout: &Layout) -> Program {
         "--bind-address=127.0.0.1".to_owned(),
         // So that the audit log says which controller wrote.
         "--use-service-account-credentials=true".to_owned(),
-        format!("--service-account-private-key-file={}", layout.inside("pki/service-accounts.key")),
+        format!(
+            "--service-account-private-key-file={}",
+            layout.inside("pki/service-accounts.key")
+        ),
         format!("--root-ca-file={}", layout.inside("pki/ca.crt")),
         // Our own provisioner resizes volumes.
         "--controllers=*,-persistentvolume-expander-controller".to_owned(),
@@ -111,13 +132,21 @@ fn scheduler(layout: &Layout) -> Program {
 }
 
 /// The flag that names a program's own kubeconfig.
-pub fn kubeconfig(layout: &Layout, name: &str) -> String {
-    format!("--kubeconfig={}", layout.inside(&format!("config/{name}.kubeconfig")))
+pub(super) fn kubeconfig(layout: &Layout, name: &str) -> String {
+    format!(
+        "--kubeconfig={}",
+        layout.inside(&format!("config/{name}.kubeconfig"))
+    )
 }
 
 /// A program from `bin/` that is called what its log is called.
-pub fn program(layout: &Layout, name: &str, args: Vec<String>, gates: Vec<Gate>) -> Program {
-    Program { name: name.to_owned(), command: PathBuf::from(layout.inside(&format!("bin/{name}"))), args, gates }
+pub(super) fn program(layout: &Layout, name: &str, args: Vec<String>, gates: Vec<Gate>) -> Program {
+    Program {
+        name: name.to_owned(),
+        command: PathBuf::from(layout.inside(&format!("bin/{name}"))),
+        args,
+        gates,
+    }
 }
 
 fn port(port: u16) -> Gate {

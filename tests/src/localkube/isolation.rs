@@ -16,14 +16,26 @@ use crate::shell::Run;
 const PRIVATE: [&str; 3] = ["/run", "/var/lib", "/var/log"];
 
 /// Prepares mounts and loopback device. Afterwards the state directory is at [`inside_root`].
-pub fn enter(state: &Path) -> Result<()> {
+pub(super) fn enter(state: &Path) -> Result<()> {
     // Kept open, because one of the mounts below may hide its path.
     let opened = File::open(state).with_context(|| format!("cannot open {}", state.display()))?;
-    mount("proc", "/proc", "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)
-        .context("cannot mount /proc in a namespace of our own")?;
+    mount(
+        "proc",
+        "/proc",
+        "proc",
+        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        None,
+    )
+    .context("cannot mount /proc in a namespace of our own")?;
     for dir in PRIVATE {
-        mount("tmpfs", dir, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, None)
-            .with_context(|| format!("cannot mount an empty {dir} in a namespace of our own"))?;
+        mount(
+            "tmpfs",
+            dir,
+            "tmpfs",
+            MountFlags::NOSUID | MountFlags::NODEV,
+            None,
+        )
+        .with_context(|| format!("cannot mount an empty {dir} in a namespace of our own"))?;
     }
     fs::create_dir_all(inside_root())?;
     mount_bind(format!("/proc/self/fd/{}", opened.as_raw_fd()), inside_root())

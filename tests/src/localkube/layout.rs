@@ -1,6 +1,7 @@
 //! Where the files of a local Kubernetes are, seen from the machine and seen from inside. No content is decided here.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ const INSIDE: &str = "/run/localkube";
 
 /// How far the programs are kept apart from the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub(super) enum Place {
     /// In namespaces of their own for mounts, processes and network: when their first process ends, everything is gone.
     Own,
     /// Plain processes on the loopback address: a control plane for a user who is not root.
@@ -20,36 +21,39 @@ pub enum Place {
 
 /// The state directory, `target/localkube` of a checkout.
 #[derive(Debug, Clone)]
-pub struct Layout {
+pub(super) struct Layout {
     root: PathBuf,
     place: Place,
 }
 
 impl Layout {
     /// The state directory of the checkout that this program was built from.
-    pub fn of_this_checkout(place: Place) -> Self {
-        Self { root: checkout().join("target/localkube"), place }
+    pub(super) fn of_this_checkout(place: Place) -> Self {
+        Self {
+            root: checkout().join("target/localkube"),
+            place,
+        }
     }
 
     pub(super) fn at(root: PathBuf, place: Place) -> Self {
         Self { root, place }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         self.place
     }
 
     /// A file of the state, as the machine sees it.
-    pub fn host(&self, relative: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn host(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.join(relative)
     }
 
     /// The same file, as the programs see it.
-    pub fn inside(&self, relative: &str) -> String {
+    pub(super) fn inside(&self, relative: &str) -> String {
         match self.place {
             Place::Own => format!("{INSIDE}/{relative}"),
             Place::Loopback => self.host(relative).to_string_lossy().into_owned(),
@@ -57,9 +61,14 @@ impl Layout {
     }
 
     /// Writes a file of the state, readable only by its owner if it is a secret.
-    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> Result<()> {
+    pub(super) fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> Result<()> {
         let path = self.host(relative);
-        let failed = || format!("cannot write {}; is the disk full or the directory another user's?", path.display());
+        let failed = || {
+            format!(
+                "cannot write {}; is the disk full or the directory another user's?",
+                path.display()
+            )
+        };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).with_context(failed)?;
         }
@@ -68,19 +77,37 @@ impl Layout {
         fs::rename(&draft, &path).with_context(failed)
     }
 
-    /// Only one process at a time changes a local Kubernetes; the guard is the open file.
-    pub fn lock(&self) -> Result<File> {
+    /// Only one process at a time changes a local Kubernetes; the others wait here.
+    pub(super) fn lock(&self) -> Result<Lock> {
         let path = match self.place {
             // Its addresses are the machine's, so the lock is too.
-            Place::Own => PathBuf::from("/run/lock/pgherd-localkube.lock"),
+            Place::Own => PathBuf::from("/run/pgherd-localkube.lock"),
             Place::Loopback => self.root.with_extension("lock"),
         };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        loop {
+            let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            file.lock()
+                .with_context(|| format!("cannot lock {}", path.display()))?;
+            // Whoever held it before may have removed the file that we waited for.
+            if fs::metadata(&path).is_ok_and(|meta| file.metadata().is_ok_and(|own| own.ino() == meta.ino()))
+            {
+                return Ok(Lock { path, _file: file });
+            }
         }
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        Ok(file)
+    }
+}
+
+/// Held while a local Kubernetes is changed.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Left behind it would do no harm.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -91,5 +118,7 @@ pub(super) fn inside_root() -> &'static Path {
 
 /// The top of the checkout that this program was built from.
 pub fn checkout() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package lies inside the checkout")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests package lies inside the checkout")
 }

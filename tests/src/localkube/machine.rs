@@ -8,16 +8,23 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use rustix::fs::statvfs;
 
+use super::control_plane;
 use super::layout::{Layout, Place};
 use super::network::MAX_NODES;
+use super::plan::Options;
 use super::running::Supervisor;
-use super::{Options, control_plane};
 use crate::packages;
 use crate::progress::Progress;
 
 /// What a node needs from the distribution.
-const PACKAGES: [&str; 6] =
-    ["containerd", "runc", "containernetworking-plugins", "iptables", "iproute2", "conntrack"];
+const PACKAGES: [&str; 6] = [
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "iproute2",
+    "conntrack",
+];
 /// Free space below which the first images would fill the disk.
 const LEAST_FREE_BYTES: u64 = 2 << 30;
 
@@ -25,9 +32,12 @@ const LEAST_FREE_BYTES: u64 = 2 << 30;
 ///
 /// # Errors
 /// When it cannot work here.
-pub fn check(options: &Options, progress: &Progress) -> Result<Place> {
+pub(super) fn check(options: &Options, progress: &Progress) -> Result<Place> {
     if !(1..=MAX_NODES).contains(&options.nodes) {
-        bail!("a local Kubernetes has 1 to {MAX_NODES} nodes, not {}", options.nodes);
+        bail!(
+            "a local Kubernetes has 1 to {MAX_NODES} nodes, not {}",
+            options.nodes
+        );
     }
     let place = place(options, std::env::consts::OS, is_root())?;
     let layout = Layout::of_this_checkout(place);
@@ -45,7 +55,7 @@ pub fn check(options: &Options, progress: &Progress) -> Result<Place> {
 }
 
 /// Whether we may make namespaces, mounts and network devices.
-pub fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
@@ -66,14 +76,21 @@ fn place(options: &Options, system: &str, root: bool) -> Result<Place> {
 
 fn check_space(state: &Path) -> Result<()> {
     fs::create_dir_all(state).with_context(|| {
-        format!("cannot make the state directory {}; make it writable or move the checkout", state.display())
+        format!(
+            "cannot make the state directory {}; make it writable or move the checkout",
+            state.display()
+        )
     })?;
     let probe = state.join(".writable");
     fs::write(&probe, "x").with_context(|| {
-        format!("cannot write to the state directory {}; free disk space or make it writable", state.display())
+        format!(
+            "cannot write to the state directory {}; free disk space or make it writable",
+            state.display()
+        )
     })?;
     fs::remove_file(&probe)?;
-    let space = statvfs(state).with_context(|| format!("cannot ask for the free space of {}", state.display()))?;
+    let space =
+        statvfs(state).with_context(|| format!("cannot ask for the free space of {}", state.display()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     if free < LEAST_FREE_BYTES {
         bail!(
@@ -90,13 +107,15 @@ fn check_ports(ports: &[u16]) -> Result<()> {
     for port in ports {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                let user = listener(*port).map_or_else(|| "another program".to_owned(), |name| name);
+                let user = listener(*port).unwrap_or_else(|| "another program".to_owned());
                 bail!(
                     "port {port} on 127.0.0.1 is in use by {user}, and the API server needs it: end that program (if \
                      it is another local Kubernetes, with its own `down`), then try again"
                 );
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot listen on port {port} of 127.0.0.1")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot listen on port {port} of 127.0.0.1"));
+            }
             Ok(_) => {}
         }
     }
@@ -105,14 +124,27 @@ fn check_ports(ports: &[u16]) -> Result<()> {
 
 /// Who listens on a port of this machine, if it is a process that we may look at.
 fn listener(port: u16) -> Option<String> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let inode = tables.iter().flat_map(|table| table.lines()).find_map(|line| listening_inode(line, port))?;
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let inode = tables
+        .iter()
+        .flat_map(|table| table.lines())
+        .find_map(|line| listening_inode(line, port))?;
     let socket = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
-        if files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|target| target == Path::new(&socket))) {
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
+        if files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|target| target == Path::new(&socket)))
+        {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+            return Some(format!(
+                "{} (process {})",
+                name.trim(),
+                process.file_name().to_string_lossy()
+            ));
         }
     }
     None
@@ -122,7 +154,9 @@ fn listener(port: u16) -> Option<String> {
 fn listening_inode(line: &str, port: u16) -> Option<&str> {
     const LISTENING: &str = "0A";
     let columns: Vec<&str> = line.split_whitespace().collect();
-    let [_, local, _, state, _, _, _, _, _, inode, ..] = columns.as_slice() else { return None };
+    let [_, local, _, state, _, _, _, _, _, inode, ..] = columns.as_slice() else {
+        return None;
+    };
     let (_, local_port) = local.rsplit_once(':')?;
     (*state == LISTENING && u16::from_str_radix(local_port, 16) == Ok(port)).then_some(*inode)
 }
@@ -133,11 +167,21 @@ mod tests {
 
     #[test]
     fn who_is_not_root_gets_a_control_plane_but_no_pods() {
-        let only = Options { control_plane_only: true, ..Options::default() };
+        let only = Options {
+            control_plane_only: true,
+            ..Options::default()
+        };
         assert_eq!(place(&only, "linux", false).unwrap(), Place::Loopback);
-        let refusal = place(&Options::default(), "linux", false).unwrap_err().to_string();
+        let refusal = place(&Options::default(), "linux", false)
+            .unwrap_err()
+            .to_string();
         assert!(refusal.contains("--control-plane-only"), "{refusal}");
-        assert!(place(&only, "macos", false).unwrap_err().to_string().contains("this is macos"));
+        assert!(
+            place(&only, "macos", false)
+                .unwrap_err()
+                .to_string()
+                .contains("this is macos")
+        );
     }
 
     #[test]
@@ -147,12 +191,19 @@ mod tests {
         let refusal = check_ports(&[port]).unwrap_err().to_string();
         let expected = format!("port {port} on 127.0.0.1 is in use by ");
         assert!(refusal.starts_with(&expected), "{refusal}");
-        assert!(refusal.contains(&format!("(process {})", std::process::id())), "{refusal}");
+        assert!(
+            refusal.contains(&format!("(process {})", std::process::id())),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn a_free_port_is_fine() {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         check_ports(&[port]).unwrap();
     }
 }

@@ -9,36 +9,36 @@ use super::layout::Place;
 use crate::shell::Run;
 
 /// The nodes' addresses are in here, one per node from `.1`.
-pub const NODES: &str = "10.88.0.0/24";
+pub(super) const NODES: &str = "10.88.0.0/24";
 /// Every node's pods have a /24 of it.
-pub const PODS: &str = "10.77.0.0/16";
+pub(super) const PODS: &str = "10.77.0.0/16";
 /// The service addresses.
-pub const SERVICES: &str = "10.96.0.0/16";
+pub(super) const SERVICES: &str = "10.96.0.0/16";
 /// The first service address is the API server's.
-pub const API_SERVICE: &str = "10.96.0.1";
+pub(super) const API_SERVICE: &str = "10.96.0.1";
 /// The machine, as pods and the API server reach it: a webhook under test can listen here.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 88, 255, 1);
 /// The other end of the link.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 255, 2);
 /// The machine's end of the link.
-pub const LINK: &str = "pgherd-local";
+pub(super) const LINK: &str = "pgherd-local";
 /// The most nodes that the address ranges and the certificates are made for.
-pub const MAX_NODES: u8 = 8;
+pub(super) const MAX_NODES: u8 = 8;
 /// The API server's port.
-pub const API_PORT: u16 = 6443;
+pub(super) const API_PORT: u16 = 6443;
 
 /// The address of node `number`, counted from 1.
-pub fn node_address(number: u8) -> Ipv4Addr {
+pub(super) fn node_address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 88, 0, number)
 }
 
 /// The pods of node `number`.
-pub fn pod_subnet(number: u8) -> String {
+pub(super) fn pod_subnet(number: u8) -> String {
     format!("10.77.{number}.0/24")
 }
 
 /// Where the API server and the DNS server are.
-pub fn api_address(place: Place) -> Ipv4Addr {
+pub(super) fn api_address(place: Place) -> Ipv4Addr {
     match place {
         Place::Own => node_address(1),
         Place::Loopback => Ipv4Addr::LOCALHOST,
@@ -49,7 +49,7 @@ pub fn api_address(place: Place) -> Ipv4Addr {
 ///
 /// # Errors
 /// When the machine already routes one of our address ranges elsewhere, or has no such links.
-pub fn attach(pid: u32) -> Result<()> {
+pub(super) fn attach(pid: u32) -> Result<()> {
     if let Some((range, device)) = conflict()? {
         bail!(
             "the addresses {range} are already in use by network device {device}: end the other Kubernetes, \
@@ -69,16 +69,18 @@ pub fn attach(pid: u32) -> Result<()> {
         ))
         .purpose("set up the link inside")
         .output()?;
-    ip(&[NODES, PODS, SERVICES].map(|range| format!("route add {range} via {GATEWAY} dev {LINK}\n")).concat())
+    ip(&[NODES, PODS, SERVICES]
+        .map(|range| format!("route add {range} via {GATEWAY} dev {LINK}\n"))
+        .concat())
 }
 
 /// Whether the link is there.
-pub fn is_attached() -> bool {
+pub(super) fn is_attached() -> bool {
     std::path::Path::new("/sys/class/net").join(LINK).exists()
 }
 
 /// Removes the link; its routes and addresses go with it. Says whether there was one.
-pub fn detach() -> Result<bool> {
+pub(super) fn detach() -> Result<bool> {
     if !is_attached() {
         return Ok(false);
     }
@@ -92,24 +94,28 @@ pub fn detach() -> Result<bool> {
 
 fn ip(batch: &str) -> Result<()> {
     let run = Run::new("ip").args(["-batch", "-"]).stdin_text(batch);
-    run.purpose("connect the local Kubernetes with this machine's network").output().map(drop)
+    run.purpose("connect the local Kubernetes with this machine's network")
+        .output()
+        .map(drop)
 }
 
 /// The words before a command that let it run inside the namespaces of process `pid`.
-pub fn enter(pid: u32) -> [String; 7] {
+pub(super) fn enter(pid: u32) -> [String; 7] {
     let pid = pid.to_string();
     ["nsenter", "--target", &pid, "--mount", "--net", "--pid", "--"].map(str::to_owned)
 }
 
 /// A run inside the namespaces of process `pid`.
-pub fn inside(pid: u32) -> Run {
+pub(super) fn inside(pid: u32) -> Run {
     let [program, args @ ..] = enter(pid);
     Run::new(program).args(args)
 }
 
 /// A range of ours that overlaps with a route of the machine, and that route's device.
 fn conflict() -> Result<Option<(String, String)>> {
-    let routes = Run::new("ip").args(["-4", "-o", "route", "show", "table", "all"]).output()?;
+    let routes = Run::new("ip")
+        .args(["-4", "-o", "route", "show", "table", "all"])
+        .output()?;
     Ok(overlap(&routes))
 }
 
@@ -117,8 +123,14 @@ fn overlap(routes: &str) -> Option<(String, String)> {
     for line in routes.lines() {
         let mut words = line.split_whitespace().peekable();
         let kind = words.next_if(|word| matches!(*word, "local" | "broadcast" | "unreachable" | "blackhole"));
-        let Some(target) = words.next().filter(|target| *target != "default") else { continue };
-        let device = words.skip_while(|word| *word != "dev").nth(1).or(kind).unwrap_or("unknown");
+        let Some(target) = words.next().filter(|target| *target != "default") else {
+            continue;
+        };
+        let device = words
+            .skip_while(|word| *word != "dev")
+            .nth(1)
+            .or(kind)
+            .unwrap_or("unknown");
         let ours = [NODES, PODS, SERVICES, "10.88.255.0/30"];
         if let Some(range) = ours.iter().find(|range| overlaps(range, target)) {
             return Some(((*range).to_owned(), device.to_owned()));
@@ -128,7 +140,9 @@ fn overlap(routes: &str) -> Option<(String, String)> {
 }
 
 fn overlaps(one: &str, other: &str) -> bool {
-    let (Some((one, one_length)), Some((other, other_length))) = (parse(one), parse(other)) else { return false };
+    let (Some((one, one_length)), Some((other, other_length))) = (parse(one), parse(other)) else {
+        return false;
+    };
     let length = one_length.min(other_length);
     // A route as wide as a whole class A is a default route in disguise; the more specific one of ours wins over it.
     length > 8 && (one ^ other).checked_shr(32 - length).unwrap_or(0) == 0
@@ -136,7 +150,10 @@ fn overlaps(one: &str, other: &str) -> bool {
 
 fn parse(range: &str) -> Option<(u32, u32)> {
     let (address, length) = range.split_once('/').unwrap_or((range, "32"));
-    Some((address.parse::<Ipv4Addr>().ok()?.to_bits(), length.parse().ok().filter(|length| *length <= 32)?))
+    Some((
+        address.parse::<Ipv4Addr>().ok()?.to_bits(),
+        length.parse().ok().filter(|length| *length <= 32)?,
+    ))
 }
 
 #[cfg(test)]

@@ -5,30 +5,30 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::cni_plugins;
 use super::control_plane::kubeconfig;
 use super::layout::Layout;
 use super::network::{node_address, pod_subnet};
 use super::plan::{Gate, Program};
+use crate::packages::cni_plugins;
 use crate::shell::find_program;
 
 /// The image that holds a pod's namespaces open.
-pub const PAUSE_IMAGE: &str = "localhost/pgherd/pause:local";
-/// Where containers are counted and limited; `down` removes it.
-pub const CGROUP: &str = "pgherd-localkube";
+pub(super) const PAUSE_IMAGE: &str = "localhost/pgherd/pause:local";
+/// Where containerd counts and limits containers when a kubelet names no place; `down` removes it.
+pub(super) const CGROUP: &str = "k8s.io";
 
 /// A node by its number, counted from 1.
 #[derive(Debug, Clone, Copy)]
-pub struct Node(pub u8);
+pub(super) struct Node(pub u8);
 
 impl Node {
     /// As Kubernetes calls it.
-    pub fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         format!("node{}", self.0)
     }
 
     /// The socket of its containerd, in namespaces of its own.
-    pub fn socket(self) -> String {
+    pub(super) fn socket(self) -> String {
         format!("/run/containerd-{}/containerd.sock", self.name())
     }
 
@@ -42,12 +42,15 @@ impl Node {
     }
 
     /// Writes the files that its programs read.
-    pub fn write(self, layout: &Layout) -> Result<()> {
+    pub(super) fn write(self, layout: &Layout) -> Result<()> {
         let dir = self.dir();
         layout.write(&format!("{dir}/containerd.toml"), self.containerd_config(layout)?)?;
         layout.write(&format!("{dir}/cni/10-pods.conflist"), self.pod_network())?;
         // Nothing outside the cluster has a name inside it.
-        layout.write(&format!("{dir}/resolv.conf"), format!("nameserver {}\n", node_address(1)))?;
+        layout.write(
+            &format!("{dir}/resolv.conf"),
+            format!("nameserver {}\n", node_address(1)),
+        )?;
         layout.write(&format!("{dir}/kubelet.yaml"), self.kubelet_config(layout)?)
     }
 
@@ -55,7 +58,7 @@ impl Node {
     ///
     /// # Errors
     /// When containerd is not installed.
-    pub fn programs(self, layout: &Layout) -> Result<Vec<Program>> {
+    pub(super) fn programs(self, layout: &Layout) -> Result<Vec<Program>> {
         let containerd = find_program("containerd").context("containerd is not installed")?;
         let dir = self.dir();
         let kubelet_args = vec![
@@ -70,7 +73,10 @@ impl Node {
             Program {
                 name: self.program("containerd"),
                 command: containerd,
-                args: vec!["--config".to_owned(), layout.inside(&format!("{dir}/containerd.toml"))],
+                args: vec![
+                    "--config".to_owned(),
+                    layout.inside(&format!("{dir}/containerd.toml")),
+                ],
                 gates: vec![],
             },
             Program {
@@ -86,7 +92,8 @@ impl Node {
         let name = self.name();
         let root = layout.inside(&format!("{}/containerd", self.dir()));
         let cni = layout.inside(&format!("{}/cni", self.dir()));
-        let plugins = cni_plugins().context("the network plugins of containernetworking-plugins are not installed")?;
+        let plugins =
+            cni_plugins().context("the network plugins of containernetworking-plugins are not installed")?;
         // The disabled plugins would look for file systems that nobody has, or make directories of the machine's.
         // Without restrict_oom_score_adj pods fail where the capability CAP_SYS_RESOURCE is missing.
         Ok(format!(
@@ -173,7 +180,6 @@ runtime_type = "io.containerd.runc.v2"
             "failCgroupV1": false,
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": false,
-            "cgroupRoot": format!("/{CGROUP}"),
             "enforceNodeAllocatable": [],
             "failSwapOn": false,
             // A full disk of the machine is the machine's business.

@@ -5,12 +5,44 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Options;
 use super::layout::Place;
+
+/// What is asked of a local Kubernetes. One that runs is extended to it, never reduced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Nodes that run pods, from 1 to 8.
+    pub nodes: u8,
+    /// Only the API server and what stands behind it: no pods, no nodes.
+    pub control_plane_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: 1,
+            control_plane_only: false,
+        }
+    }
+}
+
+impl Options {
+    /// Both wishes at once.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self {
+            nodes: self.nodes.max(other.nodes),
+            control_plane_only: self.control_plane_only && other.control_plane_only,
+        }
+    }
+
+    /// How many nodes there are in the end.
+    pub(super) fn node_count(&self) -> u8 {
+        if self.control_plane_only { 0 } else { self.nodes }
+    }
+}
 
 /// What shall run. Written by `up`, read by the supervisor, again whenever it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub(super) struct Plan {
     pub options: Options,
     pub place: Place,
     /// Addresses of the nodes.
@@ -21,7 +53,7 @@ pub struct Plan {
 
 /// A program that is kept running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Program {
+pub(super) struct Program {
     /// Unique; also the name of its log.
     pub name: String,
     pub command: PathBuf,
@@ -32,7 +64,7 @@ pub struct Program {
 
 /// Something that a program waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Gate {
+pub(super) enum Gate {
     /// Somebody listens there.
     Port(SocketAddr),
     /// The file (or socket) exists.
@@ -43,7 +75,7 @@ pub enum Gate {
 
 /// What runs. Written by the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub(super) struct Report {
     /// The supervisor's own number, as the machine counts.
     pub pid: u32,
     pub programs: Vec<Running>,
@@ -51,7 +83,7 @@ pub struct Report {
 
 /// One program that runs or will run again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub(super) struct Running {
     pub name: String,
     /// As its own namespace counts; none while it waits to be started.
     pub pid: Option<u32>,
@@ -62,6 +94,6 @@ pub struct Running {
 }
 
 /// The plan's file in the state directory.
-pub const PLAN_FILE: &str = "plan.json";
+pub(super) const PLAN_FILE: &str = "plan.json";
 /// The report's file in the state directory.
-pub const REPORT_FILE: &str = "report.json";
+pub(super) const REPORT_FILE: &str = "report.json";

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{
-    HostPathVolumeSource, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectReference, PersistentVolume,
-    PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
+    HostPathVolumeSource, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectReference,
+    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
 };
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -37,12 +37,29 @@ const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 /// When the API server cannot be reached at the start, or a watch ends for good.
 pub async fn run(kubeconfig: &Path, volumes: &Path) -> Result<()> {
     fs::create_dir_all(volumes)?;
-    let provisioner = Provisioner { client: api::client(kubeconfig).await?, volumes: volumes.to_owned() };
+    let provisioner = Provisioner {
+        client: api::client(kubeconfig).await?,
+        volumes: volumes.to_owned(),
+    };
     provisioner.apply_classes().await?;
-    let claims = watcher(Api::<PersistentVolumeClaim>::all(provisioner.client.clone()), watcher::Config::default());
-    let volumes = watcher(Api::<PersistentVolume>::all(provisioner.client.clone()), watcher::Config::default());
-    let claims = claims.default_backoff().applied_objects().map_ok(Seen::Claim).boxed();
-    let volumes = volumes.default_backoff().applied_objects().map_ok(Seen::Volume).boxed();
+    let claims = watcher(
+        Api::<PersistentVolumeClaim>::all(provisioner.client.clone()),
+        watcher::Config::default(),
+    );
+    let volumes = watcher(
+        Api::<PersistentVolume>::all(provisioner.client.clone()),
+        watcher::Config::default(),
+    );
+    let claims = claims
+        .default_backoff()
+        .applied_objects()
+        .map_ok(|claim| Seen::Claim(Box::new(claim)))
+        .boxed();
+    let volumes = volumes
+        .default_backoff()
+        .applied_objects()
+        .map_ok(|volume| Seen::Volume(Box::new(volume)))
+        .boxed();
     let mut seen = stream::select(claims, volumes);
     while let Some(seen) = seen.next().await {
         let outcome = match seen {
@@ -58,8 +75,8 @@ pub async fn run(kubeconfig: &Path, volumes: &Path) -> Result<()> {
 }
 
 enum Seen {
-    Claim(PersistentVolumeClaim),
-    Volume(PersistentVolume),
+    Claim(Box<PersistentVolumeClaim>),
+    Volume(Box<PersistentVolume>),
 }
 
 struct Provisioner {
@@ -70,9 +87,10 @@ struct Provisioner {
 impl Provisioner {
     async fn apply_classes(&self) -> Result<()> {
         let classes = Api::<StorageClass>::all(self.client.clone());
-        for (name, binding, default) in
-            [(STORAGE_CLASS, "Immediate", "true"), (PINNED_CLASS, "WaitForFirstConsumer", "false")]
-        {
+        for (name, binding, default) in [
+            (STORAGE_CLASS, "Immediate", "true"),
+            (PINNED_CLASS, "WaitForFirstConsumer", "false"),
+        ] {
             let class = json!({
                 "apiVersion": "storage.k8s.io/v1",
                 "kind": "StorageClass",
@@ -86,7 +104,10 @@ impl Provisioner {
                 "allowVolumeExpansion": true,
             });
             let params = PatchParams::apply("pgherd-local-provisioner").force();
-            classes.patch(name, &params, &Patch::Apply(&class)).await.context("cannot write the storage class")?;
+            classes
+                .patch(name, &params, &Patch::Apply(&class))
+                .await
+                .context("cannot write the storage class")?;
         }
         Ok(())
     }
@@ -98,7 +119,10 @@ impl Provisioner {
             return Ok(());
         }
         if spec.and_then(|spec| spec.volume_name.as_ref()).is_some() {
-            return self.grow(claim).await.with_context(|| format!("cannot grow the volume of claim {name}"));
+            return self
+                .grow(claim)
+                .await
+                .with_context(|| format!("cannot grow the volume of claim {name}"));
         }
         let pinned = match spec.and_then(|spec| spec.storage_class_name.as_deref()) {
             Some(STORAGE_CLASS) => None,
@@ -109,7 +133,9 @@ impl Provisioner {
             },
             _ => return Ok(()),
         };
-        self.provision(claim, pinned).await.with_context(|| format!("cannot make a volume for claim {name}"))
+        self.provision(claim, pinned)
+            .await
+            .with_context(|| format!("cannot make a volume for claim {name}"))
     }
 
     async fn provision(&self, claim: &PersistentVolumeClaim, node: Option<&str>) -> Result<()> {
@@ -118,7 +144,9 @@ impl Provisioner {
         fs::create_dir_all(&dir)?;
         // Pods run as whoever they like, and this kind of volume knows no fsGroup.
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777))?;
-        let created = Api::all(self.client.clone()).create(&PostParams::default(), &volume).await;
+        let created = Api::all(self.client.clone())
+            .create(&PostParams::default(), &volume)
+            .await;
         match created {
             // The claim was seen again before it was bound.
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
@@ -128,7 +156,9 @@ impl Provisioner {
 
     /// Plays the resizer: volume first, then the claim's status, as Kubernetes wants it.
     async fn grow(&self, claim: &PersistentVolumeClaim) -> Result<()> {
-        let Some((name, wanted)) = unmet_growth(claim) else { return Ok(()) };
+        let Some((name, wanted)) = unmet_growth(claim) else {
+            return Ok(());
+        };
         let volumes = Api::<PersistentVolume>::all(self.client.clone());
         let volume = volumes.get(name).await?;
         if volume.annotations().get(PROVISIONED_BY).map(String::as_str) != Some(PROVISIONER) {
@@ -136,10 +166,20 @@ impl Provisioner {
         }
         let capacity = json!({ "capacity": { "storage": wanted } });
         let params = PatchParams::default();
-        volumes.patch(name, &params, &Patch::Merge(json!({ "spec": capacity }))).await?;
-        let claims =
-            Api::<PersistentVolumeClaim>::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
-        claims.patch_status(&claim.name_any(), &params, &Patch::Merge(json!({ "status": capacity }))).await?;
+        volumes
+            .patch(name, &params, &Patch::Merge(json!({ "spec": capacity })))
+            .await?;
+        let claims = Api::<PersistentVolumeClaim>::namespaced(
+            self.client.clone(),
+            &claim.namespace().unwrap_or_default(),
+        );
+        claims
+            .patch_status(
+                &claim.name_any(),
+                &params,
+                &Patch::Merge(json!({ "status": capacity })),
+            )
+            .await?;
         Ok(())
     }
 
@@ -154,10 +194,14 @@ impl Provisioner {
             }
             _ => {}
         }
-        let deleted = Api::<PersistentVolume>::all(self.client.clone()).delete(&name, &DeleteParams::default()).await;
+        let deleted = Api::<PersistentVolume>::all(self.client.clone())
+            .delete(&name, &DeleteParams::default())
+            .await;
         match deleted {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            other => other.map(drop).with_context(|| format!("cannot delete volume {name}")),
+            other => other
+                .map(drop)
+                .with_context(|| format!("cannot delete volume {name}")),
         }
     }
 }
@@ -169,7 +213,10 @@ fn volume(claim: &PersistentVolumeClaim, node: Option<&str>, volumes: &Path) -> 
     let spec = claim.spec.clone().unwrap_or_default();
     let mut volume = PersistentVolume::default();
     volume.metadata.name = Some(name.clone());
-    volume.metadata.annotations = Some(BTreeMap::from([(PROVISIONED_BY.to_owned(), PROVISIONER.to_owned())]));
+    volume.metadata.annotations = Some(BTreeMap::from([(
+        PROVISIONED_BY.to_owned(),
+        PROVISIONER.to_owned(),
+    )]));
     volume.spec = Some(PersistentVolumeSpec {
         access_modes: spec.access_modes,
         capacity: spec.resources.and_then(|resources| resources.requests),
@@ -200,24 +247,40 @@ fn only_on(node: &str) -> VolumeNodeAffinity {
         operator: "In".to_owned(),
         values: Some(vec![node.to_owned()]),
     };
-    let term = NodeSelectorTerm { match_expressions: Some(vec![requirement]), match_fields: None };
-    VolumeNodeAffinity { required: Some(NodeSelector { node_selector_terms: vec![term] }) }
+    let term = NodeSelectorTerm {
+        match_expressions: Some(vec![requirement]),
+        match_fields: None,
+    };
+    VolumeNodeAffinity {
+        required: Some(NodeSelector {
+            node_selector_terms: vec![term],
+        }),
+    }
 }
 
 /// The volume of a claim whose status lags behind its request, and what it asks for. The API server lets requests only
 /// grow, so any difference is growth.
 fn unmet_growth(claim: &PersistentVolumeClaim) -> Option<(&str, &Quantity)> {
     let spec = claim.spec.as_ref()?;
-    let status = claim.status.as_ref().filter(|status| status.phase.as_deref() == Some("Bound"))?;
+    let status = claim
+        .status
+        .as_ref()
+        .filter(|status| status.phase.as_deref() == Some("Bound"))?;
     let wanted = spec.resources.as_ref()?.requests.as_ref()?.get("storage")?;
-    let has = status.capacity.as_ref().and_then(|capacity| capacity.get("storage"));
+    let has = status
+        .capacity
+        .as_ref()
+        .and_then(|capacity| capacity.get("storage"));
     (has != Some(wanted)).then_some((spec.volume_name.as_deref()?, wanted))
 }
 
 fn is_to_be_deleted(volume: &PersistentVolume) -> bool {
     let ours = volume.annotations().get(PROVISIONED_BY).map(String::as_str) == Some(PROVISIONER);
     let released = volume.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Released");
-    let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+    let policy = volume
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
     ours && released && policy == Some("Delete") && volume.metadata.deletion_timestamp.is_none()
 }
 
@@ -226,7 +289,8 @@ mod tests {
     use super::*;
 
     fn claim(requested: &str, capacity: Option<&str>) -> PersistentVolumeClaim {
-        let status = capacity.map(|capacity| json!({ "phase": "Bound", "capacity": { "storage": capacity } }));
+        let status =
+            capacity.map(|capacity| json!({ "phase": "Bound", "capacity": { "storage": capacity } }));
         serde_json::from_value(json!({
             "metadata": { "name": "data", "namespace": "default", "uid": "1-2" },
             "spec": {
@@ -241,18 +305,31 @@ mod tests {
 
     #[test]
     fn a_claim_grows_only_when_bound_and_behind_its_request() {
-        assert_eq!(unmet_growth(&claim("2Gi", Some("1Gi"))), Some(("pvc-1-2", &Quantity("2Gi".to_owned()))));
+        assert_eq!(
+            unmet_growth(&claim("2Gi", Some("1Gi"))),
+            Some(("pvc-1-2", &Quantity("2Gi".to_owned())))
+        );
         assert_eq!(unmet_growth(&claim("1Gi", Some("1Gi"))), None);
         assert_eq!(unmet_growth(&claim("2Gi", None)), None);
     }
 
     #[test]
     fn a_volume_is_bound_to_its_claim_and_pinned_only_if_asked() {
-        let spec = volume(&claim("1Gi", None), Some("node2"), Path::new("/v")).unwrap().spec.unwrap();
+        let spec = volume(&claim("1Gi", None), Some("node2"), Path::new("/v"))
+            .unwrap()
+            .spec
+            .unwrap();
         assert_eq!(spec.claim_ref.unwrap().uid.as_deref(), Some("1-2"));
         assert_eq!(spec.host_path.unwrap().path, "/v/pvc-1-2");
         assert!(spec.node_affinity.is_some());
-        assert!(volume(&claim("1Gi", None), None, Path::new("/v")).unwrap().spec.unwrap().node_affinity.is_none());
+        assert!(
+            volume(&claim("1Gi", None), None, Path::new("/v"))
+                .unwrap()
+                .spec
+                .unwrap()
+                .node_affinity
+                .is_none()
+        );
     }
 
     #[test]

@@ -12,22 +12,25 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::layout::{Layout, Place};
+use super::logs::last_line;
 use super::network;
 use super::node::CGROUP;
 use super::plan::{PLAN_FILE, Plan, REPORT_FILE, Report};
 use crate::shell::find_program;
 
 /// The hidden subcommand that the supervisor runs as; how it is recognised among the machine's processes.
-pub const SUPERVISE: &str = "supervise";
+pub(super) const SUPERVISE: &str = "supervise";
 /// Where `up` puts the program, below the state directory.
 const PROGRAM: &str = "bin/localkube";
 /// How long a supervisor may take to write its first report, and everything may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for containers' cgroups to be empty; those of another containerd never are.
+const CGROUP_PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A supervisor that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Supervisor {
+pub(super) struct Supervisor {
     pub pid: u32,
     /// Its state directory.
     pub state: PathBuf,
@@ -35,12 +38,16 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Every supervisor on this machine, of whatever checkout.
-    pub fn find_all() -> Result<Vec<Self>> {
+    pub(super) fn find_all() -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").context("cannot list the machine's processes")? {
-            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             // A process that has ended meanwhile has nothing to read.
-            let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+            let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+                continue;
+            };
             if let Some(state) = supervised(&line) {
                 found.push(Self { pid, state });
             }
@@ -49,12 +56,14 @@ impl Supervisor {
     }
 
     /// The one of this state directory.
-    pub fn find(layout: &Layout) -> Result<Option<Self>> {
-        Ok(Self::find_all()?.into_iter().find(|supervisor| supervisor.state == layout.root()))
+    pub(super) fn find(layout: &Layout) -> Result<Option<Self>> {
+        Ok(Self::find_all()?
+            .into_iter()
+            .find(|supervisor| supervisor.state == layout.root()))
     }
 
     /// The checkout that it belongs to.
-    pub fn checkout(&self) -> &Path {
+    pub(super) fn checkout(&self) -> &Path {
         self.state.parent().and_then(Path::parent).unwrap_or(&self.state)
     }
 
@@ -62,8 +71,9 @@ impl Supervisor {
     ///
     /// # Errors
     /// When it does not come up: with the last line of its log.
-    pub fn start(layout: &Layout) -> Result<Self> {
-        let log = File::create(layout.host("logs/supervisor.log")).context("cannot write the supervisor's log")?;
+    pub(super) fn start(layout: &Layout) -> Result<Self> {
+        let log =
+            File::create(layout.host("logs/supervisor.log")).context("cannot write the supervisor's log")?;
         let mut words: Vec<String> = Vec::new();
         if layout.place() == Place::Own {
             // Mounts of the machine are seen inside (also when they go), but none of ours outside.
@@ -94,7 +104,7 @@ impl Supervisor {
             }
             thread::sleep(POLL);
         }
-        let words = super::status::last_line(layout, "supervisor");
+        let words = last_line(layout, "supervisor");
         bail!("the supervisor of the local Kubernetes does not come up: {words}")
     }
 
@@ -102,8 +112,11 @@ impl Supervisor {
     ///
     /// # Errors
     /// When a process outlives it.
-    pub fn end(&self) -> Result<()> {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("a process number out of range")?;
+    pub(super) fn end(&self) -> Result<()> {
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process number out of range")?;
         match plan(&Layout::at(self.state.clone(), Place::Own)).map(|plan| plan.place) {
             // The programs of the loopback place are in the group that was made for it.
             Some(Place::Loopback) => {
@@ -117,7 +130,11 @@ impl Supervisor {
         let end = Instant::now() + PATIENCE;
         while is_running(self.pid) {
             if Instant::now() > end {
-                bail!("process {} does not end although it was killed; look at `ps -o wchan {}`", self.pid, self.pid);
+                bail!(
+                    "process {} does not end although it was killed; look at `ps -o wchan {}`",
+                    self.pid,
+                    self.pid
+                );
             }
             thread::sleep(POLL);
         }
@@ -137,59 +154,70 @@ fn supervised(line: &[u8]) -> Option<PathBuf> {
 /// A process that has ended but was not waited for is no longer running.
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim_start().chars().next());
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// What shall run there, if anything was ever planned in words of this version.
-pub fn plan(layout: &Layout) -> Option<Plan> {
+pub(super) fn plan(layout: &Layout) -> Option<Plan> {
     serde_json::from_slice(&fs::read(layout.host(PLAN_FILE)).ok()?).ok()
 }
 
 /// What the supervisor wrote last; true only while it runs.
-pub fn report(layout: &Layout) -> Option<Report> {
+pub(super) fn report(layout: &Layout) -> Option<Report> {
     serde_json::from_slice(&fs::read(layout.host(REPORT_FILE)).ok()?).ok()
 }
 
 /// Removes what a cluster leaves outside its namespaces: the network link, if it was not removed with them, and the
 /// containers' cgroups. Returns what was found, in words.
-pub fn sweep() -> Result<Vec<&'static str>> {
+pub(super) fn sweep() -> Result<Vec<&'static str>> {
     let mut found = Vec::new();
     if network::detach()? {
         found.push("network device");
     }
-    if sweep_cgroups(Path::new("/sys/fs/cgroup"))? {
+    if sweep_cgroups(Path::new("/sys/fs/cgroup")) {
         found.push("cgroups");
     }
     Ok(found)
 }
 
 /// One in every hierarchy of version 1, or one in the only hierarchy of version 2.
-fn sweep_cgroups(root: &Path) -> Result<bool> {
-    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found = false;
-    for cgroup in hierarchies.chain([root.to_owned()]).map(|dir| dir.join(CGROUP)).filter(|dir| dir.is_dir()) {
-        remove_cgroup(&cgroup)?;
-        found = true;
+fn sweep_cgroups(root: &Path) -> bool {
+    let hierarchies = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let end = Instant::now() + CGROUP_PATIENCE;
+    let mut removed = false;
+    for cgroup in hierarchies
+        .chain([root.to_owned()])
+        .map(|dir| dir.join(CGROUP))
+        .filter(|dir| dir.is_dir())
+    {
+        while !remove_cgroup(&cgroup) && Instant::now() < end {
+            // The last process of a container may still be on its way out.
+            thread::sleep(POLL);
+        }
+        removed |= !cgroup.exists();
     }
-    Ok(found)
+    removed
 }
 
-fn remove_cgroup(cgroup: &Path) -> Result<()> {
-    for entry in fs::read_dir(cgroup)?.flatten().filter(|entry| entry.path().is_dir()) {
-        remove_cgroup(&entry.path())?;
-    }
-    // Its last process may still be on its way out.
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match fs::remove_dir(cgroup) {
-            Err(error) if Instant::now() > end => {
-                return Err(error).with_context(|| format!("cannot remove the cgroup {}", cgroup.display()));
-            }
-            Err(_) => thread::sleep(POLL),
-            Ok(()) => return Ok(()),
-        }
-    }
+/// The kernel removes no cgroup that holds a process, so containers of another containerd are safe.
+fn remove_cgroup(cgroup: &Path) -> bool {
+    let parts = fs::read_dir(cgroup)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let removed: Vec<bool> = parts
+        .filter(|part| part.is_dir())
+        .map(|part| remove_cgroup(&part))
+        .collect();
+    removed.into_iter().all(|removed| removed) && fs::remove_dir(cgroup).is_ok()
 }
 
 #[cfg(test)]
@@ -198,14 +226,21 @@ mod tests {
 
     #[test]
     fn a_supervisor_is_known_by_its_command_line() {
-        let line = b"/home/me/pgherd/target/localkube/bin/localkube\0supervise\0/home/me/pgherd/target/localkube\0";
+        let line =
+            b"/home/me/pgherd/target/localkube/bin/localkube\0supervise\0/home/me/pgherd/target/localkube\0";
         let state = supervised(line).unwrap();
-        assert_eq!(Supervisor { pid: 1, state }.checkout(), Path::new("/home/me/pgherd"));
+        assert_eq!(
+            Supervisor { pid: 1, state }.checkout(),
+            Path::new("/home/me/pgherd")
+        );
     }
 
     #[test]
     fn other_processes_are_not_supervisors() {
-        assert_eq!(supervised(b"vi\0supervise\0/home/me/pgherd/target/localkube\0"), None);
+        assert_eq!(
+            supervised(b"vi\0supervise\0/home/me/pgherd/target/localkube\0"),
+            None
+        );
         let parent = b"unshare\0--fork\0/a/target/localkube/bin/localkube\0supervise\0/a/target/localkube\0";
         assert_eq!(supervised(parent), None);
     }

@@ -10,10 +10,10 @@ use super::node::Node;
 use super::plan::{Gate, Program};
 
 /// Where the DNS server says that it is ready.
-pub const DNS_READY_PORT: u16 = 8181;
+pub(super) const DNS_READY_PORT: u16 = 8181;
 
 /// Writes the files that the programs read.
-pub fn write(layout: &Layout) -> Result<()> {
+pub(super) fn write(layout: &Layout) -> Result<()> {
     let dns = node_address(1);
     let kubeconfig = layout.inside("config/coredns.kubeconfig");
     let corefile = format!(
@@ -24,7 +24,7 @@ pub fn write(layout: &Layout) -> Result<()> {
 }
 
 /// kube-proxy, DNS and provisioner.
-pub fn programs(layout: &Layout) -> Vec<Program> {
+pub(super) fn programs(layout: &Layout) -> Vec<Program> {
     let proxy_args = vec![
         kubeconfig(layout, "kube-proxy"),
         "--proxy-mode=iptables".to_owned(),

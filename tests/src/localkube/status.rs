@@ -1,36 +1,57 @@
 //! What a person is told about a local Kubernetes: which programs run, which nodes are ready, what a log says last.
 
 use std::fmt::Write;
-use std::fs;
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
+use super::api::{self, is_node_ready};
 use super::layout::Layout;
+use super::logs::last_line;
 use super::plan::{Report, Running};
 use super::running::{Supervisor, report};
-use super::supervisor::log_file;
-use super::{api, is_node_ready};
 
 /// Everything in a few lines, and whether it runs at all.
-pub async fn describe(layout: &Layout) -> Result<(String, bool)> {
+pub(super) async fn describe(layout: &Layout) -> Result<(String, bool)> {
     let Some(supervisor) = Supervisor::find(layout)? else {
         let others = Supervisor::find_all()?;
-        let mut text = "the local Kubernetes of this checkout is down; `cargo localkube up` starts it\n".to_owned();
+        let mut text =
+            "the local Kubernetes of this checkout is down; `cargo localkube up` starts it\n".to_owned();
         for other in others {
-            writeln!(text, "another one runs, of the checkout {}", other.checkout().display())?;
+            writeln!(
+                text,
+                "another one runs, of the checkout {}",
+                other.checkout().display()
+            )?;
         }
         return Ok((text, false));
     };
-    let mut text = format!("state    {} (supervisor {})\n", layout.root().display(), supervisor.pid);
-    writeln!(text, "config   export KUBECONFIG={}", layout.host("kubeconfig").display())?;
+    let mut text = format!(
+        "state    {} (supervisor {})\n",
+        layout.root().display(),
+        supervisor.pid
+    );
+    writeln!(
+        text,
+        "config   export KUBECONFIG={}",
+        layout.host("kubeconfig").display()
+    )?;
     for program in report(layout).map(|report| report.programs).unwrap_or_default() {
-        writeln!(text, "program  {:<24}{}", program.name, describe_program(&program))?;
+        writeln!(
+            text,
+            "program  {:<24}{}",
+            program.name,
+            describe_program(&program)
+        )?;
     }
     match nodes(layout).await {
         Ok(nodes) => nodes.iter().try_for_each(|(name, ready)| {
-            writeln!(text, "node     {name:<24}{}", if *ready { "ready" } else { "not ready" })
+            writeln!(
+                text,
+                "node     {name:<24}{}",
+                if *ready { "ready" } else { "not ready" }
+            )
         })?,
         Err(error) => writeln!(text, "node     the API server does not answer: {error:#}")?,
     }
@@ -52,24 +73,28 @@ fn describe_program(program: &Running) -> String {
 async fn nodes(layout: &Layout) -> Result<Vec<(String, bool)>> {
     let nodes = Api::<Node>::all(api::client(&layout.host("kubeconfig")).await?);
     let listed = nodes.list(&ListParams::default()).await?;
-    Ok(listed.into_iter().map(|node| (node.metadata.name.clone().unwrap_or_default(), is_node_ready(&node))).collect())
-}
-
-/// The last line of a program's log that says something.
-pub fn last_line(layout: &Layout, program: &str) -> String {
-    let path = layout.host(log_file(program));
-    let log = fs::read(&path).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    let mut lines = log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines.next().unwrap_or("its log is empty");
-    // What a Go program prints after the reason of its panic helps only its authors.
-    let line = lines.take(40).find(|line| line.starts_with("panic:")).unwrap_or(last);
-    format!("{line} (the whole log: {})", path.display())
+    Ok(listed
+        .into_iter()
+        .map(|node| {
+            (
+                node.metadata.name.clone().unwrap_or_default(),
+                is_node_ready(&node),
+            )
+        })
+        .collect())
 }
 
 /// A program that ends again and again will not come up by waiting: its name and last words.
-pub fn failing(report: &Report, layout: &Layout) -> Option<String> {
+pub(super) fn failing(report: &Report, layout: &Layout) -> Option<String> {
     const TOO_OFTEN: u32 = 4;
-    let program = report.programs.iter().find(|program| program.restarts >= TOO_OFTEN)?;
-    Some(format!("{} ended {} times: {}", program.name, program.restarts, last_line(layout, &program.name)))
+    let program = report
+        .programs
+        .iter()
+        .find(|program| program.restarts >= TOO_OFTEN)?;
+    Some(format!(
+        "{} ended {} times: {}",
+        program.name,
+        program.restarts,
+        last_line(layout, &program.name)
+    ))
 }

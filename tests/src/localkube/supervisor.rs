@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +14,7 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use tokio::runtime::Runtime;
 
 use super::layout::{Layout, Place, inside_root};
+use super::logs::log_file;
 use super::plan::{Gate, PLAN_FILE, Plan, Program, REPORT_FILE, Report, Running};
 use super::{api, isolation};
 use crate::shell::Run;
@@ -32,7 +33,10 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 pub fn run(state: &Path) -> Result<()> {
     let plan = read_plan(state)?;
     // Before /proc is replaced: it still counts as the machine does.
-    let pid = fs::read_link("/proc/self")?.to_string_lossy().parse().context("/proc/self is not a number")?;
+    let pid = fs::read_link("/proc/self")?
+        .to_string_lossy()
+        .parse()
+        .context("/proc/self is not a number")?;
     let root = match plan.place {
         Place::Own => {
             isolation::enter(state)?;
@@ -80,7 +84,9 @@ impl Supervisor {
         Ok(Self {
             layout,
             pid,
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
             plan_written: None,
             addresses: Vec::new(),
             order: Vec::new(),
@@ -107,14 +113,21 @@ impl Supervisor {
         let plan = read_plan(self.layout.root())?;
         for address in plan.addresses {
             if !self.addresses.contains(&address) {
-                Run::new("ip").args(["address", "add", &format!("{address}/32"), "dev", "lo"]).output()?;
+                Run::new("ip")
+                    .args(["address", "add", &format!("{address}/32"), "dev", "lo"])
+                    .output()?;
                 self.addresses.push(address);
             }
         }
         for program in plan.programs {
             if !self.children.contains_key(&program.name) {
                 self.order.push(program.name.clone());
-                let child = Child { program, state: State::Gated, restarts: 0, ended: None };
+                let child = Child {
+                    program,
+                    state: State::Gated,
+                    restarts: 0,
+                    ended: None,
+                };
                 self.children.insert(child.program.name.clone(), child);
             }
         }
@@ -125,12 +138,18 @@ impl Supervisor {
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
-            let child = self.children.values_mut().find(|child| matches!(child.state, State::Runs(at) if at == pid));
+            let child = self
+                .children
+                .values_mut()
+                .find(|child| matches!(child.state, State::Runs(at) if at == pid));
             // Others are orphans of pods and shims; waiting for them was all they needed.
             let Some(child) = child else { continue };
             let pause = (BACKOFF.0 * 2u32.saturating_pow(child.restarts.min(10))).min(BACKOFF.1);
             let ending = ending(status);
-            say(format_args!("{} ended ({ending}), starting it again in {pause:?}", child.program.name));
+            say(format_args!(
+                "{} ended ({ending}), starting it again in {pause:?}",
+                child.program.name
+            ));
             child.state = State::Pauses(Instant::now() + pause);
             child.restarts += 1;
             child.ended = Some(ending);
@@ -138,7 +157,9 @@ impl Supervisor {
     }
 
     fn start_if_due(&mut self, name: &str) -> Result<()> {
-        let Some(child) = self.children.get(name) else { return Ok(()) };
+        let Some(child) = self.children.get(name) else {
+            return Ok(());
+        };
         let due = match child.state {
             State::Gated => child.program.gates.iter().all(|gate| self.is_open(gate)),
             State::Pauses(until) => Instant::now() >= until,
@@ -159,7 +180,9 @@ impl Supervisor {
             Gate::File(path) => path.exists(),
             Gate::ApiServer => self.runtime.block_on(async {
                 let kubeconfig = self.layout.host("kubeconfig");
-                tokio::time::timeout(GATE_TIMEOUT, api::is_ready(&kubeconfig)).await.is_ok_and(|ready| ready)
+                tokio::time::timeout(GATE_TIMEOUT, api::is_ready(&kubeconfig))
+                    .await
+                    .is_ok_and(|ready| ready)
             }),
         }
     }
@@ -182,10 +205,19 @@ impl Supervisor {
     }
 
     fn write_report(&mut self) -> Result<()> {
-        let programs = self.order.iter().filter_map(|name| self.children.get(name)).map(Child::report).collect();
-        let report = Report { pid: self.pid, programs };
+        let programs = self
+            .order
+            .iter()
+            .filter_map(|name| self.children.get(name))
+            .map(Child::report)
+            .collect();
+        let report = Report {
+            pid: self.pid,
+            programs,
+        };
         if self.reported.as_ref() != Some(&report) {
-            self.layout.write(REPORT_FILE, serde_json::to_vec_pretty(&report)?)?;
+            self.layout
+                .write(REPORT_FILE, serde_json::to_vec_pretty(&report)?)?;
             self.reported = Some(report);
         }
         Ok(())
@@ -194,14 +226,18 @@ impl Supervisor {
 
 impl Child {
     fn report(&self) -> Running {
-        let pid = if let State::Runs(pid) = self.state { Some(pid) } else { None };
-        Running { name: self.program.name.clone(), pid, restarts: self.restarts, ended: self.ended.clone() }
+        let pid = if let State::Runs(pid) = self.state {
+            Some(pid)
+        } else {
+            None
+        };
+        Running {
+            name: self.program.name.clone(),
+            pid,
+            restarts: self.restarts,
+            ended: self.ended.clone(),
+        }
     }
-}
-
-/// A program's log in the state directory.
-pub fn log_file(program: &str) -> PathBuf {
-    Path::new("logs").join(format!("{program}.log"))
 }
 
 fn read_plan(root: &Path) -> Result<Plan> {
