@@ -1,1 +1,14 @@
-//! Map of the crate.
+//! What to do: desired objects, differences, plan, status and SQL, all as values. Pure: values in, values out; no client, clock or
+//! randomness.
+//!
+//! ```text
+//! model::Cluster ─► build ─► Desired ─┐
+//!                    controller's Observed ─┴─► plan (with diff, sql) ─► Plan ─► controller executes
+//!                                                                        └─► assess ─► status
+//! ```
+
+pub mod assess;
+pub mod build;
+pub mod observed;
+pub mod plan;
+pub mod sql;

@@ -1,0 +1,225 @@
+//! What the controller saw of one cluster at one moment: the only input of the plan that is not wanted but found. Lives here: the
+//! snapshot's types. Must not: how it is read (controller), what follows from it (`plan`, `assess`).
+//!
+//! Serialisable, so that a snapshot can be printed, mailed and replayed. It holds no password: of a Secret only what [`SecretView`] has.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use pgherd_model::api::status::PostgresqlStatus;
+use serde::{Deserialize, Serialize};
+
+pub mod catalog;
+pub mod patroni;
+
+pub use catalog::{Catalog, DatabaseView, RoleView};
+pub use patroni::{MemberRole, MemberView, PatroniView};
+
+/// What one source said. A source that did not answer is unknown: nothing may be concluded from silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source<T> {
+    /// The answer.
+    Known(T),
+    /// Why there is none, in words for the status: "not asked: no primary", "GET /cluster on 10.0.0.3: timed out".
+    Unknown(String),
+}
+
+impl<T> Source<T> {
+    /// The answer, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Why there is no answer.
+    pub fn unknown(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(reason) => Some(reason),
+        }
+    }
+}
+
+impl<T> Default for Source<T> {
+    fn default() -> Self {
+        Self::Unknown("not asked".to_owned())
+    }
+}
+
+/// One cluster as found. Immutable once made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Observed {
+    /// The `postgresql` object's own metadata and status.
+    pub cluster: ClusterView,
+    /// `None`: looked for and not there. The same for all single objects below.
+    pub stateful_set: Source<Option<StatefulSet>>,
+    /// The master and the replica service, those that exist. Not Patroni's.
+    pub services: Source<Vec<Service>>,
+    /// The master Endpoints; only asked for in Endpoints mode.
+    pub endpoints: Source<Option<Endpoints>>,
+    /// Both budgets, those that exist.
+    pub disruption_budgets: Source<Vec<PodDisruptionBudget>>,
+    /// The service account of the pods, shared by the namespace's clusters.
+    pub service_account: Source<Option<ServiceAccount>>,
+    /// Its role binding.
+    pub role_binding: Source<Option<RoleBinding>>,
+    /// Every secret with the cluster's labels, and every secret that carries a name we want, in whatever namespace.
+    pub secrets: Source<Vec<SecretView>>,
+    /// Pods with the cluster's labels.
+    pub pods: Source<Vec<PodView>>,
+    /// Claims with the cluster's labels.
+    pub claims: Source<Vec<ClaimView>>,
+    /// Patroni's own objects: the service `C-config` and the state objects, in either mode. Only asked for when the cluster is being
+    /// deleted: they change every few seconds, nothing else of ours looks at them.
+    pub patroni_objects: Source<Vec<ObjectRef>>,
+    /// Keys of `pod_environment_secret` and entries of `pod_environment_configmap`: input of the pod template. Known and empty when
+    /// neither is configured.
+    pub pod_environment: Source<PodEnvironment>,
+    /// Patroni's view, from any member that answers.
+    pub patroni: Source<PatroniView>,
+    /// The database catalog, from the primary. Unknown until a primary accepts connections.
+    pub catalog: Source<Catalog>,
+}
+
+/// Metadata of the `postgresql` object, and its stored status.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterView {
+    /// Namespace of the object.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// Identity of the object: names of backups hang on it.
+    pub uid: String,
+    /// For preconditions of writes to the object itself.
+    pub resource_version: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// RFC 3339; set when the object is being deleted.
+    pub deletion_timestamp: Option<String>,
+    /// All finalizers, ours or not.
+    pub finalizers: Vec<String>,
+    /// All annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// As stored.
+    pub status: PostgresqlStatus,
+}
+
+/// Which object: enough to read or delete it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// As `StatefulSet`; `postgresql` in lower case.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Empty when it is not known (yet).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// Empty when it is not known (yet).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
+}
+
+/// What may be known of a Secret. The password is never part of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecretView {
+    /// Namespace, which may differ from the cluster's.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Identity.
+    pub uid: String,
+    /// For preconditions.
+    pub resource_version: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// All annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// All owner references.
+    pub owner_references: Vec<OwnerReference>,
+    /// Decoded value of the key `username`, if there.
+    pub username: Option<String>,
+    /// The key `password` is there and not empty.
+    pub has_password: bool,
+    /// Decoded value of the key `nextRotation`, if there.
+    pub next_rotation: Option<String>,
+}
+
+/// What of a pod matters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodView {
+    /// Name, `C-<ordinal>`.
+    pub name: String,
+    /// Identity.
+    pub uid: String,
+    /// Set when the pod is being deleted.
+    pub terminating: bool,
+    /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
+    pub phase: String,
+    /// Condition `Ready`.
+    pub ready: bool,
+    /// First address; empty when there is none yet.
+    pub ip: String,
+    /// Value of the role label, as Patroni wrote it (`master` or `replica`); empty without one.
+    pub role_label: String,
+    /// Label `controller-revision-hash`: which template the pod was made of.
+    pub revision: String,
+    /// Image of the postgres container, as in the pod's spec.
+    pub image: String,
+    /// Why a container waits or ended, such as `ImagePullBackOff`; empty when none does.
+    pub trouble: String,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What of a claim matters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimView {
+    /// Name, `pgdata-C-<ordinal>`.
+    pub name: String,
+    /// Identity.
+    pub uid: String,
+    /// For preconditions.
+    pub resource_version: String,
+    /// Set when the claim is being deleted (it goes when its pod has gone).
+    pub terminating: bool,
+    /// `Pending`, `Bound`, `Lost`.
+    pub phase: String,
+    /// Requested size, as written: a quantity.
+    pub requested: String,
+    /// Size that the volume has, as written; empty while unbound.
+    pub capacity: String,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Extra environment of the database container that other objects define.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodEnvironment {
+    /// Keys of `pod_environment_secret` in the cluster's namespace. Their values stay where they are.
+    pub secret_keys: Vec<String>,
+    /// Entries of `pod_environment_configmap`: from its own namespace, else from the cluster's.
+    pub config_map: BTreeMap<String, String>,
+}
+
+impl Observed {
+    /// The object is being deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.cluster.deletion_timestamp.is_some()
+    }
+}

@@ -1,0 +1,77 @@
+//! What Patroni says about its cluster. Lives here: the types, in the words of Patroni's REST API. Must not: how members are asked.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `GET /cluster` and `GET /config` of one member, and `pending_restart` of each.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PatroniView {
+    /// Members in Patroni's order.
+    pub members: Vec<MemberView>,
+    /// Patroni's dynamic configuration as it is; null or empty until the cluster is bootstrapped.
+    pub config: Value,
+}
+
+/// One member of `GET /cluster`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MemberView {
+    /// Name of the member, which is the pod's.
+    pub name: String,
+    /// Its role.
+    pub role: MemberRole,
+    /// `running`, `streaming`, `in archive recovery`, `starting`, `stopped`, `creating replica`, …
+    pub state: String,
+    /// Timeline of its data.
+    pub timeline: Option<i64>,
+    /// Bytes behind the leader; `None` when Patroni does not know (it then says `unknown`).
+    pub lag: Option<i64>,
+    /// A parameter waits for a restart of Postgres.
+    pub pending_restart: bool,
+    /// `server_version` of `GET /patroni`, as 170004.
+    pub server_version: Option<i64>,
+}
+
+/// Patroni's roles. `master` and `primary` of old and new versions are both [`MemberRole::Leader`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// The primary.
+    #[serde(alias = "master", alias = "primary")]
+    Leader,
+    /// Leads a standby cluster; read-only.
+    StandbyLeader,
+    /// Synchronous replica.
+    SyncStandby,
+    /// Counted for a quorum.
+    QuorumStandby,
+    /// Any other replica, and roles that we do not know.
+    #[default]
+    #[serde(other)]
+    Replica,
+}
+
+impl PatroniView {
+    /// The member that leads: a primary or a standby leader.
+    pub fn leader(&self) -> Option<&MemberView> {
+        self.members
+            .iter()
+            .find(|member| matches!(member.role, MemberRole::Leader | MemberRole::StandbyLeader))
+    }
+
+    /// The leader when it accepts connections.
+    pub fn running_leader(&self) -> Option<&MemberView> {
+        self.leader().filter(|member| member.state == "running")
+    }
+}
+
+impl MemberView {
+    /// Postgres runs on this member: as leader, streaming, or replaying from the archive.
+    pub fn is_up(&self) -> bool {
+        matches!(
+            self.state.as_str(),
+            "running" | "streaming" | "in archive recovery"
+        )
+    }
+}

@@ -1,0 +1,168 @@
+//! What a step can be: a closed set, so that an executor that forgets a kind does not compile. Lives here: the kinds and their line for
+//! people. Must not: when one is due.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Object;
+use crate::observed::ObjectRef;
+use crate::sql::Statement;
+
+/// One kind of work. Each is idempotent: done twice, it is as done once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Adds a finalizer to the `postgresql` object.
+    AddFinalizer(String),
+    /// Removes a finalizer from the `postgresql` object. When the cluster is deleted, the last step of all.
+    RemoveFinalizer(String),
+    /// Server-side apply, forced, field manager [`pgherd_model::names::operator::FIELD_MANAGER`].
+    Apply(Box<Object>),
+    /// JSON patch on an existing object (with a test of its `resourceVersion`): where fields must go that server-side apply would leave,
+    /// because another manager set them.
+    Patch {
+        /// The object.
+        target: ObjectRef,
+        /// The operations.
+        operations: json_patch::Patch,
+    },
+    /// Deletes an object that cannot be changed in place, and applies the new one as soon as it has gone.
+    Replace(Box<Object>),
+    /// Creates a secret with a password that the executor draws. "Already exists" is success: the password there is the one in force.
+    CreateSecret(Box<SecretDraft>),
+    /// Server-side apply of labels, annotations and owner references of a secret that exists; its data is not touched.
+    LabelSecret(Box<SecretDraft>),
+    /// Draws a password into a secret that exists without one; other keys stay.
+    FillSecret(Box<SecretDraft>),
+    /// Sets the number of members, by a merge patch of `spec.replicas`.
+    Scale {
+        /// The StatefulSet.
+        target: ObjectRef,
+        /// Members.
+        replicas: i32,
+    },
+    /// Raises what a claim asks for, by a merge patch of `spec.resources.requests.storage`.
+    GrowClaim {
+        /// The claim.
+        target: ObjectRef,
+        /// A quantity.
+        size: String,
+    },
+    /// Merge patch of Patroni's dynamic configuration, `PATCH /config` on any member.
+    PatchPatroni(Value),
+    /// Statements in one database, in one transaction where they can be, as the superuser.
+    RunSql {
+        /// The database to connect to.
+        database: String,
+        /// In order.
+        statements: Vec<Statement>,
+    },
+    /// Deletes an object. "Not found" is success.
+    Delete {
+        /// The object.
+        target: ObjectRef,
+        /// What becomes of what it owns.
+        propagation: Propagation,
+    },
+}
+
+/// What becomes of the objects that a deleted one owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    /// They go later.
+    Background,
+    /// They stay.
+    Orphan,
+}
+
+/// A secret without its password.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecretDraft {
+    /// Namespace, which may differ from the cluster's.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Owner references.
+    pub owner_references: Vec<OwnerReference>,
+    /// Value of the key `username`; also the role.
+    pub username: String,
+}
+
+impl Action {
+    /// One word for metrics and events.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AddFinalizer(_) => "AddFinalizer",
+            Self::RemoveFinalizer(_) => "RemoveFinalizer",
+            Self::Apply(_) => "Apply",
+            Self::Patch { .. } => "Patch",
+            Self::Replace(_) => "Replace",
+            Self::CreateSecret(_) => "CreateSecret",
+            Self::LabelSecret(_) => "LabelSecret",
+            Self::FillSecret(_) => "FillSecret",
+            Self::Scale { .. } => "Scale",
+            Self::GrowClaim { .. } => "GrowClaim",
+            Self::PatchPatroni(_) => "PatchPatroni",
+            Self::RunSql { .. } => "RunSql",
+            Self::Delete { .. } => "Delete",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddFinalizer(name) => write!(f, "add finalizer {name}"),
+            Self::RemoveFinalizer(name) => write!(f, "remove finalizer {name}"),
+            Self::Apply(object) => write!(f, "apply {}", object.reference()),
+            Self::Patch { target, operations } => {
+                write!(f, "patch {target} ({} operations)", operations.0.len())
+            }
+            Self::Replace(object) => write!(f, "replace {}", object.reference()),
+            Self::CreateSecret(draft) => write!(f, "create secret {}/{}", draft.namespace, draft.name),
+            Self::LabelSecret(draft) => write!(f, "label secret {}/{}", draft.namespace, draft.name),
+            Self::FillSecret(draft) => write!(f, "fill secret {}/{}", draft.namespace, draft.name),
+            Self::Scale { target, replicas } => write!(f, "scale {target} to {replicas}"),
+            Self::GrowClaim { target, size } => write!(f, "grow {target} to {size}"),
+            Self::PatchPatroni(patch) => write!(f, "patch patroni's configuration: {}", keys(patch)),
+            Self::RunSql { database, statements } => match statements.as_slice() {
+                [only] => write!(f, "in database {database}: {only}"),
+                many => write!(f, "in database {database}: {} statements", many.len()),
+            },
+            Self::Delete { target, .. } => write!(f, "delete {target}"),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// Names of what is set, without values: a parameter may hold a credential.
+fn keys(patch: &Value) -> String {
+    let Value::Object(fields) = patch else {
+        return String::new();
+    };
+    let names = fields.iter().flat_map(|(key, value)| match value {
+        Value::Object(inner) if !inner.is_empty() => inner
+            .iter()
+            .flat_map(|(inner_key, value)| match value {
+                Value::Object(leaves) if inner_key == "parameters" => leaves.keys().cloned().collect(),
+                _ => vec![format!("{key}.{inner_key}")],
+            })
+            .collect(),
+        _ => vec![key.clone()],
+    });
+    names.collect::<Vec<_>>().join(", ")
+}

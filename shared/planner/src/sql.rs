@@ -1,0 +1,294 @@
+//! SQL as values: every statement that pgherd sends, typed, so that a plan can be printed and compared, and quoting happens in one place.
+//! Lives here: the statements and what they may hold. Must not: connections, or which statement is needed when (`plan`).
+
+use std::fmt;
+
+use pgherd_model::units::UnitError;
+use serde::{Deserialize, Serialize};
+
+mod render;
+#[cfg(test)]
+mod tests;
+pub mod verifier;
+
+pub use verifier::Verifier;
+
+/// One statement. Its text with [`Statement::render`]; `Display` is a line for people, without the verifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Statement {
+    /// `CREATE ROLE`
+    CreateRole {
+        /// Name of the role.
+        role: String,
+        /// Attributes, absent ones written as `NO…`.
+        flags: RoleFlags,
+        /// Where the password is; `None` for a role without one.
+        password: Option<PasswordRef>,
+    },
+    /// `ALTER ROLE` that adds attributes. It never takes one away.
+    AddFlags {
+        /// Name of the role.
+        role: String,
+        /// Attributes to add.
+        flags: RoleFlags,
+    },
+    /// `ALTER ROLE … PASSWORD` with a verifier computed by us: the server never sees the password.
+    SetPassword {
+        /// Name of the role.
+        role: String,
+        /// Where the password is.
+        password: PasswordRef,
+    },
+    /// `GRANT role TO member`
+    GrantRole {
+        /// The role that is granted.
+        role: String,
+        /// Who becomes its member.
+        member: String,
+        /// `WITH ADMIN OPTION`: the member may pass it on.
+        admin: bool,
+    },
+    /// `ALTER ROLE … RESET ALL`
+    ResetSettings {
+        /// Name of the role.
+        role: String,
+    },
+    /// `ALTER ROLE … SET name TO value`
+    SetSetting {
+        /// Name of the role.
+        role: String,
+        /// Name of the parameter.
+        name: String,
+        /// Its value. For parameters that are lists, such as `search_path`, each item is quoted on its own.
+        value: SettingValue,
+    },
+    /// `CREATE DATABASE`
+    CreateDatabase {
+        /// Name of the database.
+        database: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// `ALTER DATABASE … OWNER TO`
+    SetDatabaseOwner {
+        /// Name of the database.
+        database: String,
+        /// Its new owner.
+        owner: String,
+    },
+    /// `CREATE SCHEMA … AUTHORIZATION`
+    CreateSchema {
+        /// Name of the schema.
+        schema: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// `GRANT USAGE ON SCHEMA`
+    GrantSchemaUsage {
+        /// Name of the schema.
+        schema: String,
+        /// Who gets it.
+        grantee: String,
+    },
+    /// `ALTER DEFAULT PRIVILEGES FOR ROLE … GRANT`
+    GrantDefault(DefaultGrant),
+    /// `CREATE EXTENSION IF NOT EXISTS … SCHEMA`
+    CreateExtension {
+        /// Name of the extension.
+        extension: String,
+        /// Where its objects go.
+        schema: String,
+    },
+    /// `ALTER EXTENSION … SET SCHEMA`
+    MoveExtension {
+        /// Name of the extension.
+        extension: String,
+        /// Where its objects go.
+        schema: String,
+    },
+}
+
+/// What objects that a role makes later will allow to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultGrant {
+    /// Whose later objects.
+    pub creator: String,
+    /// In which schema; `None` for every one.
+    pub schema: Option<String>,
+    /// Which kind of objects.
+    pub objects: ObjectClass,
+    /// What is granted.
+    pub privileges: Vec<Privilege>,
+    /// To whom.
+    pub grantee: String,
+}
+
+/// Where a role's password is: whoever sends the statement reads the secret and computes a verifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordRef {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// Name of the secret; the password is under `password`.
+    pub secret: String,
+    /// How the verifier is made.
+    pub scheme: Scheme,
+}
+
+/// How a password is stored in the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// `SCRAM-SHA-256$…`
+    #[default]
+    ScramSha256,
+    /// `md5…`; only when the manifest sets `password_encryption: md5`.
+    Md5,
+}
+
+/// Attributes of a role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoleFlags {
+    /// `SUPERUSER`
+    pub superuser: bool,
+    /// `CREATEDB`
+    pub createdb: bool,
+    /// `CREATEROLE`
+    pub createrole: bool,
+    /// `INHERIT`: `Some(false)` writes `NOINHERIT` at creation, `None` leaves it to the server (which inherits).
+    pub inherit: Option<bool>,
+    /// `LOGIN`
+    pub login: bool,
+    /// `REPLICATION`
+    pub replication: bool,
+    /// `BYPASSRLS`
+    pub bypassrls: bool,
+}
+
+/// Value of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SettingValue {
+    /// Quoted as one literal.
+    One(String),
+    /// A list of identifiers, each quoted on its own.
+    List(Vec<String>),
+}
+
+/// Kinds of objects that default privileges speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ObjectClass {
+    /// `SCHEMAS`, `n` in the catalog.
+    Schemas,
+    /// `TABLES`, `r`.
+    Tables,
+    /// `SEQUENCES`, `S`.
+    Sequences,
+    /// `FUNCTIONS`, `f`.
+    Functions,
+    /// `TYPES`, `T`.
+    Types,
+}
+
+/// Privileges that we grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Privilege {
+    /// `SELECT`, `r` in an access control list.
+    Select,
+    /// `INSERT`, `a`.
+    Insert,
+    /// `UPDATE`, `w`.
+    Update,
+    /// `DELETE`, `d`.
+    Delete,
+    /// `USAGE`, `U`.
+    Usage,
+    /// `EXECUTE`, `X`.
+    Execute,
+}
+
+/// A statement cannot be written. Names roles and objects, never passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// A password is needed and no verifier was given.
+    #[error("cannot write the statement for role {role:?}: no verifier was computed from its secret")]
+    MissingVerifier {
+        /// The role.
+        role: String,
+    },
+    /// A name or a text that Postgres cannot have.
+    #[error("cannot write the statement: {0}")]
+    Text(#[from] UnitError),
+}
+
+impl Statement {
+    /// The password that must be turned into a verifier before this can be rendered.
+    pub fn password(&self) -> Option<&PasswordRef> {
+        match self {
+            Self::CreateRole { password, .. } => password.as_ref(),
+            Self::SetPassword { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+
+    /// Name of the role that [`Statement::password`] belongs to; salt of the `md5` scheme.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::CreateRole { role, .. } | Self::SetPassword { role, .. } => Some(role),
+            _ => None,
+        }
+    }
+
+    /// May run inside a transaction block. `CREATE DATABASE` may not.
+    pub fn is_transactional(&self) -> bool {
+        !matches!(self, Self::CreateDatabase { .. })
+    }
+
+    /// The text to send, all names quoted.
+    ///
+    /// # Errors
+    /// It [needs a password](Self::password) and `verifier` is none, or a name is none that Postgres can have.
+    pub fn render(&self, verifier: Option<&Verifier>) -> Result<String, RenderError> {
+        render::statement(self, verifier)
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&render::redacted(self))
+    }
+}
+
+impl ObjectClass {
+    /// The letter in `pg_default_acl.defaclobjtype`.
+    pub fn from_catalog(letter: char) -> Option<Self> {
+        Some(match letter {
+            'n' => Self::Schemas,
+            'r' => Self::Tables,
+            'S' => Self::Sequences,
+            'f' => Self::Functions,
+            'T' => Self::Types,
+            _ => return None,
+        })
+    }
+}
+
+impl Privilege {
+    /// The letter in an access control list.
+    pub fn from_catalog(letter: char) -> Option<Self> {
+        Some(match letter {
+            'r' => Self::Select,
+            'a' => Self::Insert,
+            'w' => Self::Update,
+            'd' => Self::Delete,
+            'U' => Self::Usage,
+            'X' => Self::Execute,
+            _ => return None,
+        })
+    }
+}

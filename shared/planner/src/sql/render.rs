@@ -1,0 +1,221 @@
+//! Text of statements. Lives here: quoting, and one line per kind. Must not: decisions.
+
+use std::fmt::Write as _;
+
+use pgherd_model::units::sql::{Identifier, literal};
+
+use super::{ObjectClass, Privilege, RenderError, RoleFlags, SettingValue, Statement, Verifier};
+
+pub(super) fn statement(statement: &Statement, verifier: Option<&Verifier>) -> Result<String, RenderError> {
+    let password = match (statement.password(), verifier) {
+        (None, _) => None,
+        (Some(_), Some(verifier)) => Some(quoted(verifier.expose())?),
+        (Some(_), None) => {
+            return Err(RenderError::MissingVerifier {
+                role: statement.role().unwrap_or_default().to_owned(),
+            });
+        }
+    };
+    text(statement, password.as_deref())
+}
+
+/// The same text with the verifier left out.
+pub(super) fn redacted(statement: &Statement) -> String {
+    text(statement, statement.password().map(|_| "…")).unwrap_or_else(|error| error.to_string())
+}
+
+fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderError> {
+    Ok(match statement {
+        Statement::CreateRole { role, flags, .. } => format!(
+            "CREATE ROLE {}{} PASSWORD {}",
+            identifier(role)?,
+            creation_flags(*flags),
+            password.unwrap_or("NULL")
+        ),
+        Statement::AddFlags { role, flags } => {
+            format!("ALTER ROLE {}{}", identifier(role)?, added_flags(*flags))
+        }
+        Statement::SetPassword { role, .. } => {
+            format!(
+                "ALTER ROLE {} PASSWORD {}",
+                identifier(role)?,
+                password.unwrap_or("NULL")
+            )
+        }
+        Statement::GrantRole { role, member, admin } => {
+            let option = if *admin { " WITH ADMIN OPTION" } else { "" };
+            format!("GRANT {} TO {}{option}", identifier(role)?, identifier(member)?)
+        }
+        Statement::ResetSettings { role } => format!("ALTER ROLE {} RESET ALL", identifier(role)?),
+        Statement::SetSetting { role, name, value } => {
+            format!(
+                "ALTER ROLE {} SET {} TO {}",
+                identifier(role)?,
+                parameter(name)?,
+                setting(value)?
+            )
+        }
+        Statement::CreateDatabase { database, owner } => {
+            format!(
+                "CREATE DATABASE {} OWNER {}",
+                identifier(database)?,
+                identifier(owner)?
+            )
+        }
+        Statement::SetDatabaseOwner { database, owner } => {
+            format!(
+                "ALTER DATABASE {} OWNER TO {}",
+                identifier(database)?,
+                identifier(owner)?
+            )
+        }
+        Statement::CreateSchema { schema, owner } => {
+            format!(
+                "CREATE SCHEMA {} AUTHORIZATION {}",
+                identifier(schema)?,
+                identifier(owner)?
+            )
+        }
+        Statement::GrantSchemaUsage { schema, grantee } => {
+            format!(
+                "GRANT USAGE ON SCHEMA {} TO {}",
+                identifier(schema)?,
+                identifier(grantee)?
+            )
+        }
+        Statement::GrantDefault(grant) => default_privileges(grant)?,
+        Statement::CreateExtension { extension, schema } => {
+            let schema = identifier(schema)?;
+            format!(
+                "CREATE EXTENSION IF NOT EXISTS {} SCHEMA {schema}",
+                identifier(extension)?
+            )
+        }
+        Statement::MoveExtension { extension, schema } => {
+            format!(
+                "ALTER EXTENSION {} SET SCHEMA {}",
+                identifier(extension)?,
+                identifier(schema)?
+            )
+        }
+    })
+}
+
+fn default_privileges(grant: &super::DefaultGrant) -> Result<String, RenderError> {
+    let privileges: Vec<_> = grant
+        .privileges
+        .iter()
+        .map(|privilege| privilege_word(*privilege))
+        .collect();
+    let schema = match &grant.schema {
+        Some(name) => format!(" IN SCHEMA {}", identifier(name)?),
+        None => String::new(),
+    };
+    Ok(format!(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} GRANT {} ON {} TO {}",
+        identifier(&grant.creator)?,
+        privileges.join(", "),
+        class_word(grant.objects),
+        identifier(&grant.grantee)?
+    ))
+}
+
+fn identifier(name: &str) -> Result<Identifier, RenderError> {
+    Ok(Identifier::parse(name)?)
+}
+
+/// The model's literal has a blank before `E''`; after a blank of ours that is one too many, and harmless.
+fn quoted(text: &str) -> Result<String, RenderError> {
+    Ok(literal(text)?)
+}
+
+/// Every attribute in words, absent ones too: what a role may do must not hang on a server's defaults.
+fn creation_flags(flags: RoleFlags) -> String {
+    let mut text = String::new();
+    for (is_set, word) in words(flags) {
+        let _ = write!(text, " {}{word}", if is_set { "" } else { "NO" });
+    }
+    match flags.inherit {
+        Some(true) => text.push_str(" INHERIT"),
+        Some(false) => text.push_str(" NOINHERIT"),
+        None => {}
+    }
+    text
+}
+
+fn added_flags(flags: RoleFlags) -> String {
+    let mut text = String::new();
+    for (is_set, word) in words(flags) {
+        if is_set {
+            let _ = write!(text, " {word}");
+        }
+    }
+    if flags.inherit == Some(true) {
+        text.push_str(" INHERIT");
+    }
+    text
+}
+
+fn words(flags: RoleFlags) -> [(bool, &'static str); 6] {
+    let RoleFlags {
+        superuser,
+        createdb,
+        createrole,
+        inherit: _,
+        login,
+        replication,
+        bypassrls,
+    } = flags;
+    [
+        (superuser, "SUPERUSER"),
+        (createdb, "CREATEDB"),
+        (createrole, "CREATEROLE"),
+        (login, "LOGIN"),
+        (replication, "REPLICATION"),
+        (bypassrls, "BYPASSRLS"),
+    ]
+}
+
+/// Parameter names have dots in them (`pg_stat_statements.track`), which separate quoted parts.
+fn parameter(name: &str) -> Result<String, RenderError> {
+    let parts: Result<Vec<_>, _> = name
+        .split('.')
+        .map(|part| identifier(part).map(|part| part.to_string()))
+        .collect();
+    Ok(parts?.join("."))
+}
+
+fn setting(value: &SettingValue) -> Result<String, RenderError> {
+    match value {
+        SettingValue::One(text) => quoted(text),
+        SettingValue::List(items) if items.is_empty() => Ok("''".to_owned()),
+        SettingValue::List(items) => {
+            let items: Result<Vec<_>, _> = items
+                .iter()
+                .map(|item| identifier(item).map(|item| item.to_string()))
+                .collect();
+            Ok(items?.join(", "))
+        }
+    }
+}
+
+fn class_word(class: ObjectClass) -> &'static str {
+    match class {
+        ObjectClass::Schemas => "SCHEMAS",
+        ObjectClass::Tables => "TABLES",
+        ObjectClass::Sequences => "SEQUENCES",
+        ObjectClass::Functions => "FUNCTIONS",
+        ObjectClass::Types => "TYPES",
+    }
+}
+
+fn privilege_word(privilege: Privilege) -> &'static str {
+    match privilege {
+        Privilege::Select => "SELECT",
+        Privilege::Insert => "INSERT",
+        Privilege::Update => "UPDATE",
+        Privilege::Delete => "DELETE",
+        Privilege::Usage => "USAGE",
+        Privilege::Execute => "EXECUTE",
+    }
+}
