@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::secret::Secret;
 
+pub mod crd;
 pub mod postgresql;
 pub mod status;
 pub mod team;

@@ -52,11 +52,9 @@ pub struct PostgresqlSpec {
     // ---- identity and topology
     /// The owning team: label `team` on every object, look-ups of members. Filled in from the name's prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub team_id: Option<String>,
     /// Members, primary included. 0 keeps the volumes and runs no pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, range(min = 0))]
     pub number_of_instances: Option<i32>,
     /// Image of the database containers instead of the operator's `docker_image`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,7 +249,6 @@ pub struct PostgresqlSpec {
     // ---- Postgres and Patroni
     /// Version and parameters of the server.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub postgresql: PostgresqlParam,
     /// Settings of Patroni.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,7 +257,6 @@ pub struct PostgresqlSpec {
     // ---- storage
     /// The data volume of each member.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub volume: Volume,
     /// Further volumes of the database pods.
     #[serde(

@@ -20,7 +20,7 @@ use super::{
 pub struct PostgresqlStatus {
     /// The cluster in one word, with Zalando's eight values.
     #[serde(rename = "PostgresClusterStatus")]
-    #[schemars(required, with = "String")]
+    #[schemars(with = "String")]
     pub postgres_cluster_status: ClusterStatus,
     /// Generation of the spec that the rest speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,6 @@ impl From<ClusterStatus> for &'static str {
 pub struct StatusMember {
     /// Name of the pod.
     #[serde(default)]
-    #[schemars(required)]
     pub name: String,
     /// `primary`, `replica`, `sync replica` or `standby leader`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,11 +197,9 @@ pub struct PlanSummary {
 pub struct Hold {
     /// The step, one line.
     #[serde(default)]
-    #[schemars(required)]
     pub step: String,
     /// What it waits for.
     #[serde(default)]
-    #[schemars(required)]
     pub reason: String,
     /// When it will be looked at again, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]

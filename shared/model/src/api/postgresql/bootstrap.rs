@@ -13,7 +13,6 @@ use crate::{
 pub struct CloneDescription {
     /// Name of the source.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub cluster: String,
     /// Identity of the source: part of the path in the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +64,6 @@ pub struct StandbyDescription {
 pub struct TlsDescription {
     /// The secret; empty switches the section off.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub secret_name: String,
     /// Certificate, `tls.crt` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

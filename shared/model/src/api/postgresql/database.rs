@@ -12,7 +12,6 @@ use crate::api::{null_is_default, null_values_are_default};
 pub struct PostgresqlParam {
     /// Major version. Filled in with the operator's target version; raising it upgrades the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub version: Option<String>,
     /// Server parameters; all values are texts.
     #[serde(

@@ -11,7 +11,6 @@ use super::Resources;
 pub struct ConnectionPooler {
     /// Pooler pods per role.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
     pub number_of_instances: Option<i32>,
     /// Schema of the look-up function.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,6 @@ use crate::api::null_is_default;
 pub struct Volume {
     /// Size in bytes: `10Gi`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub size: Option<String>,
     /// Storage class of the claims.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,11 +28,9 @@ pub struct Volume {
     pub is_sub_path_expr: Option<bool>,
     /// Input and output operations per second of an EBS volume.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 80_000))]
     pub iops: Option<i32>,
     /// Throughput of an EBS volume, MB per second.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 2_000))]
     pub throughput: Option<i32>,
     /// Type of an EBS volume: `gp3`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -46,11 +43,9 @@ pub struct Volume {
 pub struct AdditionalVolume {
     /// Name of the volume in the pod.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub name: String,
     /// Where it is mounted.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub mount_path: String,
     /// Directory in the volume that is mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +62,5 @@ pub struct AdditionalVolume {
     pub target_containers: Vec<String>,
     /// Any volume source of core/v1, passed on as it is.
     #[serde(default)]
-    #[schemars(required)]
     pub volume_source: Value,
 }

@@ -13,15 +13,12 @@ use crate::api::null_is_default;
 pub struct Stream {
     /// The application the events belong to.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub application_id: String,
     /// The database to read.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub database: String,
     /// Tables to stream: `schema.table` to their event.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub tables: BTreeMap<String, StreamTable>,
     /// Per table, a JSON path that events must match.
     #[serde(
@@ -51,7 +48,6 @@ pub struct Stream {
 pub struct StreamTable {
     /// Type of the events.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(required)]
     pub event_type: String,
     /// Type of the events in the dead letter queue.
     #[serde(skip_serializing_if = "Option::is_none")]
