@@ -6,8 +6,13 @@
 //! Nothing here is part of what is deployed to a cluster.
 
 pub mod cache;
+pub mod demo;
 pub mod images;
+pub mod install;
+pub mod kubectl;
+pub mod local;
 pub mod localkube;
 pub mod packages;
 pub mod progress;
+pub mod psql;
 pub mod shell;

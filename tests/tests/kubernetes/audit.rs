@@ -1,0 +1,43 @@
+//! Reading the API server's audit log: who wrote what, when.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::stage::Stage;
+
+/// One write that the API server served.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) user: String,
+    pub(crate) verb: String,
+    pub(crate) resource: String,
+    pub(crate) name: String,
+    at: Timestamp,
+}
+
+/// The writes since a time, in the order of their completion.
+pub(crate) fn writes_since(stage: &Stage, since: Timestamp) -> Result<Vec<Write>> {
+    let path = stage.local.cluster.audit_log();
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let writes = text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(|line| write(&line));
+    Ok(writes.filter(|write| write.at >= since).collect())
+}
+
+fn write(line: &Value) -> Option<Write> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let object = &line["objectRef"];
+    let mut resource = text(&object["resource"])?;
+    if let Some(subresource) = object["subresource"].as_str() {
+        resource = format!("{resource}/{subresource}");
+    }
+    Some(Write {
+        user: text(&line["user"]["username"])?,
+        verb: text(&line["verb"])?,
+        resource,
+        name: text(&object["name"]).unwrap_or_default(),
+        at: line["requestReceivedTimestamp"].as_str()?.parse().ok()?,
+    })
+}

@@ -1,0 +1,44 @@
+//! End to end: both programs as pods of a real Kubernetes, with real Patroni members. One local Kubernetes serves all tests, which run
+//! one after the other in the order of the list below.
+//!
+//! Where pods cannot run (not Linux, not root) the tests are counted as ignored, loudly; with `CI` set that is a failure.
+//! `PGHERD_KEEP=1` leaves the local Kubernetes running afterwards.
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+mod admission;
+mod audit;
+mod lifecycle;
+mod programs;
+mod stage;
+mod stores;
+
+/// A test: its name and what it does with the stage that all share.
+type Test = (&'static str, fn(&stage::Stage) -> anyhow::Result<()>);
+
+fn tests() -> Vec<Test> {
+    [admission::TESTS, lifecycle::TESTS, programs::TESTS, stores::TESTS].concat()
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They share two cores and one pair of programs.
+    arguments.test_threads = Some(1);
+    let obstacle = stage::obstacle();
+    if let (Some(obstacle), false) = (&obstacle, arguments.list) {
+        eprintln!("\nNOT RUN: the end-to-end tests need {obstacle}. They are counted as ignored.\n");
+        if std::env::var_os("CI").is_some() {
+            eprintln!("error: in CI they must run");
+            return ExitCode::FAILURE;
+        }
+    }
+    let trials = tests().into_iter().map(|(name, test)| {
+        let run = move || stage::get().and_then(test).map_err(|error| format!("{error:#}").into());
+        Trial::test(name, run).with_ignored_flag(obstacle.is_some())
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    stage::leave();
+    conclusion.exit_code()
+}
