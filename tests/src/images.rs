@@ -1,14 +1,16 @@
 //! The images that the local Kubernetes runs, each one tar file in the user's cache, made when its inputs change.
 //!
-//! [`pause`] holds pods' namespaces, [`own`] are our two programs. [`oci`] is
+//! [`pause`] holds pods' namespaces, [`own`] are our two programs, [`postgres`] stands in for the Spilo image. [`oci`] is
 //! the format that all of them are written in. Loading them into a node is `localkube`'s business.
 
 pub mod oci;
 mod own;
 mod pause;
+mod postgres;
 
 pub use own::own;
 pub use pause::{PAUSE, pause};
+pub use postgres::{POSTGRES, POSTGRES_OTHER, postgres};
 
 use std::path::{Path, PathBuf};
 
