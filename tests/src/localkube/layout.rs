@@ -82,12 +82,18 @@ impl Layout {
         let path = match self.place {
             // Its addresses are the machine's, so the lock is too.
             Place::Own => PathBuf::from("/run/pgherd-localkube.lock"),
-            Place::Loopback => self.root.with_extension("lock"),
+            Place::Loopback => self.root.join("lock"),
         };
+        let failed = || {
+            let path = path.display();
+            format!("cannot write {path}; is the disk full or the directory another user's?")
+        };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(failed)?;
+        }
         loop {
-            let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-            file.lock()
-                .with_context(|| format!("cannot lock {}", path.display()))?;
+            let file = File::create(&path).with_context(failed)?;
+            file.lock().with_context(failed)?;
             // Whoever held it before may have removed the file that we waited for.
             if fs::metadata(&path).is_ok_and(|meta| file.metadata().is_ok_and(|own| own.ino() == meta.ino()))
             {

@@ -1,7 +1,7 @@
 //! What the machine must offer before anything is started; each refusal is one sentence with what to do.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
@@ -41,7 +41,6 @@ pub(super) fn check(options: &Options, progress: &Progress) -> Result<Place> {
     }
     let place = place(options, std::env::consts::OS, is_root())?;
     let layout = Layout::of_this_checkout(place);
-    check_space(layout.root())?;
     match place {
         Place::Own if options.control_plane_only => packages::ensure(&["iproute2"], progress)?,
         Place::Own => packages::ensure(&PACKAGES, progress)?,
@@ -74,23 +73,22 @@ fn place(options: &Options, system: &str, root: bool) -> Result<Place> {
     }
 }
 
-fn check_space(state: &Path) -> Result<()> {
-    fs::create_dir_all(state).with_context(|| {
+/// Checks that the state can be written and that there is space for it.
+///
+/// # Errors
+/// When there is not.
+pub(super) fn check_space(state: &Path) -> Result<()> {
+    let failed = || {
+        let state = state.display();
         format!(
-            "cannot make the state directory {}; make it writable or move the checkout",
-            state.display()
+            "cannot write to the state directory {state}; free disk space, make it writable or move the checkout"
         )
-    })?;
-    let probe = state.join(".writable");
-    fs::write(&probe, "x").with_context(|| {
-        format!(
-            "cannot write to the state directory {}; free disk space or make it writable",
-            state.display()
-        )
-    })?;
-    fs::remove_file(&probe)?;
-    let space =
-        statvfs(state).with_context(|| format!("cannot ask for the free space of {}", state.display()))?;
+    };
+    fs::create_dir_all(state).with_context(failed)?;
+    tempfile::tempfile_in(state)
+        .and_then(|mut probe| probe.write_all(b"x"))
+        .with_context(failed)?;
+    let space = statvfs(state).with_context(failed)?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     if free < LEAST_FREE_BYTES {
         bail!(

@@ -12,6 +12,7 @@ use kube::api::{Api, ListParams};
 use super::api::{self, is_node_ready};
 use super::layout::Layout;
 use super::network::node_address;
+use super::plan::Report;
 use super::provisioner::STORAGE_CLASS;
 use super::running::{Supervisor, plan, report};
 use super::services::DNS_READY_PORT;
@@ -27,57 +28,56 @@ const POLL: Duration = Duration::from_millis(100);
 /// # Errors
 /// When it takes too long, or a program ends again and again: with its last words.
 pub(super) async fn wait(layout: &Layout, progress: &Progress) -> Result<()> {
-    let end = Instant::now() + TIMEOUT;
+    let step = progress.step("waiting until the local Kubernetes is ready");
+    let wait = Wait {
+        layout,
+        before: report(layout),
+        end: Instant::now() + TIMEOUT,
+    };
     let kubeconfig = layout.host("kubeconfig");
-    until(layout, progress, "the API server", end, || {
-        api::is_ready(&kubeconfig)
-    })
-    .await?;
+    wait.until("the API server", || api::is_ready(&kubeconfig))
+        .await?;
     let client = api::client(&kubeconfig).await?;
-    until(layout, progress, "the first service account", end, || {
-        has_account(&client)
-    })
-    .await?;
+    wait.until("the first service account", || has_account(&client))
+        .await?;
     let nodes = plan(layout).map_or(0, |plan| plan.options.node_count());
     if nodes > 0 {
-        until(layout, progress, &format!("{nodes} node(s)"), end, || {
-            has_nodes(&client, nodes)
-        })
-        .await?;
-        until(layout, progress, "volumes", end, || has_storage_class(&client)).await?;
-        until(layout, progress, "DNS", end, answers_dns).await?;
+        wait.until("every node", || has_nodes(&client, nodes)).await?;
+        wait.until("the storage class", || has_storage_class(&client))
+            .await?;
+        wait.until("DNS", answers_dns).await?;
     }
+    step.done_as(format!("the local Kubernetes is ready, with {nodes} node(s)"));
     Ok(())
 }
 
-async fn until<F: Future<Output = bool>>(
-    layout: &Layout,
-    progress: &Progress,
-    what: &str,
+struct Wait<'a> {
+    layout: &'a Layout,
+    /// What ran when the waiting began.
+    before: Option<Report>,
     end: Instant,
-    is_true: impl Fn() -> F,
-) -> Result<()> {
-    let step = progress.step(format!("waiting for {what}"));
-    while !is_true().await {
-        if Supervisor::find(layout)?.is_none() {
-            bail!(
-                "the supervisor ended while we waited for {what}: {}",
-                logs::last_line(layout, "supervisor")
-            );
+}
+
+impl Wait<'_> {
+    async fn until<F: Future<Output = bool>>(&self, what: &str, is_true: impl Fn() -> F) -> Result<()> {
+        while !is_true().await {
+            if Supervisor::find(self.layout)?.is_none() {
+                let words = logs::last_line(self.layout, "supervisor");
+                bail!("the supervisor ended while we waited for {what}: {words}");
+            }
+            let now = report(self.layout);
+            if let Some(words) = now.and_then(|now| status::failing(self.before.as_ref(), &now, self.layout))
+            {
+                bail!("{words}");
+            }
+            if Instant::now() > self.end {
+                let limit = TIMEOUT.as_secs();
+                bail!("no sign of {what} within {limit} s; `cargo localkube status` shows what runs");
+            }
+            tokio::time::sleep(POLL).await;
         }
-        if let Some(words) = report(layout).and_then(|report| status::failing(&report, layout)) {
-            bail!("{words}");
-        }
-        if Instant::now() > end {
-            bail!(
-                "no sign of {what} within {} s; `cargo localkube status` shows what runs",
-                TIMEOUT.as_secs()
-            );
-        }
-        tokio::time::sleep(POLL).await;
+        Ok(())
     }
-    step.done();
-    Ok(())
 }
 
 async fn has_account(client: &Client) -> bool {

@@ -67,6 +67,11 @@ impl Supervisor {
         self.state.parent().and_then(Path::parent).unwrap_or(&self.state)
     }
 
+    /// How it runs; in namespaces of its own, if its plan is not of this version.
+    pub(super) fn place(&self) -> Place {
+        plan(&Layout::at(self.state.clone(), Place::Own)).map_or(Place::Own, |plan| plan.place)
+    }
+
     /// Starts one for a state directory that holds a plan, in a session of its own so that no terminal ends it.
     ///
     /// # Errors
@@ -117,14 +122,14 @@ impl Supervisor {
             .ok()
             .and_then(Pid::from_raw)
             .context("a process number out of range")?;
-        match plan(&Layout::at(self.state.clone(), Place::Own)).map(|plan| plan.place) {
+        match self.place() {
             // The programs of the loopback place are in the group that was made for it.
-            Some(Place::Loopback) => {
+            Place::Loopback => {
                 let group = rustix::process::getpgid(Some(pid))?;
                 kill_process_group(group, Signal::KILL)
             }
             // The kernel ends a namespace's other processes with its first.
-            _ => kill_process(pid, Signal::KILL),
+            Place::Own => kill_process(pid, Signal::KILL),
         }
         .with_context(|| format!("cannot end the supervisor, process {}", self.pid))?;
         let end = Instant::now() + PATIENCE;

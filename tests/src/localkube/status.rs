@@ -84,17 +84,54 @@ async fn nodes(layout: &Layout) -> Result<Vec<(String, bool)>> {
         .collect())
 }
 
-/// A program that ends again and again will not come up by waiting: its name and last words.
-pub(super) fn failing(report: &Report, layout: &Layout) -> Option<String> {
+/// A program that ended again and again since `before` will not come up by waiting: its name and last words.
+pub(super) fn failing(before: Option<&Report>, now: &Report, layout: &Layout) -> Option<String> {
     const TOO_OFTEN: u32 = 4;
-    let program = report
-        .programs
-        .iter()
-        .find(|program| program.restarts >= TOO_OFTEN)?;
+    let restarts = |name: &str| {
+        let before = before.and_then(|report| report.programs.iter().find(|program| program.name == name));
+        before.map_or(0, |program| program.restarts)
+    };
+    let often = |program: &Running| program.restarts.saturating_sub(restarts(&program.name));
+    let program = now.programs.iter().find(|program| often(program) >= TOO_OFTEN)?;
+    let words = last_line(layout, &program.name);
     Some(format!(
-        "{} ended {} times: {}",
+        "{} ended {} times: {words}",
         program.name,
-        program.restarts,
-        last_line(layout, &program.name)
+        often(program)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::localkube::layout::Place;
+
+    fn report(restarts: u32) -> Report {
+        let (pid, ended) = (None, Some("exit code 1".to_owned()));
+        let program = Running {
+            name: "etcd".to_owned(),
+            pid,
+            restarts,
+            ended,
+        };
+        Report {
+            pid: 1,
+            programs: vec![program],
+        }
+    }
+
+    #[test]
+    fn only_what_ended_while_we_waited_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::at(dir.path().to_owned(), Place::Own);
+        layout
+            .write("logs/etcd.log", "starting\nno space left on device\n")
+            .unwrap();
+        let words = failing(None, &report(4), &layout).unwrap();
+        assert!(
+            words.starts_with("etcd ended 4 times: no space left on device"),
+            "{words}"
+        );
+        assert_eq!(failing(Some(&report(3)), &report(4), &layout), None);
+    }
 }

@@ -69,13 +69,18 @@ struct Child {
     program: Program,
     state: State,
     restarts: u32,
+    /// Times that it ended soon after its start, one after the other.
+    in_a_row: u32,
     ended: Option<String>,
 }
 
 enum State {
     /// Waits for its first gate that is still closed.
     Gated,
-    Runs(u32),
+    Runs {
+        pid: u32,
+        since: Instant,
+    },
     Pauses(Instant),
 }
 
@@ -126,6 +131,7 @@ impl Supervisor {
                     program,
                     state: State::Gated,
                     restarts: 0,
+                    in_a_row: 0,
                     ended: None,
                 };
                 self.children.insert(child.program.name.clone(), child);
@@ -141,18 +147,10 @@ impl Supervisor {
             let child = self
                 .children
                 .values_mut()
-                .find(|child| matches!(child.state, State::Runs(at) if at == pid));
+                .find(|child| matches!(child.state, State::Runs { pid: at, .. } if at == pid));
             // Others are orphans of pods and shims; waiting for them was all they needed.
             let Some(child) = child else { continue };
-            let pause = (BACKOFF.0 * 2u32.saturating_pow(child.restarts.min(10))).min(BACKOFF.1);
-            let ending = ending(status);
-            say(format_args!(
-                "{} ended ({ending}), starting it again in {pause:?}",
-                child.program.name
-            ));
-            child.state = State::Pauses(Instant::now() + pause);
-            child.restarts += 1;
-            child.ended = Some(ending);
+            child.pause(ending(status));
         }
     }
 
@@ -163,12 +161,15 @@ impl Supervisor {
         let due = match child.state {
             State::Gated => child.program.gates.iter().all(|gate| self.is_open(gate)),
             State::Pauses(until) => Instant::now() >= until,
-            State::Runs(_) => false,
+            State::Runs { .. } => false,
         };
         if due {
             let pid = self.start(&child.program)?;
             if let Some(child) = self.children.get_mut(name) {
-                child.state = State::Runs(pid);
+                child.state = State::Runs {
+                    pid,
+                    since: Instant::now(),
+                };
             }
         }
         Ok(())
@@ -225,8 +226,25 @@ impl Supervisor {
 }
 
 impl Child {
+    /// It ended: it is started again, at once if it had run for long, later and later if it ends again and again.
+    fn pause(&mut self, ending: String) {
+        let ran = match self.state {
+            State::Runs { since, .. } => since.elapsed(),
+            State::Gated | State::Pauses(_) => Duration::ZERO,
+        };
+        self.in_a_row = if ran > BACKOFF.1 { 0 } else { self.in_a_row + 1 };
+        let pause = (BACKOFF.0 * 2_u32.pow(self.in_a_row.min(10))).min(BACKOFF.1);
+        say(format_args!(
+            "{} ended ({ending}), starting it again in {pause:?}",
+            self.program.name
+        ));
+        self.state = State::Pauses(Instant::now() + pause);
+        self.restarts += 1;
+        self.ended = Some(ending);
+    }
+
     fn report(&self) -> Running {
-        let pid = if let State::Runs(pid) = self.state {
+        let pid = if let State::Runs { pid, .. } = self.state {
             Some(pid)
         } else {
             None
