@@ -7,7 +7,9 @@
 //! ```
 
 pub mod api;
+pub mod cluster;
 pub mod config;
+pub mod default;
 pub mod finding;
 pub mod names;
 pub mod secret;

@@ -1,0 +1,232 @@
+//! The roles that manifest and operator want (zalando-behaviour 4.11, items 1, 4, 5, 7; 4.12 for rotation). Lives here: the type and how the
+//! sources come together. Roles from infrastructure secrets, teams, pooler and streams join later, by the order of [`RoleOrigin`].
+
+use std::collections::BTreeMap;
+
+use super::{
+    database::PreparedDatabase,
+    reading::Reading,
+    rules::{self, reason::USER_SKIPPED},
+};
+use crate::names::{Names, roles, secrets};
+
+mod flag;
+mod prepared;
+
+pub use flag::RoleFlag;
+
+/// A role that shall exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name in Postgres.
+    pub name: String,
+    /// Who wants it; of two with one name the higher origin counts.
+    pub origin: RoleOrigin,
+    /// It can log in.
+    pub login: bool,
+    /// Attributes that are asked for (true) or refused (false); others stay as they are.
+    pub flags: BTreeMap<RoleFlag, bool>,
+    /// Roles that it is a member of, each once.
+    pub member_of: Vec<String>,
+    /// A role that becomes its administrator when it is made.
+    pub admin: Option<String>,
+    /// Settings of its sessions.
+    pub parameters: BTreeMap<String, String>,
+    /// It owns a database, so that its name never rotates unasked.
+    pub owns_database: bool,
+    /// The secret with its name and password; none for roles that nobody logs in with.
+    pub secret: Option<SecretPlace>,
+    /// Whether and how its password rotates.
+    pub rotation: Rotation,
+}
+
+/// Who wants a role, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RoleOrigin {
+    /// `users` of the manifest.
+    Manifest,
+    /// The operator: superuser and replication user.
+    System,
+    /// A prepared database.
+    Prepared,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretPlace {
+    /// Its namespace, which may be another one than the cluster's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// How a password rotates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    Off,
+    /// A dated role with a new password replaces the old one in the secret.
+    NewUser,
+    /// Name stays, password changes.
+    InPlace,
+}
+
+/// All roles by name.
+pub(super) fn read(reading: &mut Reading<'_>, databases: &[PreparedDatabase], is_standby: bool) -> Vec<Role> {
+    let mut wanted = from_manifest(reading);
+    wanted.extend(system(reading));
+    wanted.extend(
+        databases
+            .iter()
+            .flat_map(|database| prepared::roles(reading, database)),
+    );
+    let mut roles: BTreeMap<String, Role> = BTreeMap::new();
+    for role in wanted {
+        if let Some(weaker) = roles
+            .get(&role.name)
+            .filter(|known| known.origin == RoleOrigin::Manifest)
+        {
+            let message = format!(
+                "{:?} is made by the operator; this definition is ignored",
+                weaker.name
+            );
+            reading.note(USER_SKIPPED, user_path(&weaker.name), message);
+        }
+        roles.insert(role.name.clone(), role);
+    }
+    let mut roles: Vec<Role> = roles.into_values().collect();
+    for role in &mut roles {
+        join_owner_roles(reading, role);
+        role.rotation = rotation(reading, role, is_standby);
+    }
+    roles
+}
+
+/// Path of a user in the manifest.
+pub(crate) fn user_path(name: &str) -> String {
+    format!("spec.users.{name}")
+}
+
+fn system(reading: &Reading<'_>) -> Vec<Role> {
+    let users = &reading.config.users;
+    [&users.super_username, &users.replication_username]
+        .map(|name| with_secret(reading, name, RoleOrigin::System, None))
+        .into()
+}
+
+/// The manifest's users but for reserved names. One bad name or flag is a violation: roles are made all or none.
+fn from_manifest(reading: &mut Reading<'_>) -> Vec<Role> {
+    let config = reading.config;
+    let admin = config.teams_api.team_admin_role.clone();
+    let admin = admin.filter(|_| config.teams_api.enable_admin_role_for_users);
+    let mut roles = Vec::new();
+    for (name, written) in &reading.spec.users {
+        let path = user_path(name);
+        if !is_user_name(name) {
+            reading.violate(rules::USER_NAME, path, name_problem(name));
+            continue;
+        }
+        let (login, flags) = match flag::normalise(written) {
+            Ok(flags) => flags,
+            Err(problem) => {
+                reading.violate(rules::USER_FLAGS, path, problem);
+                continue;
+            }
+        };
+        if roles::is_reserved(name, config) {
+            let message = format!("{name:?} is a reserved name; this definition is ignored");
+            reading.note(USER_SKIPPED, path, message);
+            continue;
+        }
+        let namespace =
+            secrets::namespace_of(name).filter(|_| config.kubernetes.enable_cross_namespace_secret);
+        roles.push(Role {
+            login,
+            flags,
+            admin: admin.clone(),
+            owns_database: reading.spec.databases.values().any(|owner| owner == name),
+            ..with_secret(reading, name, RoleOrigin::Manifest, namespace)
+        });
+    }
+    roles
+}
+
+/// A role that logs in, with its secret in `namespace` or beside the cluster.
+fn with_secret(reading: &Reading<'_>, name: &str, origin: RoleOrigin, namespace: Option<&str>) -> Role {
+    let home = reading.meta.namespace.as_deref().unwrap_or_default();
+    let names = Names::of(
+        home,
+        reading.meta.name.as_deref().unwrap_or_default(),
+        reading.config,
+    );
+    Role {
+        name: name.to_owned(),
+        origin,
+        login: true,
+        flags: BTreeMap::new(),
+        member_of: Vec::new(),
+        admin: None,
+        parameters: BTreeMap::new(),
+        owns_database: false,
+        secret: Some(SecretPlace {
+            namespace: namespace.unwrap_or(home).to_owned(),
+            name: names.secret(name),
+        }),
+        rotation: Rotation::Off,
+    }
+}
+
+/// Parts of lower-case letters and digits, with dashes and underscores inside, joined by dots.
+pub(crate) fn is_user_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.split('.').all(|part| match part.as_bytes() {
+        [] => false,
+        [first, .., last] if !plain(*first) || !plain(*last) => false,
+        [only] => plain(*only),
+        bytes => bytes
+            .iter()
+            .all(|byte| plain(*byte) || matches!(byte, b'-' | b'_')),
+    })
+}
+
+fn name_problem(name: &str) -> String {
+    format!(
+        "{name:?} is not a role's name here: allowed are lower-case letters and digits, with dashes, underscores and dots inside"
+    )
+}
+
+/// Owners of databases become members of the roles that the operator lists.
+fn join_owner_roles(reading: &Reading<'_>, role: &mut Role) {
+    if !role.owns_database {
+        return;
+    }
+    for owner_role in &reading.config.users.additional_owner_roles {
+        if *owner_role != role.name && !role.member_of.contains(owner_role) {
+            role.member_of.push(owner_role.clone());
+        }
+    }
+}
+
+/// Upstream's key of the superuser, which it compares with names of roles: such a role is not rotated by the lists.
+const SUPERUSER_KEY: &str = "superuser";
+
+fn rotation(reading: &Reading<'_>, role: &Role, is_standby: bool) -> Rotation {
+    let spec = reading.spec;
+    let in_place = spec.users_with_in_place_secret_rotation.contains(&role.name);
+    let listed = in_place || spec.users_with_secret_rotation.contains(&role.name);
+    let asked = listed && role.name != SUPERUSER_KEY;
+    let by_default = reading.config.users.enable_password_rotation
+        && role.origin != RoleOrigin::System
+        && !role.owns_database;
+    let refused =
+        role.secret.is_none() || is_standby || spec.users_ignoring_secret_rotation.contains(&role.name);
+    match (asked || by_default) && !refused {
+        false => Rotation::Off,
+        true if in_place => Rotation::InPlace,
+        true => Rotation::NewUser,
+    }
+}
+
+#[cfg(test)]
+mod tests;

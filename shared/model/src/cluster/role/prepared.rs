@@ -1,0 +1,97 @@
+//! The roles of prepared databases (zalando-behaviour 4.11 item 4, A.13).
+
+use super::{Role, RoleOrigin, with_secret};
+use crate::{
+    cluster::{
+        database::{PreparedDatabase, PreparedSchema},
+        reading::Reading,
+    },
+    names::roles::{ADMIN, Access, prepared_role, prepared_user, schema_scope},
+};
+
+/// One set of roles: for a whole database, or for one of its schemas.
+struct Scope<'a> {
+    name: String,
+    /// Administrator of the scope's owner.
+    admin: String,
+    search_path: String,
+    with_users: bool,
+    secret_namespace: Option<&'a str>,
+}
+
+/// Roles of the database, and of each schema that wants its own.
+pub(super) fn roles(reading: &Reading<'_>, database: &PreparedDatabase) -> Vec<Role> {
+    let elsewhere = database.secret_namespace.as_deref();
+    let secret_namespace = elsewhere.filter(|_| reading.config.kubernetes.enable_cross_namespace_secret);
+    let whole = Scope {
+        name: database.name.clone(),
+        admin: ADMIN.to_owned(),
+        search_path: search_path(&database.schemas),
+        with_users: database.default_users,
+        secret_namespace,
+    };
+    let schemas = database
+        .schemas
+        .iter()
+        .filter(|schema| schema.default_roles)
+        .map(|schema| Scope {
+            name: schema_scope(&database.name, &schema.name),
+            admin: prepared_role(&database.name, Access::Owner),
+            search_path: search_path(std::slice::from_ref(schema)),
+            with_users: schema.default_users,
+            secret_namespace,
+        });
+    std::iter::once(whole)
+        .chain(schemas)
+        .flat_map(|scope| of_scope(reading, &scope))
+        .collect()
+}
+
+fn search_path(schemas: &[PreparedSchema]) -> String {
+    let names = schemas.iter().map(|schema| format!(", \"{}\"", schema.name));
+    std::iter::once("\"$user\"".to_owned()).chain(names).collect()
+}
+
+fn of_scope(reading: &Reading<'_>, scope: &Scope<'_>) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for access in Access::ALL {
+        let name = prepared_role(&scope.name, access);
+        roles.push(Role {
+            login: false,
+            secret: None,
+            member_of: group_membership(scope, access),
+            ..role(reading, scope, access, &name)
+        });
+        if scope.with_users {
+            let user = prepared_user(&scope.name, access);
+            roles.push(Role {
+                member_of: vec![name],
+                ..role(reading, scope, access, &user)
+            });
+        }
+    }
+    roles
+}
+
+/// Writers read too.
+fn group_membership(scope: &Scope<'_>, access: Access) -> Vec<String> {
+    match access {
+        Access::Writer => vec![prepared_role(&scope.name, Access::Reader)],
+        Access::Owner | Access::Reader => Vec::new(),
+    }
+}
+
+fn role(reading: &Reading<'_>, scope: &Scope<'_>, access: Access, name: &str) -> Role {
+    let is_owner = access == Access::Owner;
+    let admin = if is_owner {
+        scope.admin.clone()
+    } else {
+        prepared_role(&scope.name, Access::Owner)
+    };
+    Role {
+        admin: Some(admin),
+        parameters: [("search_path".to_owned(), scope.search_path.clone())].into(),
+        owns_database: is_owner,
+        ..with_secret(reading, name, RoleOrigin::Prepared, scope.secret_namespace)
+    }
+}
