@@ -1,4 +1,32 @@
 //! How a cluster is doing, for its status. Lives here: the judgement. Must not: when the status is written (controller).
+//!
+//! The same facts give the same status, byte for byte: nothing in it moves by itself, so that a steady cluster is never written to.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use pgherd_model::{
+    api::{
+        postgresql::PostgresqlSpec,
+        status::{self, PlanSummary, PostgresqlStatus},
+    },
+    cluster::Cluster,
+    config::OperatorConfig,
+    finding::Violation,
+};
+
+use crate::observed::Observed;
+use crate::plan::{Hold, Impact, Plan};
+
+mod conditions;
+pub mod last_good;
+mod members;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+/// Lines of a plan that a status shows; the whole is for the command line.
+const STEPS_SHOWN: usize = 20;
 
 /// How the execution of the plan went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,4 +49,110 @@ pub enum Outcome {
     },
     /// The operator is told not to touch this cluster.
     Paused,
+}
+
+/// What the manifest turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Manifest<'a> {
+    /// It has a meaning, which is in force.
+    Valid {
+        /// The meaning.
+        cluster: &'a Cluster,
+        /// The spec as written, remembered for the day when a later one is not valid.
+        spec: &'a PostgresqlSpec,
+    },
+    /// It has none; the last one that had stays in force, if there was one.
+    Invalid {
+        /// All that is wrong.
+        violations: &'a [Violation],
+        /// What is in force instead.
+        in_force: Option<&'a Cluster>,
+    },
+}
+
+impl<'a> Manifest<'a> {
+    /// The cluster in force.
+    pub fn cluster(self) -> Option<&'a Cluster> {
+        match self {
+            Self::Valid { cluster, .. } => Some(cluster),
+            Self::Invalid { in_force, .. } => in_force,
+        }
+    }
+
+    fn violations(self) -> &'a [Violation] {
+        match self {
+            Self::Valid { .. } => &[],
+            Self::Invalid { violations, .. } => violations,
+        }
+    }
+}
+
+/// All that the judgement is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What is wanted.
+    pub manifest: Manifest<'a>,
+    /// The operator's configuration.
+    pub config: &'a OperatorConfig,
+    /// What was found, before the plan was executed.
+    pub observed: &'a Observed,
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// What came of it.
+    pub outcome: &'a Outcome,
+    /// For the time at which a condition changed.
+    pub now: Timestamp,
+}
+
+/// The status to store. It differs from the stored one only where the facts do.
+pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
+    let previous = &subject.observed.cluster.status;
+    let conditions = conditions::all(subject);
+    PostgresqlStatus {
+        postgres_cluster_status: word::of(subject, conditions::is_ready(&conditions)),
+        observed_generation: Some(subject.observed.cluster.generation),
+        primary: members::primary(subject.observed),
+        members: members::all(subject.observed),
+        effective: subject.manifest.cluster().map(Cluster::effective),
+        plan: summary(subject.plan),
+        holds: subject.plan.holds.iter().map(written).collect(),
+        last_good_spec: match subject.manifest {
+            Manifest::Valid { spec, .. } => Some(Box::new(last_good::remember(spec))),
+            Manifest::Invalid { .. } => previous.last_good_spec.clone(),
+        },
+        conditions,
+    }
+}
+
+fn summary(plan: &Plan) -> Option<PlanSummary> {
+    if plan.steps.is_empty() {
+        return None;
+    }
+    let mut steps: Vec<String> = plan
+        .steps
+        .iter()
+        .take(STEPS_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    if let Some(more) = plan
+        .steps
+        .len()
+        .checked_sub(STEPS_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        steps.push(format!("and {more} more"));
+    }
+    let impact = plan.impact();
+    Some(PlanSummary {
+        steps,
+        impact: (impact > Impact::None).then(|| impact.to_string()),
+    })
+}
+
+fn written(hold: &Hold) -> status::Hold {
+    status::Hold {
+        step: hold.step.clone(),
+        reason: hold.reason.to_string(),
+        until: hold.until.map(Time),
+    }
 }

@@ -1,0 +1,283 @@
+//! The conditions. `Ready` is what `kubectl wait` and GitOps tools look at; the others say which part of it is missing.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use pgherd_model::cluster::Origin;
+
+use super::{Outcome, Subject, members};
+use crate::observed::{MemberRole, PodView};
+use crate::plan::{Action, Hold, HoldReason};
+
+const READY: &str = "Ready";
+const ROLES: &str = "RolesInSync";
+/// Violations that a message names; all of them are in the events.
+const VIOLATIONS_SHOWN: usize = 10;
+
+/// What one condition says.
+struct Verdict {
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Verdict {
+    fn yes(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: "True",
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn no(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: "False",
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: "Unknown",
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+}
+
+/// All conditions, `Ready` first.
+pub(super) fn all(subject: &Subject<'_>) -> Vec<Condition> {
+    let parts = [
+        ("Normalized", normalized(subject)),
+        ("PrimaryAvailable", primary_available(subject)),
+        ("ReplicasStreaming", replicas_streaming(subject)),
+        (ROLES, roles_in_sync(subject)),
+    ];
+    let ready = ready(subject, &parts);
+    let stalled = stalled(subject);
+    let pending = [
+        ("RollPending", roll_pending(subject)),
+        ("RestartPending", restart_pending(subject)),
+    ];
+    std::iter::once((READY, ready))
+        .chain(parts)
+        .chain([("Stalled", stalled)])
+        .chain(pending)
+        .map(|(kind, verdict)| condition(subject, kind, verdict))
+        .collect()
+}
+
+/// Whether the list that [`all`] made says that all is well.
+pub(super) fn is_ready(conditions: &[Condition]) -> bool {
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == READY && condition.status == "True")
+}
+
+/// Keeps the time of the last change as long as the condition says the same.
+fn condition(subject: &Subject<'_>, kind: &str, verdict: Verdict) -> Condition {
+    let previous = previous(subject, kind).filter(|previous| previous.status == verdict.status);
+    Condition {
+        type_: kind.to_owned(),
+        status: verdict.status.to_owned(),
+        reason: verdict.reason.to_owned(),
+        message: verdict.message,
+        observed_generation: Some(subject.observed.cluster.generation),
+        last_transition_time: previous.map_or(Time(subject.now), |previous| {
+            previous.last_transition_time.clone()
+        }),
+    }
+}
+
+fn previous<'a>(subject: &Subject<'a>, kind: &str) -> Option<&'a Condition> {
+    subject
+        .observed
+        .cluster
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+}
+
+fn normalized(subject: &Subject<'_>) -> Verdict {
+    let violations = subject.manifest.violations();
+    if violations.is_empty() {
+        return Verdict::yes("Valid", "the manifest is valid");
+    }
+    let shown = violations.iter().take(VIOLATIONS_SHOWN);
+    let mut text = shown
+        .map(|violation| format!("{}: {}", violation.path, violation.message))
+        .collect::<Vec<_>>()
+        .join("; ");
+    if violations.len() > VIOLATIONS_SHOWN {
+        text = format!("{text}; and {} more", violations.len() - VIOLATIONS_SHOWN);
+    }
+    Verdict::no("Invalid", text)
+}
+
+/// The manifest has to be edited before anything can go on.
+fn stalled(subject: &Subject<'_>) -> Verdict {
+    if subject.manifest.violations().is_empty() {
+        return Verdict::no("Progressing", "");
+    }
+    Verdict::yes(
+        "Invalid",
+        "the manifest is not valid; see the condition Normalized",
+    )
+}
+
+fn wanted(subject: &Subject<'_>) -> usize {
+    let instances = subject.manifest.cluster().map_or(0, |cluster| cluster.instances);
+    usize::try_from(instances).unwrap_or_default()
+}
+
+fn primary_available(subject: &Subject<'_>) -> Verdict {
+    if wanted(subject) == 0 {
+        return Verdict::no("NoMembersWanted", "the cluster is scaled to 0");
+    }
+    match &subject.observed.patroni {
+        crate::observed::Source::Known(patroni) => match patroni.running_leader() {
+            Some(leader) => Verdict::yes("Running", format!("{} leads", leader.name)),
+            None => Verdict::no("NoLeader", "no member leads and accepts connections"),
+        },
+        crate::observed::Source::Unknown(why) => Verdict::unknown("PatroniUnknown", why.clone()),
+    }
+}
+
+fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
+    let wanted = wanted(subject);
+    let pods = subject
+        .observed
+        .pods
+        .known()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let up = pods.iter().filter(|pod| is_up(subject, pod)).count();
+    let behind: Vec<&str> = pods
+        .iter()
+        .filter(|pod| !is_up(subject, pod))
+        .map(|pod| pod.name.as_str())
+        .collect();
+    if up == wanted && behind.is_empty() {
+        return Verdict::yes("AllUp", format!("{up} of {wanted} members are up"));
+    }
+    let mut text = format!("{up} of {wanted} members are up");
+    if !behind.is_empty() {
+        text = format!("{text}, not {}", behind.join(", "));
+    }
+    Verdict::no("MembersMissing", text)
+}
+
+/// Its pod lives and Postgres runs in it, as leader or streaming.
+fn is_up(subject: &Subject<'_>, pod: &PodView) -> bool {
+    let view = members::view(subject.observed, &pod.name);
+    let runs = view.is_some_and(|view| match view.role {
+        MemberRole::Leader | MemberRole::StandbyLeader => view.state == "running",
+        MemberRole::SyncStandby | MemberRole::QuorumStandby | MemberRole::Replica => {
+            matches!(view.state.as_str(), "streaming" | "in archive recovery")
+        }
+    });
+    runs && pod.trouble.is_empty() && !pod.terminating
+}
+
+fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
+    let standby = subject
+        .manifest
+        .cluster()
+        .is_some_and(|cluster| matches!(cluster.origin, Origin::Standby(_)));
+    if standby || wanted(subject) == 0 || !subject.config.debug.enable_database_access {
+        return Verdict::yes("NotManaged", "roles and databases are not managed here");
+    }
+    let lacking: Vec<String> = subject
+        .plan
+        .holds
+        .iter()
+        .filter(|hold| matches!(hold.reason, HoldReason::Lacking(_)))
+        .map(ToString::to_string)
+        .collect();
+    let wanted = subject
+        .plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::RunSql { .. }));
+    match subject.observed.catalog.unknown() {
+        // Nothing is concluded from silence.
+        Some(why) => match previous(subject, ROLES) {
+            Some(previous) if previous.status == "True" => Verdict::yes("InSync", previous.message.clone()),
+            _ => Verdict::unknown("CatalogUnknown", why),
+        },
+        None if wanted && !matches!(subject.outcome, Outcome::Done) => Verdict::no(
+            "Differs",
+            "roles or databases differ from the manifest; see the plan",
+        ),
+        None if !lacking.is_empty() => Verdict::no("Lacking", lacking.join("; ")),
+        None => Verdict::yes("InSync", "roles and databases are as the manifest has them"),
+    }
+}
+
+fn roll_pending(subject: &Subject<'_>) -> Verdict {
+    held(subject, |reason| matches!(reason, HoldReason::RollPending(_)))
+}
+
+fn restart_pending(subject: &Subject<'_>) -> Verdict {
+    held(subject, |reason| matches!(reason, HoldReason::RestartPending(_)))
+}
+
+fn held(subject: &Subject<'_>, kind: impl Fn(&HoldReason) -> bool) -> Verdict {
+    match subject.plan.holds.iter().find(|hold| kind(&hold.reason)) {
+        Some(hold) => Verdict::yes("Held", hold.to_string()),
+        None => Verdict::no("UpToDate", ""),
+    }
+}
+
+/// The first thing that keeps the cluster from being as it shall be.
+fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
+    if subject.observed.is_deleting() {
+        return Verdict::no("Deleting", "the cluster is being deleted");
+    }
+    if let Some((kind, verdict)) = parts
+        .iter()
+        .find(|(kind, verdict)| *kind == "Normalized" && !verdict.is_true())
+    {
+        return Verdict::no("Invalid", format!("{kind}: {}", verdict.message));
+    }
+    match subject.outcome {
+        Outcome::Failed { step, error } => return Verdict::no("StepFailed", format!("{step}: {error}")),
+        Outcome::Stopped { step, reason } => return Verdict::no("Reconciling", format!("{step}: {reason}")),
+        Outcome::Done | Outcome::Paused => {}
+    }
+    let scaled_to_zero = wanted(subject) == 0;
+    let missing = parts
+        .iter()
+        .filter(|(kind, _)| !(scaled_to_zero && *kind == "PrimaryAvailable"))
+        .find(|(_, verdict)| !verdict.is_true());
+    if let Some((_, verdict)) = missing {
+        return Verdict::no(verdict.reason, verdict.message.clone());
+    }
+    match subject.plan.holds.iter().find(|hold| keeps_from_ready(hold)) {
+        Some(hold) => Verdict::no("Held", hold.to_string()),
+        None => Verdict::yes("AsWanted", "the cluster is as the manifest has it"),
+    }
+}
+
+/// A change that is deferred leaves a cluster ready; one that is missing does not.
+fn keeps_from_ready(hold: &Hold) -> bool {
+    match hold.reason {
+        HoldReason::RollPending(_)
+        | HoldReason::RestartPending(_)
+        | HoldReason::Immutable(_)
+        | HoldReason::SwitchedOff(_)
+        | HoldReason::SourceUnknown { .. } => false,
+        HoldReason::MembersNotReady { .. }
+        | HoldReason::NoPrimary
+        | HoldReason::PodsTerminating(_)
+        | HoldReason::PrimaryWouldGo(_)
+        | HoldReason::Lacking(_)
+        | HoldReason::NotOurs(_)
+        | HoldReason::DeletionGate(_) => true,
+    }
+}

@@ -1,0 +1,270 @@
+//! What the status says of a cluster, from its first moment to its last.
+
+use jiff::{SignedDuration, Timestamp};
+use pgherd_model::{
+    api::{postgresql::Postgresql, status::ClusterStatus},
+    config::{Form, OperatorConfig},
+};
+use serde_json::json;
+
+use super::*;
+use crate::observed::{Catalog, ClusterView, MemberRole, MemberView, PatroniView, PodView, Source};
+use crate::plan::HoldReason;
+
+struct World {
+    manifest: Postgresql,
+    config: OperatorConfig,
+    observed: Observed,
+    plan: Plan,
+    outcome: Outcome,
+    now: Timestamp,
+}
+
+fn pod(ordinal: usize) -> PodView {
+    PodView {
+        name: format!("demo-{ordinal}"),
+        phase: "Running".to_owned(),
+        ready: true,
+        ..PodView::default()
+    }
+}
+
+fn member(ordinal: usize, role: MemberRole, state: &str) -> MemberView {
+    MemberView {
+        name: format!("demo-{ordinal}"),
+        role,
+        state: state.to_owned(),
+        timeline: Some(1),
+        ..MemberView::default()
+    }
+}
+
+impl World {
+    /// Two members that run, nothing to do.
+    fn steady() -> Self {
+        let manifest = json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": { "name": "demo", "namespace": "default", "uid": "u", "generation": 1 },
+            "spec": { "teamId": "demo", "numberOfInstances": 2, "postgresql": { "version": "17" }, "volume": { "size": "1Gi" } },
+        });
+        let members = vec![
+            member(0, MemberRole::Leader, "running"),
+            member(1, MemberRole::Replica, "streaming"),
+        ];
+        Self {
+            manifest: serde_json::from_value(manifest).unwrap(),
+            config: OperatorConfig::default_for(Form::ConfigMap),
+            observed: Observed {
+                cluster: ClusterView {
+                    generation: 1,
+                    ..ClusterView::default()
+                },
+                pods: Source::Known(vec![pod(0), pod(1)]),
+                patroni: Source::Known(PatroniView {
+                    members,
+                    ..PatroniView::default()
+                }),
+                catalog: Source::Known(Catalog::default()),
+                ..Observed::default()
+            },
+            plan: Plan::default(),
+            outcome: Outcome::Done,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn empty() -> Self {
+        let mut world = Self::steady();
+        world.observed.pods = Source::Known(Vec::new());
+        world.observed.patroni = Source::Unknown("no pod has an address".to_owned());
+        world.observed.catalog = Source::Unknown("no primary".to_owned());
+        world
+    }
+
+    fn status(&self) -> PostgresqlStatus {
+        let cluster = Cluster::parse(&self.manifest, &self.config).unwrap();
+        self.judge(Manifest::Valid {
+            cluster: &cluster,
+            spec: &self.manifest.spec,
+        })
+    }
+
+    fn judge(&self, manifest: Manifest<'_>) -> PostgresqlStatus {
+        assess(&Subject {
+            manifest,
+            config: &self.config,
+            observed: &self.observed,
+            plan: &self.plan,
+            outcome: &self.outcome,
+            now: self.now,
+        })
+    }
+
+    /// A minute later, with the last status stored.
+    fn later(mut self) -> Self {
+        self.observed.cluster.status = self.status();
+        self.now += SignedDuration::from_mins(1);
+        self
+    }
+}
+
+fn said<'a>(status: &'a PostgresqlStatus, kind: &str) -> &'a str {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+        .map_or("", |condition| &condition.status)
+}
+
+#[test]
+fn steady_cluster_is_running_and_ready() {
+    let status = World::steady().status();
+    assert_eq!(status.postgres_cluster_status, ClusterStatus::Running);
+    assert_eq!(said(&status, "Ready"), "True");
+    assert_eq!(status.primary.as_deref(), Some("demo-0"));
+    assert_eq!(status.members[1].role.as_deref(), Some("replica"));
+}
+
+#[test]
+fn new_cluster_is_creating_until_its_members_are_up() {
+    let status = World::empty().status();
+    assert_eq!(status.postgres_cluster_status, ClusterStatus::Creating);
+    assert_eq!(said(&status, "Ready"), "False");
+    assert_eq!(said(&status, "PrimaryAvailable"), "Unknown");
+}
+
+#[test]
+fn same_facts_give_the_same_status_a_minute_later() {
+    let world = World::steady().later();
+    assert_eq!(world.status(), world.observed.cluster.status);
+}
+
+#[test]
+fn small_lag_is_not_written() {
+    let mut world = World::steady().later();
+    let mut members = world.observed.patroni.known().unwrap().clone();
+    members.members[1].lag = Some(1_000_000);
+    world.observed.patroni = Source::Known(members.clone());
+    assert_eq!(world.status(), world.observed.cluster.status);
+    members.members[1].lag = Some(100_000_000);
+    world.observed.patroni = Source::Known(members);
+    assert_eq!(world.status().members[1].lag_bytes, Some(67_108_864));
+}
+
+#[test]
+fn lost_member_makes_a_running_cluster_updating() {
+    let mut world = World::steady().later();
+    world.observed.pods = Source::Known(vec![pod(0)]);
+    let status = world.status();
+    assert_eq!(status.postgres_cluster_status, ClusterStatus::Updating);
+    assert_eq!(said(&status, "ReplicasStreaming"), "False");
+}
+
+#[test]
+fn change_of_a_condition_is_dated() {
+    let mut world = World::steady().later();
+    world.observed.pods = Source::Known(vec![pod(0)]);
+    let status = world.status();
+    let dated = |kind: &str| {
+        let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+        found.unwrap().last_transition_time.0
+    };
+    assert_eq!(dated("Ready"), world.now);
+    assert_eq!(dated("PrimaryAvailable"), Timestamp::UNIX_EPOCH);
+}
+
+#[test]
+fn failure_is_named_after_what_was_tried() {
+    let failed = Outcome::Failed {
+        step: "apply service".to_owned(),
+        error: "refused".to_owned(),
+    };
+    let mut world = World::empty();
+    world.outcome = failed.clone();
+    assert_eq!(
+        world.status().postgres_cluster_status,
+        ClusterStatus::CreateFailed
+    );
+    let mut world = World::steady().later();
+    world.outcome = failed.clone();
+    assert_eq!(world.status().postgres_cluster_status, ClusterStatus::SyncFailed);
+    world.observed.cluster.generation = 2;
+    assert_eq!(
+        world.status().postgres_cluster_status,
+        ClusterStatus::UpdateFailed
+    );
+}
+
+#[test]
+fn invalid_manifest_keeps_the_last_good_spec() {
+    let world = World::steady().later();
+    let violations = [Violation::new(
+        "PGV-000",
+        "spec.users.X".to_owned(),
+        "no".to_owned(),
+    )];
+    let nothing = world.judge(Manifest::Invalid {
+        violations: &violations,
+        in_force: None,
+    });
+    assert_eq!(nothing.postgres_cluster_status, ClusterStatus::Invalid);
+    let cluster = Cluster::parse(&world.manifest, &world.config).unwrap();
+    let status = world.judge(Manifest::Invalid {
+        violations: &violations,
+        in_force: Some(&cluster),
+    });
+    assert_eq!(status.postgres_cluster_status, ClusterStatus::UpdateFailed);
+    assert_eq!(said(&status, "Normalized"), "False");
+    assert_eq!(said(&status, "Stalled"), "True");
+    assert!(status.last_good_spec.is_some());
+}
+
+#[test]
+fn deferred_roll_leaves_the_cluster_ready() {
+    let mut world = World::steady();
+    let reason = HoldReason::RollPending(vec!["demo-1".to_owned()]);
+    world.plan.holds.push(Hold {
+        step: "roll".to_owned(),
+        reason,
+        until: None,
+    });
+    let status = world.status();
+    assert_eq!(
+        (said(&status, "Ready"), said(&status, "RollPending")),
+        ("True", "True")
+    );
+}
+
+#[test]
+fn missing_role_keeps_the_cluster_from_ready() {
+    let mut world = World::steady();
+    let reason = HoldReason::Lacking("role nobody".to_owned());
+    world.plan.holds.push(Hold {
+        step: "create database shop".to_owned(),
+        reason,
+        until: None,
+    });
+    let status = world.status();
+    assert_eq!(
+        (said(&status, "Ready"), said(&status, "RolesInSync")),
+        ("False", "False")
+    );
+}
+
+#[test]
+fn silence_of_the_catalog_changes_nothing() {
+    let mut world = World::steady().later();
+    world.observed.catalog = Source::Unknown("timed out".to_owned());
+    assert_eq!(said(&world.status(), "RolesInSync"), "True");
+    assert_eq!(said(&World::empty().status(), "RolesInSync"), "Unknown");
+}
+
+#[test]
+fn keys_of_a_clone_are_not_kept() {
+    let mut spec = World::steady().manifest.spec;
+    let clone = json!({ "cluster": "old", "s3_access_key_id": "id", "s3_secret_access_key": "key" });
+    spec.clone = Some(serde_json::from_value(clone).unwrap());
+    let kept = last_good::remember(&spec);
+    assert!(!serde_json::to_string(&kept).unwrap().contains("key\":\"key"));
+    assert_eq!(last_good::recall(&kept, &spec), spec);
+}
