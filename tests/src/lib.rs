@@ -7,6 +7,7 @@
 
 pub mod cache;
 pub mod demo;
+pub mod generated;
 pub mod images;
 pub mod install;
 pub mod kubectl;

@@ -231,6 +231,15 @@ impl From<ClusterStatus> for PostgresqlStatus {
 }
 
 impl PostgresqlStatus {
+    /// Remembers a valid spec, without the one secret that a spec can hold: it is needed only before the first member is up.
+    pub fn keep_last_good(&mut self, spec: &PostgresqlSpec) {
+        let mut spec = spec.clone();
+        if let Some(clone) = &mut spec.clone {
+            clone.s3_secret_access_key = None;
+        }
+        self.last_good_spec = Some(Box::new(spec));
+    }
+
     /// Reads part by part, so that one unreadable part costs only itself.
     fn read(mut whole: Value) -> Self {
         fn part<T: serde::de::DeserializeOwned + Default>(whole: &mut Value, key: &str) -> T {
