@@ -175,3 +175,6 @@ fn written_annotations(reading: &Reading<'_>, role: Role) -> Labels {
     annotations.extend(of_role.clone());
     annotations
 }
+
+#[cfg(test)]
+mod tests;

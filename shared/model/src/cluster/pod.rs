@@ -162,3 +162,6 @@ fn absolute(folder: &str, file: &str) -> String {
         format!("{folder}/{file}")
     }
 }
+
+#[cfg(test)]
+mod tests;
