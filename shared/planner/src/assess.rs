@@ -134,12 +134,7 @@ fn summary(plan: &Plan) -> Option<PlanSummary> {
         .take(STEPS_SHOWN)
         .map(ToString::to_string)
         .collect();
-    if let Some(more) = plan
-        .steps
-        .len()
-        .checked_sub(STEPS_SHOWN)
-        .filter(|more| *more > 0)
-    {
+    if let Some(more) = plan.steps.len().checked_sub(STEPS_SHOWN).filter(|more| *more > 0) {
         steps.push(format!("and {more} more"));
     }
     let impact = plan.impact();

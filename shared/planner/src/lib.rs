@@ -11,4 +11,5 @@ pub mod assess;
 pub mod build;
 pub mod observed;
 pub mod plan;
+mod redact;
 pub mod sql;

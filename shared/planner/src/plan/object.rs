@@ -1,5 +1,7 @@
 //! The Kubernetes objects that we apply. Lives here: the closed set, and the JSON that is sent. Must not: what is in them (`build`).
 
+use std::fmt;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -10,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::observed::ObjectRef;
+use crate::redact;
 
-/// An object to apply.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An object to apply. `Debug` and `Serialize` hide keys that stand in clear in a pod template: for a request take [`Object::to_value`].
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Object {
     /// `v1`
     ServiceAccount(ServiceAccount),
@@ -25,7 +28,14 @@ pub enum Object {
     /// `policy/v1`
     PodDisruptionBudget(PodDisruptionBudget),
     /// `apps/v1`
+    #[serde(serialize_with = "redact::boxed")]
     StatefulSet(Box<StatefulSet>),
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        redact::debug(self, f)
+    }
 }
 
 /// Calls `$body` with `$object` bound to the object inside, whatever its type.

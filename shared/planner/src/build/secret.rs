@@ -1,0 +1,40 @@
+//! The secrets of roles that log in, without passwords (zalando-behaviour 3.7).
+
+use pgherd_model::cluster::{Role, SecretPlace};
+
+use super::Blueprint;
+use crate::plan::SecretDraft;
+
+/// One per role that has a secret, by name of the role. Two roles whose names differ in dash and underscore only would share one; the
+/// first stays, and the webhook refuses such manifests.
+pub(super) fn build(blueprint: Blueprint<'_>) -> Vec<SecretDraft> {
+    let mut drafts: Vec<SecretDraft> = Vec::new();
+    for (role, place) in blueprint
+        .cluster
+        .roles
+        .iter()
+        .filter_map(|role| Some((role, role.secret.as_ref()?)))
+    {
+        let is_taken = drafts
+            .iter()
+            .any(|draft| draft.namespace == place.namespace && draft.name == place.name);
+        if !is_taken {
+            drafts.push(draft(blueprint, role, place));
+        }
+    }
+    drafts
+}
+
+/// An owner must be in the object's own namespace.
+fn draft(blueprint: Blueprint<'_>, role: &Role, place: &SecretPlace) -> SecretDraft {
+    let owners = &blueprint.cluster.inherited.owner_references;
+    let is_at_home = place.namespace == blueprint.names.namespace();
+    SecretDraft {
+        namespace: place.namespace.clone(),
+        name: place.name.clone(),
+        labels: blueprint.labels(),
+        annotations: blueprint.inherited_annotations(),
+        owner_references: if is_at_home { owners.clone() } else { Vec::new() },
+        username: role.name.clone(),
+    }
+}

@@ -1,0 +1,66 @@
+//! Keys that a manifest gives in clear end up in the variables of a pod template, because the image takes them nowhere else. Lives here:
+//! leaving them out when an object is printed or serialised for people. What is sent is made by `plan::Object::to_value` alone.
+
+use std::fmt;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Container;
+use serde::{Serialize, Serializer};
+
+use crate::observed::Source;
+
+/// Stands for a value that is not shown.
+pub(crate) const HIDDEN: &str = "(hidden)";
+/// A variable with one of these in its name may hold a credential.
+const SUSPICIOUS: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "KEY"];
+
+/// The same with the values of suspicious variables hidden.
+pub(crate) fn stateful_set(object: &StatefulSet) -> StatefulSet {
+    let mut shown = object.clone();
+    let template = shown.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
+    if let Some(pod) = template {
+        pod.containers.iter_mut().for_each(hide);
+        pod.init_containers.iter_mut().flatten().for_each(hide);
+    }
+    shown
+}
+
+fn hide(container: &mut Container) {
+    for variable in container.env.iter_mut().flatten() {
+        let name = variable.name.to_ascii_uppercase();
+        if SUSPICIOUS.iter().any(|part| name.contains(part)) {
+            variable.value = variable.value.as_ref().map(|_| HIDDEN.to_owned());
+        }
+    }
+}
+
+/// Serialises with [`stateful_set`] in between.
+pub(crate) fn source<S: Serializer>(value: &Source<StatefulSet>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Source::Known(object) => Source::Known(stateful_set(object)),
+        Source::Unknown(reason) => Source::Unknown(reason.clone()),
+    }
+    .serialize(serializer)
+}
+
+/// As [`source`], for an object that may be absent.
+pub(crate) fn optional_source<S: Serializer>(
+    value: &Source<Option<StatefulSet>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Source::Known(object) => Source::Known(object.as_ref().map(stateful_set)),
+        Source::Unknown(reason) => Source::Unknown(reason.clone()),
+    }
+    .serialize(serializer)
+}
+
+/// As [`source`], for the object of a step.
+pub(crate) fn boxed<S: Serializer>(value: &StatefulSet, serializer: S) -> Result<S::Ok, S::Error> {
+    stateful_set(value).serialize(serializer)
+}
+
+/// `Debug` by way of `Serialize`, which knows what to hide.
+pub(crate) fn debug<T: Serialize>(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
+}
