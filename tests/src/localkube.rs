@@ -63,7 +63,7 @@ impl Cluster {
         };
         let _guard = cluster.layout.lock()?;
         let supervisor = match cluster.find_usable(place, progress)? {
-            Some(supervisor) => cluster.extend(supervisor, options)?,
+            Some(supervisor) => cluster.extend(supervisor, options, progress)?,
             None => cluster.start(options, progress)?,
         };
         cluster.load_pause_image(progress)?;
@@ -178,13 +178,21 @@ impl Cluster {
         programs.into_iter().map(|program| program.name).collect()
     }
 
+    /// The process that everything of it hangs on; without it nothing is left running.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn supervisor(&self) -> Result<u32> {
+        let supervisor = Supervisor::find(&self.layout)?.context("the local Kubernetes is not running")?;
+        Ok(supervisor.pid)
+    }
+
     /// A program that runs inside its namespaces, where the pods' links, rules and mounts are.
     ///
     /// # Errors
     /// When it does not run.
     pub fn inside<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Result<Command> {
-        let supervisor = Supervisor::find(&self.layout)?.context("the local Kubernetes is not running")?;
-        let [nsenter, enter @ ..] = network::enter(supervisor.pid);
+        let [nsenter, enter @ ..] = network::enter(self.supervisor()?);
         let mut command = Command::new(nsenter);
         command.args(enter).args(args);
         Ok(command)
@@ -197,7 +205,7 @@ impl Cluster {
             let own = supervisor.state == self.layout.root();
             let its_place = supervisor.place();
             let connected = place == Place::Loopback || network::is_attached();
-            if own && its_place == place && connected {
+            if own && its_place == place && connected && running::plan(&self.layout).is_some() {
                 usable = Some(supervisor);
                 continue;
             }
@@ -250,8 +258,12 @@ impl Cluster {
         Ok(supervisor)
     }
 
-    fn extend(&self, supervisor: Supervisor, options: &Options) -> Result<Supervisor> {
+    fn extend(&self, supervisor: Supervisor, options: &Options, progress: &Progress) -> Result<Supervisor> {
         let plan = running::plan(&self.layout).context("the plan of the local Kubernetes has vanished")?;
+        if self.plan(&plan.options)? != plan {
+            progress
+                .note("it was started by another version of this program; `down` and `up` would renew it");
+        }
         let wanted = plan.options.and(options);
         if wanted != plan.options {
             self.write_plan(&wanted)?;
@@ -263,14 +275,18 @@ impl Cluster {
     fn write_plan(&self, options: &Options) -> Result<()> {
         let layout = &self.layout;
         control_plane::write(layout)?;
+        services::write(layout)?;
+        nodes(options).try_for_each(|node| node.write(layout))?;
+        layout.write(PLAN_FILE, serde_json::to_vec_pretty(&self.plan(options)?)?)
+    }
+
+    fn plan(&self, options: &Options) -> Result<Plan> {
+        let layout = &self.layout;
         let mut programs = control_plane::programs(layout);
-        let nodes: Vec<Node> = (1..=options.node_count()).map(Node).collect();
-        for node in &nodes {
-            node.write(layout)?;
+        for node in nodes(options) {
             programs.extend(node.programs(layout)?);
         }
-        if !nodes.is_empty() {
-            services::write(layout)?;
+        if options.node_count() > 0 {
             programs.extend(services::programs(layout));
         }
         let addresses = match layout.place() {
@@ -280,13 +296,12 @@ impl Cluster {
                 .collect(),
             Place::Loopback => Vec::new(),
         };
-        let plan = Plan {
+        Ok(Plan {
             options: options.clone(),
             place: layout.place(),
             addresses,
             programs,
-        };
-        layout.write(PLAN_FILE, serde_json::to_vec_pretty(&plan)?)
+        })
     }
 
     fn load_pause_image(&self, progress: &Progress) -> Result<()> {
@@ -295,6 +310,10 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn nodes(options: &Options) -> impl Iterator<Item = Node> + use<> {
+    (1..=options.node_count()).map(Node)
 }
 
 /// Removes everything but the built programs and the logs.

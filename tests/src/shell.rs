@@ -146,6 +146,7 @@ impl Run {
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
+            .env("PATH", search_path())
             .envs(self.envs)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -283,14 +284,22 @@ fn last_words(output: &Output) -> String {
     }
 }
 
-/// Whether `program` is an executable in `PATH` or in a directory where Debian keeps the administrator's programs.
+/// Directories where Debian keeps the administrator's programs and people put Go, whatever `PATH` says.
+const MORE_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/local/go/bin"];
+
+/// The file of a program that [`Run`] would find.
 pub fn find_program(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/local/go/bin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(more)
+    std::env::split_paths(&search_path())
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())
+}
+
+/// `PATH`, and where else programs are looked for.
+pub fn search_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain(MORE_DIRS.map(PathBuf::from));
+    // Only a directory with a colon in its name cannot be joined, and `PATH` had none.
+    std::env::join_paths(dirs).unwrap_or(path)
 }
 
 #[cfg(test)]

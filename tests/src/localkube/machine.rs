@@ -130,6 +130,13 @@ fn listener(port: u16) -> Option<String> {
         .find_map(|line| listening_inode(line, port))?;
     let socket = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
         let Ok(files) = fs::read_dir(process.path().join("fd")) else {
             continue;
         };
@@ -138,11 +145,7 @@ fn listener(port: u16) -> Option<String> {
             .any(|file| fs::read_link(file.path()).is_ok_and(|target| target == Path::new(&socket)))
         {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!(
-                "{} (process {})",
-                name.trim(),
-                process.file_name().to_string_lossy()
-            ));
+            return Some(format!("{} (process {pid})", name.trim()));
         }
     }
     None

@@ -122,6 +122,8 @@ impl Supervisor {
             .ok()
             .and_then(Pid::from_raw)
             .context("a process number out of range")?;
+        // `unshare` in namespaces of its own: it ends when it sees that its child has.
+        let parent = parent(self.pid).filter(|parent| *parent != 1);
         match self.place() {
             // The programs of the loopback place are in the group that was made for it.
             Place::Loopback => {
@@ -133,13 +135,10 @@ impl Supervisor {
         }
         .with_context(|| format!("cannot end the supervisor, process {}", self.pid))?;
         let end = Instant::now() + PATIENCE;
-        while is_running(self.pid) {
+        while is_running(self.pid) || parent.is_some_and(is_running) {
             if Instant::now() > end {
-                bail!(
-                    "process {} does not end although it was killed; look at `ps -o wchan {}`",
-                    self.pid,
-                    self.pid
-                );
+                let pid = self.pid;
+                bail!("process {pid} does not end although it was killed; look at `ps -o wchan {pid}`");
             }
             thread::sleep(POLL);
         }
@@ -158,11 +157,18 @@ fn supervised(line: &[u8]) -> Option<PathBuf> {
 
 /// A process that has ended but was not waited for is no longer running.
 fn is_running(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    let state = stat(pid).and_then(|stat| stat.split_whitespace().next().map(str::to_owned));
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat(pid)?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The kernel's line about a process, from its state on: its name before may hold spaces.
+fn stat(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')').map(|(_, rest)| rest.to_owned())
 }
 
 /// What shall run there, if anything was ever planned in words of this version.

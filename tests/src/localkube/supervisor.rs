@@ -17,7 +17,7 @@ use super::layout::{Layout, Place, inside_root};
 use super::logs::log_file;
 use super::plan::{Gate, PLAN_FILE, Plan, Program, REPORT_FILE, Report, Running};
 use super::{api, isolation};
-use crate::shell::Run;
+use crate::shell::{Run, search_path};
 
 /// Between two looks at children, gates and the plan.
 const TURN: Duration = Duration::from_millis(50);
@@ -195,6 +195,7 @@ impl Supervisor {
         let child = Command::new(&program.command)
             .args(&program.args)
             .env("TMPDIR", self.layout.host("tmp"))
+            .env("PATH", search_path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
