@@ -204,7 +204,7 @@ impl Cluster {
         for supervisor in Supervisor::find_all()? {
             let own = supervisor.state == self.layout.root();
             let its_place = supervisor.place();
-            let connected = place == Place::Loopback || network::is_attached();
+            let connected = place == Place::Loopback || network::is_attached()?;
             if own && its_place == place && connected && running::plan(&self.layout).is_some() {
                 usable = Some(supervisor);
                 continue;

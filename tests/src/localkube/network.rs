@@ -75,18 +75,18 @@ pub(super) fn attach(pid: u32) -> Result<()> {
 }
 
 /// Whether the link is there.
-pub(super) fn is_attached() -> bool {
-    std::path::Path::new("/sys/class/net").join(LINK).exists()
+pub(super) fn is_attached() -> Result<bool> {
+    Run::new("ip").args(["link", "show", "dev", LINK]).succeeds()
 }
 
 /// Removes the link; its routes and addresses go with it. Says whether there was one.
 pub(super) fn detach() -> Result<bool> {
-    if !is_attached() {
+    if !is_attached()? {
         return Ok(false);
     }
     let gone = Run::new("ip").args(["link", "delete", LINK]).output();
     // The kernel removes it as well, when the namespace of its other end goes.
-    if gone.is_err() && is_attached() {
+    if gone.is_err() && is_attached()? {
         gone.with_context(|| format!("network device {LINK} cannot be removed"))?;
     }
     Ok(true)
