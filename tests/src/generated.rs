@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use pgherd_model::{api::crd, config};
+use pgherd_model::{config, crd};
 
 /// A file and what must be in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
     /// From the root of the repository.
-    pub path: &'static str,
+    pub path: String,
     pub content: String,
 }
 
@@ -20,16 +20,9 @@ const CRD_HEADER: &str = "# Generated from the types in shared/model/src by `car
 
 /// All generated files.
 pub fn files() -> Result<Vec<Generated>> {
-    let crds = [
-        ("deploy/kustomize/crds/postgresqls.yaml", crd::postgresql()),
-        (
-            "deploy/kustomize/crds/operatorconfigurations.yaml",
-            config::schema::crd(),
-        ),
-        ("deploy/kustomize/crds/postgresteams.yaml", crd::postgres_team()),
-    ];
     let mut files = Vec::new();
-    for (path, crd) in crds {
+    for crd in crd::all() {
+        let path = format!("deploy/kustomize/crds/{}.yaml", crd.spec.names.plural);
         let yaml = serde_yaml::to_string(&crd).with_context(|| format!("cannot write {path} as YAML"))?;
         files.push(Generated {
             path,
@@ -37,7 +30,7 @@ pub fn files() -> Result<Vec<Generated>> {
         });
     }
     files.push(Generated {
-        path: "docs/reference/operator-configuration.md",
+        path: "docs/reference/operator-configuration.md".to_owned(),
         content: config::reference::markdown(),
     });
     Ok(files)
@@ -52,7 +45,7 @@ pub fn root() -> PathBuf {
 pub fn stale(root: &Path) -> Result<Vec<Generated>> {
     let mut stale = Vec::new();
     for file in files()? {
-        let path = root.join(file.path);
+        let path = root.join(&file.path);
         match fs::read_to_string(&path) {
             Ok(found) if found == file.content => {}
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -67,7 +60,7 @@ pub fn stale(root: &Path) -> Result<Vec<Generated>> {
 /// Writes what is stale.
 pub fn write(root: &Path, files: &[Generated]) -> Result<()> {
     for file in files {
-        let path = root.join(file.path);
+        let path = root.join(&file.path);
         let folder = path.parent().unwrap_or(root);
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         fs::write(&path, &file.content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,5 +1,5 @@
 //! The wire: what users write and what is stored, `acid.zalan.do/v1`. Lives here: types that mirror the JSON one to one, decoding with field
-//! paths, and the CRDs. Must not: defaults, validation or meaning (`default`, `validate`, `cluster`).
+//! paths, and nothing else. Must not: defaults, validation or meaning (`default`, `validate`, `cluster`).
 //!
 //! Decoding is tolerant of everything that Zalando's operator versions 1 and 2 have ever stored: every field may be absent, every list and
 //! map may be null, unknown fields are ignored, the status may be a bare string. A wrong type is an error with the path of the field.
@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::secret::Secret;
 
-pub mod crd;
 pub mod postgresql;
 pub mod status;
 pub mod team;

@@ -4,11 +4,13 @@
 //! ```text
 //! raw JSON ─► api (wire types) ─► default ─► validate ─► cluster (what it means) ─► planner
 //!             config (operator's parameters) ──┴────────────┘      names · units · secret
+//! api + config ─► crd (what the API server is told)
 //! ```
 
 pub mod api;
 pub mod cluster;
 pub mod config;
+pub mod crd;
 pub mod default;
 pub mod finding;
 pub mod names;

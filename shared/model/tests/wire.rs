@@ -129,7 +129,7 @@ fn unmet(schema: &Value, values: &[&Value], path: &str) -> Vec<String> {
 
 #[test]
 fn every_field_of_the_spec_is_met_by_some_manifest() {
-    let crd = serde_json::to_value(pgherd_model::api::crd::postgresql()).unwrap();
+    let crd = serde_json::to_value(pgherd_model::crd::postgresql()).unwrap();
     let schema = crd
         .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
         .unwrap();

@@ -65,6 +65,19 @@ fn schemas_are_structural() {
 }
 
 #[test]
+fn a_row_without_a_field_is_an_error() {
+    let schema =
+        json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}});
+    let row = |path: &str| [(path.to_owned(), constraints::Constraint::Pattern("x"))];
+    assert_eq!(
+        structural::apply(schema.clone(), &row("a.[].b")),
+        Err("a.[].b".to_owned())
+    );
+    let done = structural::apply(schema, &row("a.[]")).unwrap();
+    assert_eq!(done.pointer("/properties/a/items/pattern"), Some(&json!("x")));
+}
+
+#[test]
 fn files_fit_into_the_annotation_of_a_client_side_apply() {
     for crd in all() {
         let yaml = serde_yaml::to_string(&crd).unwrap();

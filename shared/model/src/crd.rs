@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use super::{postgresql::Postgresql, team::PostgresTeam};
+use crate::api::{postgresql::Postgresql, team::PostgresTeam};
 use constraints::Row;
 
 mod constraints;

@@ -1,4 +1,5 @@
-//! What values of the fields may be, as the API server checks it: one row per constraint. // table
+// table
+//! What values of the fields may be, as the API server checks it: one row per constraint.
 //!
 //! Lives here: what Zalando's schema demands, so that whatever it accepts is accepted, and constants. Must not: rules that need another object,
 //! the operator's configuration or a list of old sins; those are the webhook's, which can warn and can spare what is stored already.
