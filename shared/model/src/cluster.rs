@@ -11,7 +11,7 @@ use crate::{
     units::{PgVersion, Window},
 };
 
-mod alias;
+pub(crate) mod alias;
 pub mod container;
 pub mod database;
 mod effective;

@@ -145,4 +145,4 @@ fn nest(path: &[&str], value: Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,3 +16,4 @@ pub mod finding;
 pub mod names;
 pub mod secret;
 pub mod units;
+pub mod validate;

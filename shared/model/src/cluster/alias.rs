@@ -6,7 +6,7 @@ use super::rules::reason::OLD_FIELD;
 use crate::{api::postgresql::PostgresqlSpec, finding::Finding};
 
 /// The spec with new names only, and what was found under old ones.
-pub(super) fn translate(spec: &PostgresqlSpec) -> (Cow<'_, PostgresqlSpec>, Vec<Finding>) {
+pub(crate) fn translate(spec: &PostgresqlSpec) -> (Cow<'_, PostgresqlSpec>, Vec<Finding>) {
     if !uses_old_names(spec) {
         return (Cow::Borrowed(spec), Vec::new());
     }

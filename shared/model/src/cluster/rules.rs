@@ -44,6 +44,4 @@ pub mod reason {
     pub const VARIABLE_SKIPPED: &str = "VariableSkipped";
     /// A field of version 1 was used.
     pub const OLD_FIELD: &str = "OldField";
-    /// A setting has no effect in this cluster or with this operator.
-    pub const SETTING_IGNORED: &str = "SettingIgnored";
 }

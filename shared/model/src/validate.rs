@@ -1,0 +1,360 @@
+//! What may be stored. Lives here: the rule as a value, and the review of an object against the whole catalogue. Must not: HTTP, or words that
+//! depend on who asks.
+//!
+//! ```text
+//! catalogue (one row per rule) ─► review(new, old, config) ─► violations: what blocks, all at once
+//!      checks by topic ─┘                │                └─► warnings: what will be ignored, raised or cut
+//!                                  ratchet: what the stored object already had never blocks
+//! ```
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use serde_json::Value;
+
+use crate::{
+    api::{
+        self,
+        postgresql::{Postgresql, PostgresqlSpec},
+    },
+    cluster::Cluster,
+    config::OperatorConfig,
+    default,
+};
+
+pub use crate::finding::{Finding, Violation};
+pub use catalogue::CATALOGUE;
+
+mod catalogue;
+mod check;
+pub mod operator_configuration;
+pub mod reference;
+
+pub use operator_configuration::operator_configuration;
+
+/// One rule. Its id is never used again for another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// `PGV-` and three digits.
+    pub id: &'static str,
+    /// Fields that it looks at.
+    pub paths: &'static [&'static str],
+    /// What happens when it is broken.
+    pub severity: Severity,
+    /// When it is looked at.
+    pub when: When,
+    /// What it demands, one sentence.
+    pub demand: &'static str,
+    /// Why, and what to do instead.
+    pub reason: &'static str,
+    /// A manifest that keeps it.
+    pub accepts: Example,
+    /// A manifest that breaks it.
+    pub rejects: Example,
+    /// First release with it.
+    pub since: &'static str,
+    check: Check,
+}
+
+/// What happens when a rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The object is refused.
+    Deny,
+    /// The user is told.
+    Warn,
+}
+
+/// When a rule is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum When {
+    /// When an object is created. What is stored may stay as it is.
+    Created,
+    /// When an object is created or changed. What the stored object already broke at the same path does not block the change.
+    Changed,
+    /// When an object is changed, by comparison with the stored one.
+    Transition,
+}
+
+/// A manifest that shows a rule: an overlay in YAML on the least manifest.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// The manifest.
+    pub manifest: &'static str,
+    /// The stored manifest before, for rules about a transition.
+    pub stored: Option<&'static str>,
+    /// Operator parameters that matter, in the ConfigMap's spelling.
+    pub config: &'static [(&'static str, &'static str)],
+}
+
+impl Example {
+    const fn of(manifest: &'static str) -> Self {
+        Self {
+            manifest,
+            stored: None,
+            config: &[],
+        }
+    }
+
+    const fn change(stored: &'static str, manifest: &'static str) -> Self {
+        Self {
+            manifest,
+            stored: Some(stored),
+            config: &[],
+        }
+    }
+
+    const fn under(mut self, config: &'static [(&'static str, &'static str)]) -> Self {
+        self.config = config;
+        self
+    }
+}
+
+/// How a rule is looked at.
+#[derive(Clone, Copy)]
+enum Check {
+    /// The object cannot be decoded.
+    Decode,
+    /// [`Cluster::parse`] reports it as a violation under the rule's id.
+    Parse,
+    /// [`Cluster::parse`] reports it as a finding with this reason.
+    Finding(&'static str),
+    /// By itself, on one object.
+    Object(fn(&Subject<'_>) -> Vec<Hit>),
+    /// By itself, on the stored object and the new one.
+    Change(fn(&Subject<'_>, &Subject<'_>) -> Vec<Hit>),
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Check")
+    }
+}
+
+/// A place where a rule is broken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit {
+    path: String,
+    message: String,
+}
+
+impl Hit {
+    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// An object under review.
+struct Subject<'a> {
+    raw: &'a Value,
+    object: &'a Postgresql,
+    /// The spec without the names of version 1.
+    spec: Cow<'a, PostgresqlSpec>,
+    config: &'a OperatorConfig,
+    cluster: &'a Result<Cluster, Vec<Violation>>,
+}
+
+impl Subject<'_> {
+    fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref().ok()
+    }
+}
+
+/// What a review comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Review {
+    /// What blocks, sorted by path. Empty: the object may be stored.
+    pub violations: Vec<Violation>,
+    /// What the user should know, sorted by path; each short enough for a line of `kubectl`.
+    pub warnings: Vec<String>,
+}
+
+/// Longest warning that API servers and clients show in full.
+const WARNING_LIMIT: usize = 120;
+
+/// Reviews a `postgresql` that is being stored: on creation without `old`, on an update with the stored object. Both get their defaults
+/// first, so that a field which was left out is not a change. An object that is being deleted is let through.
+pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Review {
+    if !new
+        .pointer("/metadata/deletionTimestamp")
+        .unwrap_or(&Value::Null)
+        .is_null()
+    {
+        return Review::default();
+    }
+    let new = default::complete(new, old, config);
+    let old = old.map(|old| default::complete(old, None, config));
+    let found = hits(&new, old.as_ref(), config);
+    let known: BTreeSet<(&str, String)> = match &old {
+        Some(old) => hits(old, None, config)
+            .into_iter()
+            .map(|(rule, hit)| (rule.id, hit.path))
+            .collect(),
+        None => BTreeSet::new(),
+    };
+    let blocks = |rule: &Rule, hit: &Hit| match rule.when {
+        _ if rule.severity == Severity::Warn => false,
+        When::Created => old.is_none(),
+        When::Changed => !known.contains(&(rule.id, hit.path.clone())),
+        When::Transition => true,
+    };
+    sorted(found.into_iter().partition(|(rule, hit)| blocks(rule, hit)))
+}
+
+type Found = Vec<(&'static Rule, Hit)>;
+
+/// What blocks becomes violations; of the rest, warnings are shown, but not about a path that is refused anyway.
+fn sorted((blocking, rest): (Found, Found)) -> Review {
+    let mut violations: Vec<Violation> = blocking
+        .into_iter()
+        .map(|(rule, hit)| Violation::new(rule.id, hit.path, hit.message))
+        .collect();
+    violations.sort();
+    let refused: BTreeSet<&str> = violations
+        .iter()
+        .map(|violation| violation.path.as_str())
+        .collect();
+    let mut warnings: Vec<(Hit, &str)> = rest
+        .into_iter()
+        .filter(|(rule, hit)| rule.severity == Severity::Warn && !refused.contains(hit.path.as_str()))
+        .map(|(rule, hit)| (hit, rule.id))
+        .collect();
+    warnings.sort();
+    warnings.dedup();
+    let warnings = warnings.iter().map(|(hit, id)| warning(hit, id)).collect();
+    Review { violations, warnings }
+}
+
+/// One line with the rule's id, the text before it cut to fit.
+fn warning(hit: &Hit, id: &str) -> String {
+    let text = shorten(
+        &format!("{}: {}", hit.path, hit.message),
+        WARNING_LIMIT - id.len() - 3,
+    );
+    format!("{text} ({id})")
+}
+
+/// The text in at most `limit` characters.
+fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(limit - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Everything that the catalogue finds, whatever its severity; rules about transitions only with a stored object.
+fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
+    let decoded = match api::decode::<Postgresql>(new) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            let hit = Hit::new(error.path.clone(), wrong_type(&error.message));
+            return by_check(|check| matches!(check, Check::Decode))
+                .map(|rule| (rule, hit.clone()))
+                .collect();
+        }
+    };
+    let parsed = Cluster::parse(&decoded, config);
+    let subject = Subject::of(new, &decoded, &parsed, config);
+    let mut found: Found = Vec::new();
+    for rule in CATALOGUE {
+        let hits = match rule.check {
+            Check::Decode | Check::Change(_) => Vec::new(),
+            Check::Parse => parse_hits(rule.id, &parsed),
+            Check::Finding(reason) => finding_hits(reason, &parsed),
+            Check::Object(check) => check(&subject),
+        };
+        found.extend(hits.into_iter().map(|hit| (rule, hit)));
+    }
+    found.extend(old.map(|old| transition_hits(old, &subject)).unwrap_or_default());
+    found
+}
+
+/// A decoder's message without the value, which may be a secret: the type that was found and the one that was expected.
+fn wrong_type(message: &str) -> String {
+    let expected = message.split_once(", expected ").map(|(_, expected)| expected);
+    let found = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.split([' ', ',']).next());
+    match (found, expected) {
+        (Some(found), Some(expected)) => {
+            let article = if found.starts_with(['a', 'e', 'i', 'o', 'u']) {
+                "an"
+            } else {
+                "a"
+            };
+            format!("is {article} {found}; expected {expected}")
+        }
+        (None, Some(expected)) => format!("is not allowed; expected {expected}"),
+        _ if message.starts_with("missing field") => message.to_owned(),
+        _ => "cannot be read".to_owned(),
+    }
+}
+
+/// A stored object that cannot be decoded says nothing about a transition.
+fn transition_hits(old: &Value, new: &Subject<'_>) -> Found {
+    let Ok(decoded) = api::decode::<Postgresql>(old) else {
+        return Vec::new();
+    };
+    let parsed = Cluster::parse(&decoded, new.config);
+    let subject = Subject::of(old, &decoded, &parsed, new.config);
+    let mut found = Vec::new();
+    for rule in by_check(|check| matches!(check, Check::Change(_))) {
+        if let Check::Change(check) = rule.check {
+            found.extend(check(&subject, new).into_iter().map(|hit| (rule, hit)));
+        }
+    }
+    found
+}
+
+fn by_check(wanted: impl Fn(&Check) -> bool) -> impl Iterator<Item = &'static Rule> {
+    CATALOGUE.iter().filter(move |rule| wanted(&rule.check))
+}
+
+fn parse_hits(id: &str, parsed: &Result<Cluster, Vec<Violation>>) -> Vec<Hit> {
+    let violations = parsed.as_ref().err().into_iter().flatten();
+    violations
+        .filter(|violation| violation.rule == id)
+        .map(|violation| Hit::new(violation.path.clone(), violation.message.clone()))
+        .collect()
+}
+
+fn finding_hits(reason: &str, parsed: &Result<Cluster, Vec<Violation>>) -> Vec<Hit> {
+    let findings = parsed
+        .as_ref()
+        .ok()
+        .into_iter()
+        .flat_map(|cluster| &cluster.findings);
+    findings
+        .filter(|finding| finding.reason == reason)
+        .map(|finding| Hit::new(finding.path.clone(), finding.message.clone()))
+        .collect()
+}
+
+impl<'a> Subject<'a> {
+    fn of(
+        raw: &'a Value,
+        object: &'a Postgresql,
+        cluster: &'a Result<Cluster, Vec<Violation>>,
+        config: &'a OperatorConfig,
+    ) -> Self {
+        let (spec, _) = crate::cluster::alias::translate(&object.spec);
+        Self {
+            raw,
+            object,
+            spec,
+            config,
+            cluster,
+        }
+    }
+}
+
+/// The rule with this id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    CATALOGUE.iter().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Fields that nobody knows: mistyped ones, mostly. The API server prunes them before a webhook sees them, unless it validates strictly; a
+//! manifest read from a file still has them.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use serde_json::Value;
+
+use super::super::{Hit, Subject};
+use crate::crd;
+
+/// The schema of `spec`, once.
+static SPEC: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
+    let version = crd::postgresql().spec.versions.into_iter().next();
+    let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
+    schema
+        .and_then(|schema| schema.properties?.remove("spec"))
+        .unwrap_or_default()
+});
+
+pub(in super::super) fn fields_are_known(subject: &Subject<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    if let Some(spec) = subject.raw.get("spec") {
+        walk(spec, &SPEC, "spec", &mut hits);
+    }
+    hits
+}
+
+fn walk(value: &Value, schema: &JSONSchemaProps, path: &str, hits: &mut Vec<Hit>) {
+    match value {
+        Value::Array(items) => {
+            if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+                for (index, value) in items.iter().enumerate() {
+                    walk(value, item, &format!("{path}[{index}]"), hits);
+                }
+            }
+        }
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = format!("{path}.{key}");
+                let known = schema.properties.as_ref().and_then(|known| known.get(key));
+                match (known, &schema.additional_properties) {
+                    (Some(schema), _) => walk(value, schema, &path, hits),
+                    (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => walk(value, schema, &path, hits),
+                    (None, None) if is_closed(schema) => hits.push(Hit::new(path, unknown(key, schema))),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Objects without listed properties hold anything.
+fn is_closed(schema: &JSONSchemaProps) -> bool {
+    schema.properties.is_some() && schema.x_kubernetes_preserve_unknown_fields != Some(true)
+}
+
+fn unknown(key: &str, schema: &JSONSchemaProps) -> String {
+    let known = schema.properties.iter().flat_map(|known| known.keys());
+    let nearest = known
+        .map(|candidate| {
+            (
+                distance(&key.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, _)| *distance <= 1 + key.len() / 5)
+        .min();
+    match nearest {
+        Some((_, candidate)) => format!("is not known and is ignored; did you mean {candidate}?"),
+        None => "is not known and is ignored".to_owned(),
+    }
+}
+
+/// How many letters must be put in, taken out or replaced to make one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, candidate) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *candidate);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
