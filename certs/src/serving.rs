@@ -1,0 +1,42 @@
+//! The leaf being served, to be swapped while connections live: new handshakes get the new one, open connections go on.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::leaf::Leaf;
+
+/// The leaf being served, if any yet. Without one, handshakes fail.
+#[derive(Debug, Default)]
+pub struct Serving {
+    leaf: RwLock<Option<Leaf>>,
+}
+
+impl Serving {
+    /// Nothing to serve yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Serves `leaf` from now on.
+    pub fn swap(&self, leaf: Leaf) {
+        *self.leaf.write().unwrap_or_else(PoisonError::into_inner) = Some(leaf);
+    }
+
+    /// What is being served.
+    pub fn leaf(&self) -> Option<Leaf> {
+        self.leaf.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResolvesServerCert for Serving {
+    /// Whatever name is asked for: the API server asks for a service's name, probes by hand for anything.
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.leaf
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(Leaf::certified)
+    }
+}
