@@ -18,6 +18,13 @@ impl ClusterRef {
     }
 }
 
+impl ClusterRef {
+    /// What all clusters of a namespace share is kept under a cluster without name.
+    pub fn of_namespace(namespace: impl Into<String>) -> Self {
+        Self::new(namespace, "")
+    }
+}
+
 impl fmt::Display for ClusterRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)

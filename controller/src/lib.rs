@@ -1,8 +1,26 @@
 //! Turns accepted manifests into running Patroni clusters: the shell that reads, writes and reports. No policy lives here; what should be
 //! is said by `pgherd_model` and `pgherd_planner`.
 
+pub mod args;
+pub mod cache;
 pub mod cluster_ref;
+pub mod context;
+pub mod credentials;
+pub mod dispatch;
+pub mod error;
+pub mod events;
+pub mod execute;
+pub mod kinds;
+pub mod manifest;
+pub mod memory;
+pub mod metrics;
+pub mod observe;
 pub mod password;
 pub mod patroni;
 pub mod queue;
+pub mod reconcile;
+pub mod register;
+pub mod report;
+pub mod run;
 pub mod sql;
+pub mod watch;

@@ -1,4 +1,4 @@
-//! New passwords. Lives here: randomness from the operating system. Must not: who gets one (planner), or where it is kept (execute).
+//! New passwords and salts. Lives here: randomness from the operating system. Must not: who gets one (planner), or where it is kept (execute).
 
 use pgherd_model::secret::Secret;
 use rand::TryRngCore;
@@ -23,6 +23,13 @@ pub fn generate() -> Result<Secret, RandomnessError> {
         password.extend(bytes.iter().copied().filter_map(letter).take(missing));
     }
     Ok(Secret::new(password))
+}
+
+/// Salt of one password verifier.
+pub fn salt() -> Result<[u8; 16], RandomnessError> {
+    let mut salt = [0; 16];
+    OsRng.try_fill_bytes(&mut salt)?;
+    Ok(salt)
 }
 
 /// Bytes beyond the largest multiple of the alphabet are thrown away: taking them modulo would prefer the first letters.

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub mod members;
 pub mod wire;
 
 use wire::{ClusterAnswer, MemberAnswer};

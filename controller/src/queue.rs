@@ -39,7 +39,7 @@ struct State {
 struct Entry {
     waiting: Option<Lane>,
     running: bool,
-    timer: Option<Instant>,
+    timer: Option<(Instant, Lane)>,
 }
 
 /// A cluster's turn: nobody else gets this cluster until it is dropped.
@@ -63,9 +63,9 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Asks for a turn at this time, in the lane of resyncs. Of several wishes the earliest counts; a turn taken meanwhile fulfils it.
-    pub fn wake_at(&self, cluster: &ClusterRef, at: Instant) {
-        self.locked().wake_at(cluster, at);
+    /// Asks for a turn at this time. Of several wishes the earliest counts; a turn taken meanwhile fulfils it.
+    pub fn wake_at(&self, cluster: &ClusterRef, at: Instant, lane: Lane) {
+        self.locked().wake_at(cluster, at, lane);
         self.changed.notify_one();
     }
 
@@ -144,13 +144,13 @@ impl State {
         }
     }
 
-    fn wake_at(&mut self, cluster: &ClusterRef, at: Instant) {
+    fn wake_at(&mut self, cluster: &ClusterRef, at: Instant, lane: Lane) {
         let entry = self.clusters.entry(cluster.clone()).or_default();
-        if entry.timer.is_some_and(|earlier| earlier <= at) {
+        if entry.timer.is_some_and(|(earlier, _)| earlier <= at) {
             return;
         }
-        let replaced = entry.timer.replace(at);
-        if let Some(later) = replaced {
+        let replaced = entry.timer.replace((at, lane));
+        if let Some((later, _)) = replaced {
             self.timers.remove(&(later, cluster.clone()));
         }
         self.timers.insert((at, cluster.clone()));
@@ -158,7 +158,7 @@ impl State {
 
     fn clear_timer(&mut self, cluster: &ClusterRef) {
         if let Some(entry) = self.clusters.get_mut(cluster)
-            && let Some(at) = entry.timer.take()
+            && let Some((at, _)) = entry.timer.take()
         {
             self.timers.remove(&(at, cluster.clone()));
         }
@@ -170,11 +170,13 @@ impl State {
             if *at > now {
                 return;
             }
-            if let Some((_, cluster)) = self.timers.pop_first() {
-                if let Some(entry) = self.clusters.get_mut(&cluster) {
-                    entry.timer = None;
-                }
-                self.wake(&cluster, Lane::Resync);
+            if let Some((_, cluster)) = self.timers.pop_first()
+                && let Some((_, lane)) = self
+                    .clusters
+                    .get_mut(&cluster)
+                    .and_then(|entry| entry.timer.take())
+            {
+                self.wake(&cluster, lane);
             }
         }
     }
@@ -193,7 +195,7 @@ impl State {
             }
             entry.waiting = None;
             entry.running = true;
-            if let Some(at) = entry.timer.take() {
+            if let Some((at, _)) = entry.timer.take() {
                 self.timers.remove(&(at, cluster.clone()));
             }
             return Some((cluster, lane));

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use pgherd_model::secret::Secret;
 
+pub mod catalog;
 pub mod connect;
-pub mod scram;
+pub mod statement;
 mod tls;
 
 pub use connect::{Session, open};
@@ -55,6 +56,8 @@ pub enum SqlError {
     },
     #[error("postgres did not answer within {}s while {what}", limit.as_secs())]
     TimedOut { what: &'static str, limit: Duration },
+    #[error(transparent)]
+    Unwritable(#[from] pgherd_planner::sql::RenderError),
     #[error("no root of trust for TLS: {0}")]
     Tls(#[from] rustls::Error),
 }

@@ -47,13 +47,13 @@ async fn a_cluster_has_one_turn_at_a_time_and_another_when_woken_meanwhile() {
 async fn of_two_timers_the_earlier_counts_and_a_turn_clears_it() {
     let queue = Queue::default();
     let start = Instant::now();
-    queue.wake_at(&cluster("a"), start + Duration::from_secs(60));
-    queue.wake_at(&cluster("a"), start + Duration::from_secs(5));
-    queue.wake_at(&cluster("a"), start + Duration::from_secs(30));
+    queue.wake_at(&cluster("a"), start + Duration::from_mins(1), Lane::Resync);
+    queue.wake_at(&cluster("a"), start + Duration::from_secs(5), Lane::Resync);
+    queue.wake_at(&cluster("a"), start + Duration::from_secs(30), Lane::Resync);
     let turn = queue.next().await;
     assert_eq!((start.elapsed().as_secs(), turn.lane), (5, Lane::Resync));
     drop(turn);
-    tokio::time::advance(Duration::from_secs(120)).await;
+    tokio::time::advance(Duration::from_mins(2)).await;
     assert!(now_or_never(&queue).is_none());
 }
 
@@ -73,7 +73,11 @@ async fn a_wake_up_reaches_one_who_waits_already() {
 async fn nothing_is_kept_about_clusters_that_want_nothing() {
     let queue = Queue::default();
     queue.wake(&cluster("a"), Lane::Edit);
-    queue.wake_at(&cluster("b"), Instant::now() + Duration::from_secs(9));
+    queue.wake_at(
+        &cluster("b"),
+        Instant::now() + Duration::from_secs(9),
+        Lane::Resync,
+    );
     drop(queue.next().await);
     queue.forget(&cluster("b"));
     let state = queue.locked();

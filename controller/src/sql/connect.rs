@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -20,6 +19,9 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(10);
 /// What the client waits for any one statement: more than the server's own limit, so that the server's error comes first.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(40);
 
+/// The task that drives a connection ends with its client; this is for a server that no longer reads.
+const SESSION_LIMIT: Duration = Duration::from_mins(10);
+
 /// The session's settings, pinned by the start-up packet so that neither database nor role settings change what our statements mean:
 /// - names resolve only to the system's own objects;
 /// - nothing waits for ever, for a lock least of all;
@@ -31,18 +33,11 @@ const SESSION: &str = "-c search_path=pg_catalog -c statement_timeout=30s -c loc
     -c default_transaction_read_only=off";
 const APPLICATION: &str = "pgherd";
 
-/// An open connection to a primary. Ends when dropped.
+/// An open connection to a primary. Ends with a proper good-bye when dropped; an open transaction is rolled back.
 #[derive(Debug)]
 pub struct Session {
     pub(super) client: Client,
     pub(super) at: String,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 /// Connects to the primary and makes sure that it is one.
@@ -133,12 +128,12 @@ async fn log_in(stream: TcpStream, at: String, service: &str, login: &Login) -> 
                 database: login.database.clone(),
                 source,
             })?;
-    let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
+    tokio::spawn(async move {
+        if let Ok(Err(error)) = timeout(SESSION_LIMIT, connection).await {
             tracing::debug!(%error, "connection to postgres ended");
         }
     });
-    Ok(Session { client, at, driver })
+    Ok(Session { client, at })
 }
 
 impl Session {

@@ -1,0 +1,33 @@
+//! What the watches have told, kept in memory so that a steady cluster costs no request. A leaf: it is filled by `watch` and `execute` and
+//! read by `observe`. Must not: requests, or judgement beyond "is this news".
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub mod manifests;
+pub mod owned;
+pub mod pods;
+
+pub use manifests::{Manifest, Manifests};
+pub use owned::{Key, Owned};
+pub use pods::Pods;
+
+/// All caches. One per process, emptied when the operator's scope changes.
+#[derive(Debug, Default)]
+pub struct Cache {
+    pub manifests: Manifests,
+    pub pods: Pods,
+    pub owned: Owned,
+}
+
+impl Cache {
+    pub fn clear(&self) {
+        self.manifests.clear();
+        self.pods.clear();
+        self.owned.clear();
+    }
+}
+
+/// The caches' maps are whole after every statement, so a panic elsewhere does not spoil them.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

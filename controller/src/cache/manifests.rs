@@ -1,0 +1,224 @@
+//! The clusters' manifests as stored by the API server: as text, because it is a fifth of the memory of the parsed form and is parsed once
+//! a turn. Not typed: one object that nobody can decode must not hide the others.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use kube::api::DynamicObject;
+use serde_json::{Map, Value};
+
+use super::locked;
+use crate::cluster_ref::ClusterRef;
+
+/// One `postgresql` as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Everything but status, managedFields and resourceVersion: what a reconcile acts on.
+    essence: Box<[u8]>,
+    status: Box<[u8]>,
+    version: Option<String>,
+}
+
+impl Manifest {
+    pub fn of(object: &DynamicObject) -> Self {
+        let mut metadata = object.metadata.clone();
+        metadata.managed_fields = None;
+        let version = metadata.resource_version.take();
+        let mut fields = object.data.as_object().cloned().unwrap_or_default();
+        let status = fields.remove("status").unwrap_or_default();
+        let types = object.types.clone().unwrap_or_default();
+        let mut essence = Map::new();
+        essence.insert("apiVersion".to_owned(), Value::String(types.api_version));
+        essence.insert("kind".to_owned(), Value::String(types.kind));
+        essence.insert(
+            "metadata".to_owned(),
+            serde_json::to_value(&metadata).unwrap_or_default(),
+        );
+        essence.extend(fields);
+        Self {
+            essence: Value::Object(essence).to_string().into_bytes().into(),
+            status: status.to_string().into_bytes().into(),
+            version,
+        }
+    }
+
+    /// The object again, without managedFields.
+    pub fn value(&self) -> Value {
+        let mut value: Value = serde_json::from_slice(&self.essence).unwrap_or_default();
+        let status = serde_json::from_slice(&self.status).unwrap_or(Value::Null);
+        if let Some(fields) = value.as_object_mut() {
+            if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+                metadata.insert("resourceVersion".to_owned(), self.version.clone().into());
+            }
+            if !status.is_null() {
+                fields.insert("status".to_owned(), status);
+            }
+        }
+        value
+    }
+}
+
+/// All manifests.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    clusters: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    present: HashMap<ClusterRef, Arc<Manifest>>,
+    /// Gone without a finalizer of ours: the last that was seen, until what belonged to it is dealt with.
+    departed: HashMap<ClusterRef, Arc<Manifest>>,
+}
+
+impl Manifests {
+    /// The object is like this now. True when something else than its status changed: our own reports wake nobody.
+    pub fn note(&self, cluster: &ClusterRef, manifest: Manifest) -> bool {
+        let present = &mut locked(&self.clusters).present;
+        let news = present
+            .get(cluster)
+            .is_none_or(|known| known.essence != manifest.essence);
+        present.insert(cluster.clone(), Arc::new(manifest));
+        news
+    }
+
+    /// The API server's answer to a write of ours: later than what is known, unless the object has gone meanwhile. What somebody else changed
+    /// besides must still come as news from the watch, so that an answer with another essence is not taken.
+    pub fn echo(&self, cluster: &ClusterRef, manifest: Manifest) {
+        let present = &mut locked(&self.clusters).present;
+        if present
+            .get(cluster)
+            .is_some_and(|known| known.essence == manifest.essence)
+        {
+            present.insert(cluster.clone(), Arc::new(manifest));
+        }
+    }
+
+    /// The object is gone. True when it was known.
+    pub fn note_gone(&self, cluster: &ClusterRef) -> bool {
+        let known = &mut *locked(&self.clusters);
+        let Some(manifest) = known.present.remove(cluster) else {
+            return false;
+        };
+        known.departed.insert(cluster.clone(), manifest);
+        true
+    }
+
+    /// All objects of a namespace (of all, when none is given) have been listed anew: what was not listed is gone. Returns what is.
+    pub fn note_listed(&self, namespace: Option<&str>, listed: &HashSet<ClusterRef>) -> Vec<ClusterRef> {
+        let here = |cluster: &&ClusterRef| namespace.is_none_or(|namespace| namespace == cluster.namespace);
+        let known: Vec<ClusterRef> = locked(&self.clusters)
+            .present
+            .keys()
+            .filter(here)
+            .cloned()
+            .collect();
+        known
+            .into_iter()
+            .filter(|cluster| !listed.contains(cluster) && self.note_gone(cluster))
+            .collect()
+    }
+
+    /// The object is not ours (any more), but not gone either. True when it was ours.
+    pub fn forget(&self, cluster: &ClusterRef) -> bool {
+        let known = &mut *locked(&self.clusters);
+        known.departed.remove(cluster);
+        known.present.remove(cluster).is_some()
+    }
+
+    pub fn get(&self, cluster: &ClusterRef) -> Option<Arc<Manifest>> {
+        locked(&self.clusters).present.get(cluster).cloned()
+    }
+
+    /// The last manifest of an object that is gone and whose belongings are not dealt with yet.
+    pub fn departed(&self, cluster: &ClusterRef) -> Option<Arc<Manifest>> {
+        locked(&self.clusters).departed.get(cluster).cloned()
+    }
+
+    /// What belonged to an object that is gone has been dealt with.
+    pub fn bury(&self, cluster: &ClusterRef) {
+        locked(&self.clusters).departed.remove(cluster);
+    }
+
+    pub fn all(&self) -> Vec<ClusterRef> {
+        locked(&self.clusters).present.keys().cloned().collect()
+    }
+
+    pub fn in_namespace(&self, namespace: &str) -> Vec<ClusterRef> {
+        locked(&self.clusters)
+            .present
+            .keys()
+            .filter(|cluster| cluster.namespace == namespace)
+            .cloned()
+            .collect()
+    }
+
+    pub fn len(&self) -> usize {
+        locked(&self.clusters).present.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn clear(&self) {
+        *locked(&self.clusters) = Known::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(version: &str, instances: i64, status: &str) -> Manifest {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": {"name": "a", "namespace": "n", "resourceVersion": version,
+                "managedFields": [{"manager": "kubectl"}]},
+            "spec": {"numberOfInstances": instances},
+            "status": {"PostgresClusterStatus": status},
+        }))
+        .unwrap();
+        Manifest::of(&object)
+    }
+
+    #[test]
+    fn the_object_comes_back_without_managed_fields() {
+        let value = manifest("5", 2, "Running").value();
+        assert_eq!(value["kind"], "postgresql");
+        assert_eq!(
+            value["metadata"],
+            json!({"name": "a", "namespace": "n", "resourceVersion": "5"})
+        );
+        assert_eq!(value["spec"]["numberOfInstances"], 2);
+        assert_eq!(value["status"]["PostgresClusterStatus"], "Running");
+    }
+
+    #[test]
+    fn a_new_status_is_no_news_and_a_new_spec_is() {
+        let manifests = Manifests::default();
+        let cluster = ClusterRef::new("n", "a");
+        assert!(manifests.note(&cluster, manifest("5", 2, "Creating")));
+        assert!(!manifests.note(&cluster, manifest("6", 2, "Running")));
+        assert_eq!(
+            manifests.get(&cluster).unwrap().value()["status"]["PostgresClusterStatus"],
+            "Running"
+        );
+        assert!(manifests.note(&cluster, manifest("7", 3, "Running")));
+    }
+
+    #[test]
+    fn a_new_list_tells_who_is_gone() {
+        let manifests = Manifests::default();
+        for name in ["a", "b"] {
+            manifests.note(&ClusterRef::new("n", name), manifest("5", 2, "Running"));
+        }
+        let listed = HashSet::from([ClusterRef::new("n", "b")]);
+        assert_eq!(manifests.note_listed(Some("other"), &listed), []);
+        assert_eq!(manifests.note_listed(None, &listed), [ClusterRef::new("n", "a")]);
+        assert!(manifests.departed(&ClusterRef::new("n", "a")).is_some());
+        assert_eq!(manifests.all(), [ClusterRef::new("n", "b")]);
+    }
+}

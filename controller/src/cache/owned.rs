@@ -1,0 +1,291 @@
+//! The objects that belong to clusters: what the metadata watches say about them, and the contents as last read or written.
+//!
+//! A content is current as long as the metadata says that it is: same generation and metadata where the kind counts generations (a
+//! StatefulSet's status changes then cost nothing), same resourceVersion elsewhere.
+
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::DefaultHasher};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::locked;
+use crate::cluster_ref::ClusterRef;
+use crate::kinds::Watched;
+
+/// An object of a cluster, or of its namespace (then the cluster's name is empty). It is in the cluster's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub kind: Watched,
+    pub name: String,
+}
+
+/// An object as JSON text, without managedFields, and without status where [`Marks`] does not notice its changes: a third of the memory of the parsed form. May hold a secret's data, so it is not printed.
+#[derive(Clone, PartialEq, Eq)]
+struct Content(Arc<[u8]>);
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.0.len())
+    }
+}
+
+impl Content {
+    fn of(object: &Value) -> Self {
+        Self(Arc::from(object.to_string().into_bytes()))
+    }
+
+    fn value(&self) -> Value {
+        serde_json::from_slice(&self.0).unwrap_or(Value::Null)
+    }
+}
+
+/// What metadata tells about whether the rest can have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Marks {
+    uid: Option<String>,
+    version: Option<String>,
+    generation: Option<i64>,
+    /// Of labels, annotations, owners, finalizers and deletion.
+    metadata: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    latest: Marks,
+    content: Option<(Marks, Content)>,
+    /// Known only because we read it by name: no watch tells when it changes.
+    unwatched: bool,
+}
+
+/// All owned objects of all clusters.
+#[derive(Debug, Default)]
+pub struct Owned {
+    clusters: Mutex<HashMap<ClusterRef, BTreeMap<Key, Entry>>>,
+}
+
+impl Owned {
+    /// A watch says that the object is like this now. True when that is news.
+    pub fn note(&self, cluster: &ClusterRef, key: Key, metadata: &ObjectMeta) -> bool {
+        let marks = Marks::of(metadata);
+        let mut clusters = locked(&self.clusters);
+        let objects = clusters.entry(cluster.clone()).or_default();
+        let Some(entry) = objects.get_mut(&key) else {
+            objects.insert(
+                key,
+                Entry {
+                    latest: marks,
+                    content: None,
+                    unwatched: false,
+                },
+            );
+            return true;
+        };
+        entry.unwatched = false;
+        if marks.is_older_than(&entry.latest) {
+            return false;
+        }
+        let news = !marks.same_content(&entry.latest);
+        entry.latest = marks;
+        news
+    }
+
+    /// A watch says that the object is gone. True when that is news.
+    pub fn note_gone(&self, cluster: &ClusterRef, key: &Key, metadata: &ObjectMeta) -> bool {
+        let mut clusters = locked(&self.clusters);
+        let Some(objects) = clusters.get_mut(cluster) else {
+            return false;
+        };
+        let same = objects
+            .get(key)
+            .is_some_and(|entry| entry.latest.uid == metadata.uid);
+        if same {
+            objects.remove(key);
+        }
+        if objects.is_empty() {
+            clusters.remove(cluster);
+        }
+        same
+    }
+
+    /// A watch has listed everything of a kind in a namespace (in all, when none is given) anew: what it did not list is gone. Returns the
+    /// clusters that lost something.
+    pub fn note_listed(
+        &self,
+        kind: Watched,
+        namespace: Option<&str>,
+        listed: &HashSet<(ClusterRef, Key)>,
+    ) -> Vec<ClusterRef> {
+        let mut losers = Vec::new();
+        let mut clusters = locked(&self.clusters);
+        for (cluster, objects) in clusters.iter_mut() {
+            if namespace.is_some_and(|namespace| namespace != cluster.namespace) {
+                continue;
+            }
+            let before = objects.len();
+            objects.retain(|key, entry| {
+                key.kind != kind || entry.unwatched || listed.contains(&(cluster.clone(), key.clone()))
+            });
+            if objects.len() < before {
+                losers.push(cluster.clone());
+            }
+        }
+        clusters.retain(|_, objects| !objects.is_empty());
+        losers
+    }
+
+    /// The API server answered with this object, to a read or to a write of ours. The watch's echo of it will be no news.
+    pub fn store(&self, cluster: &ClusterRef, key: Key, mut object: Value) {
+        let metadata = object.get("metadata").cloned().unwrap_or_default();
+        let Ok(metadata) = serde_json::from_value::<ObjectMeta>(metadata) else {
+            return;
+        };
+        if let Some(fields) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            fields.remove("managedFields");
+        }
+        if metadata.generation.is_some()
+            && let Some(fields) = object.as_object_mut()
+        {
+            // It would be out of date soon, and nothing would tell.
+            fields.remove("status");
+        }
+        let marks = Marks::of(&metadata);
+        let content = Some((marks.clone(), Content::of(&object)));
+        let mut clusters = locked(&self.clusters);
+        let objects = clusters.entry(cluster.clone()).or_default();
+        match objects.get_mut(&key) {
+            Some(entry) => {
+                entry.content = content;
+                if !marks.is_older_than(&entry.latest) {
+                    entry.latest = marks;
+                }
+            }
+            None => {
+                objects.insert(
+                    key,
+                    Entry {
+                        latest: marks,
+                        content,
+                        unwatched: true,
+                    },
+                );
+            }
+        }
+    }
+
+    /// A request has shown that the object does not exist (any more).
+    pub fn remove(&self, cluster: &ClusterRef, key: &Key) {
+        if let Some(objects) = locked(&self.clusters).get_mut(cluster) {
+            objects.remove(key);
+        }
+    }
+
+    pub fn has(&self, cluster: &ClusterRef, key: &Key) -> bool {
+        locked(&self.clusters)
+            .get(cluster)
+            .is_some_and(|objects| objects.contains_key(key))
+    }
+
+    /// What must be read before [`Self::contents`] is the whole truth.
+    pub fn outdated(&self, cluster: &ClusterRef) -> Vec<Key> {
+        let clusters = locked(&self.clusters);
+        let objects = clusters.get(cluster).into_iter().flatten();
+        objects
+            .filter(|(_, entry)| !entry.is_current())
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Every known object, sorted by kind and name, with its latest resourceVersion: preconditions of deletes ask for it.
+    pub fn contents(&self, cluster: &ClusterRef) -> Vec<(Key, Value)> {
+        let known: Vec<(Key, Content, Option<String>)> = {
+            let clusters = locked(&self.clusters);
+            let objects = clusters.get(cluster).into_iter().flatten();
+            objects
+                .filter_map(|(key, entry)| {
+                    let (_, content) = entry.content.as_ref()?;
+                    Some((key.clone(), content.clone(), entry.latest.version.clone()))
+                })
+                .collect()
+        };
+        let with_version = |(key, content, version): (Key, Content, Option<String>)| {
+            let mut object = content.value();
+            object["metadata"]["resourceVersion"] = version.into();
+            (key, object)
+        };
+        known.into_iter().map(with_version).collect()
+    }
+
+    /// One known object.
+    pub fn content(&self, cluster: &ClusterRef, key: &Key) -> Option<Value> {
+        let clusters = locked(&self.clusters);
+        Some(clusters.get(cluster)?.get(key)?.content.as_ref()?.1.value())
+    }
+
+    /// Makes the next observation read again what no watch covers.
+    pub fn distrust_unwatched(&self, cluster: &ClusterRef) {
+        if let Some(objects) = locked(&self.clusters).get_mut(cluster) {
+            objects.retain(|_, entry| !entry.unwatched);
+        }
+    }
+
+    /// How many objects are known, for metrics.
+    pub fn len(&self) -> usize {
+        locked(&self.clusters).values().map(BTreeMap::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn clear(&self) {
+        locked(&self.clusters).clear();
+    }
+}
+
+impl Entry {
+    fn is_current(&self) -> bool {
+        self.content
+            .as_ref()
+            .is_some_and(|(marks, _)| marks.same_content(&self.latest))
+    }
+}
+
+impl Marks {
+    fn of(metadata: &ObjectMeta) -> Self {
+        let mut hasher = DefaultHasher::new();
+        metadata.labels.hash(&mut hasher);
+        metadata.annotations.hash(&mut hasher);
+        metadata.finalizers.hash(&mut hasher);
+        metadata.deletion_timestamp.is_some().hash(&mut hasher);
+        for owner in metadata.owner_references.iter().flatten() {
+            (&owner.uid, owner.controller).hash(&mut hasher);
+        }
+        Self {
+            uid: metadata.uid.clone(),
+            version: metadata.resource_version.clone(),
+            generation: metadata.generation,
+            metadata: hasher.finish(),
+        }
+    }
+
+    fn same_content(&self, other: &Self) -> bool {
+        match (self.generation, other.generation) {
+            (Some(mine), Some(theirs)) => {
+                self.uid == other.uid && mine == theirs && self.metadata == other.metadata
+            }
+            _ => self.uid == other.uid && self.version == other.version,
+        }
+    }
+
+    /// Resource versions of one resource are numbers that grow. Should one not be a number, nothing is older.
+    fn is_older_than(&self, other: &Self) -> bool {
+        let number = |marks: &Self| marks.version.as_deref().and_then(|text| text.parse::<u64>().ok());
+        matches!((number(self), number(other)), (Some(mine), Some(theirs)) if mine < theirs)
+    }
+}
+
+#[cfg(test)]
+mod tests;

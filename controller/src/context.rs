@@ -1,0 +1,96 @@
+//! What every stage needs, in one place. A leaf: it imports no stage. Must not: policy, or state of a turn.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::api::{Api, DynamicObject};
+use pgherd_model::config::OperatorConfig;
+use pgherd_runtime::lease::Leadership;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::Cache;
+use crate::events::Events;
+use crate::kinds;
+use crate::memory::Memories;
+use crate::metrics::ControllerMetrics;
+use crate::patroni::Patroni;
+use crate::queue::Queue;
+
+/// Shared by all turns. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub client: Client,
+    /// What is in force now, the environment's overrides included.
+    pub config: watch::Receiver<Arc<OperatorConfig>>,
+    pub cache: Arc<Cache>,
+    pub queue: Queue,
+    pub memories: Arc<Memories>,
+    pub patroni: Patroni,
+    pub metrics: ControllerMetrics,
+    pub events: Arc<Events>,
+    pub authority: Authority,
+}
+
+/// Whether this process may (still) change the world.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    /// None where nobody else competes: tests, and tools that run once.
+    pub leadership: Option<Leadership>,
+    /// Cancelled when the process is asked to end.
+    pub stopping: CancellationToken,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("authority", &self.authority)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<OperatorConfig> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// The objects of a kind in a namespace; none for a kind that we do not deal with.
+    pub fn objects(&self, kind: &str, namespace: &str) -> Option<Api<DynamicObject>> {
+        let resource = kinds::resource_of(kind)?;
+        Some(Api::namespaced_with(self.client.clone(), namespace, &resource))
+    }
+
+    /// Reads one object; `None` when there is none. The error is a sentence without the object's content.
+    pub async fn read(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+        let unreadable = |error: &dyn fmt::Display| format!("cannot read {kind} {namespace}/{name}: {error}");
+        let api = self
+            .objects(kind, namespace)
+            .ok_or_else(|| unreadable(&"unknown kind"))?;
+        match api.get_opt(name).await {
+            Ok(None) => Ok(None),
+            Ok(Some(object)) => serde_json::to_value(object)
+                .map(Some)
+                .map_err(|error| unreadable(&error)),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    /// The clusters of a namespace.
+    pub fn postgresqls(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &kinds::postgresql())
+    }
+}
+
+impl Authority {
+    /// Why no further step may be taken, if so. Asked before every step.
+    pub fn denies(&self) -> Option<&'static str> {
+        if self.stopping.is_cancelled() {
+            return Some("the controller is shutting down");
+        }
+        let leads = self.leadership.as_ref().is_none_or(Leadership::is_leader);
+        (!leads).then_some("the controller no longer holds its lease")
+    }
+}

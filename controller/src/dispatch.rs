@@ -1,0 +1,147 @@
+//! Gives clusters their turns: so many at once, one at a time per cluster, and arranges the next one by how the last one ended. Must not:
+//! know what happens in a turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+use crate::memory::{Memory, jittered};
+use crate::metrics::TurnLabels;
+use crate::queue::{Lane, Turn};
+use crate::reconcile::{Ending, Next, reconcile};
+
+/// After a failure that only an edit can mend: the watch will tell of the edit; this is for causes outside of any watch.
+const LAST_RESORT: Duration = Duration::from_mins(5);
+
+/// Runs until `stop`; then waits for the turns in progress, which end after their current step.
+pub async fn dispatch(context: &Context, at_once: usize, stop: &CancellationToken) {
+    let slots = Arc::new(Semaphore::new(at_once));
+    let mut turns = JoinSet::new();
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, context.queue.next().await)
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = turns.join_next(), if !turns.is_empty() => note_panic(ended),
+            (slot, turn) = next => {
+                let context = context.clone();
+                turns.spawn(async move {
+                    Box::pin(one(&context, turn)).await;
+                    drop(slot);
+                });
+            }
+        }
+    }
+    while let Some(ended) = turns.join_next().await {
+        note_panic(ended);
+    }
+}
+
+/// The cluster gets its next turn at the resync; others are not affected.
+fn note_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a turn ended in a panic; please report this");
+    }
+}
+
+async fn one(context: &Context, turn: Turn) {
+    let cluster = turn.cluster.clone();
+    let span = tracing::info_span!("cluster", name = %cluster);
+    let period = context.config().general.resync_period;
+    let resync = context
+        .memories
+        .with(&cluster, |memory| memory.begin(Instant::now(), period));
+    if resync {
+        context.cache.owned.distrust_unwatched(&cluster);
+    }
+    let started = Instant::now();
+    let ending = Box::pin(reconcile(context, &cluster)).instrument(span).await;
+    let lane = match turn.lane {
+        Lane::Edit => "edit",
+        Lane::Resync => "resync",
+    };
+    context
+        .metrics
+        .turns
+        .get_or_create(&TurnLabels {
+            lane,
+            outcome: ending.word,
+        })
+        .inc();
+    context
+        .metrics
+        .turn_seconds
+        .observe(started.elapsed().as_secs_f64());
+    arrange(context, &cluster, &ending);
+}
+
+fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
+    if ending.next == Next::Never {
+        context.cache.manifests.bury(cluster);
+        context.memories.forget(cluster);
+        // A successor of the same name was waiting for this.
+        if context.cache.manifests.get(cluster).is_some() {
+            context.queue.wake(cluster, Lane::Edit);
+        }
+        return;
+    }
+    let now = Instant::now();
+    let (at, lane) = context
+        .memories
+        .with(cluster, |memory| due(memory, &ending.next, now));
+    context.queue.wake_at(cluster, at, lane);
+}
+
+/// When the next turn is due, and in which lane. Never later than the resync.
+fn due(memory: &mut Memory, next: &Next, now: Instant) -> (Instant, Lane) {
+    let resync = memory.resync.unwrap_or(now);
+    match next {
+        Next::Now => (now + memory.moved(), Lane::Edit),
+        Next::After(wake) => {
+            memory.settled();
+            let wake = wake.map(|delay| now + jittered(delay, 0.1));
+            (wake.map_or(resync, |wake| wake.min(resync)), Lane::Resync)
+        }
+        Next::Backoff => (now + memory.failed(), Lane::Resync),
+        Next::LastResort => ((now + jittered(LAST_RESORT, 0.2)).min(resync), Lane::Resync),
+        Next::Never => (resync, Lane::Resync),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_cluster_waits_for_its_resync_and_a_busy_one_looks_again() {
+        let now = Instant::now();
+        let mut memory = Memory::default();
+        memory.begin(now, Duration::from_mins(30));
+        let resync = memory.resync.unwrap();
+        assert_eq!(due(&mut memory, &Next::After(None), now), (resync, Lane::Resync));
+        let (at, lane) = due(&mut memory, &Next::After(Some(Duration::from_secs(5))), now);
+        assert!((4.4..=5.6).contains(&(at - now).as_secs_f64()) && lane == Lane::Resync);
+        assert!(due(&mut memory, &Next::Now, now).0 - now < Duration::from_millis(100));
+        let (at, _) = due(&mut memory, &Next::After(Some(Duration::from_hours(9))), now);
+        assert_eq!(at, resync, "never later than the resync");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_wait_longer_each_time() {
+        let (now, mut memory) = (Instant::now(), Memory::default());
+        let first = due(&mut memory, &Next::Backoff, now).0 - now;
+        due(&mut memory, &Next::Backoff, now);
+        let third = due(&mut memory, &Next::Backoff, now).0 - now;
+        assert!(third > 2 * first, "{first:?} {third:?}");
+    }
+}

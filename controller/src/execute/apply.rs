@@ -1,0 +1,146 @@
+//! Server-side apply, and replacement of what cannot be changed in place. Must not: build objects.
+
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams};
+use pgherd_model::names::operator::FIELD_MANAGER;
+use pgherd_planner::observed::ObjectRef;
+use pgherd_planner::plan::{Object, Precondition, Propagation};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{Scene, remove};
+use crate::cache::Key;
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+use crate::error::{TurnError, is_not_found};
+use crate::kinds::{FoundBy, Watched};
+
+/// How long a deleted object may take to go before its successor is left to the next turn.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Makes the object be as given in every field that it gives, whoever else wrote them. Creates it when it is missing.
+pub(super) async fn apply(
+    context: &Context,
+    scene: &Scene<'_>,
+    object: &Object,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let target = object.reference();
+    let mut body = object.to_value();
+    require(&mut body, precondition);
+    send(context, scene, &target, &body).await
+}
+
+/// Deletes the present object, leaving what it owns, and applies the new one when it has gone. Interrupted in between, the next turn finds
+/// the object missing and applies it.
+pub(super) async fn replace(
+    context: &Context,
+    scene: &Scene<'_>,
+    object: &Object,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let target = object.reference();
+    remove::delete(context, scene, &target, Propagation::Orphan, precondition).await?;
+    let api = super::change::api(context, &target)?;
+    let deadline = Instant::now() + GONE_WITHIN;
+    loop {
+        match api.get_metadata(&target.name).await {
+            Err(error) if is_not_found(&error) => break,
+            Err(error) => return Err(TurnError::kubernetes("read", &target, error)),
+            Ok(_) if Instant::now() < deadline => sleep(LOOK_EVERY).await,
+            Ok(_) => {
+                let after = GONE_WITHIN.as_secs();
+                return Err(TurnError::StillThere {
+                    verb: "replace",
+                    object: target.to_string(),
+                    after,
+                });
+            }
+        }
+    }
+    send(context, scene, &target, &object.to_value()).await
+}
+
+/// Applies a body with nothing but what it says.
+pub(super) async fn send(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    body: &Value,
+) -> Result<(), TurnError> {
+    let api = super::change::api(context, target)?;
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let written = api
+        .patch(&target.name, &params, &Patch::Apply(body))
+        .await
+        .map_err(|error| TurnError::kubernetes("apply", target, error))?;
+    remember(
+        context,
+        scene,
+        target,
+        serde_json::to_value(written).unwrap_or_default(),
+    );
+    Ok(())
+}
+
+/// Lets the API server refuse when the object is another one, or another version, than the plan was made for.
+pub(super) fn require(body: &mut Value, precondition: &Precondition) {
+    match precondition {
+        Precondition::Unchanged(version) => body["metadata"]["resourceVersion"] = version.as_str().into(),
+        Precondition::SameObject(uid) => body["metadata"]["uid"] = uid.as_str().into(),
+        Precondition::None | Precondition::StillPrimary(_) => {}
+    }
+}
+
+/// Puts the API server's answer into the cache, so that the watch's echo is no news and the next turn need not read.
+pub(super) fn remember(context: &Context, scene: &Scene<'_>, target: &ObjectRef, written: Value) {
+    if target.kind == "Endpoints" {
+        context
+            .memories
+            .with(scene.cluster, |memory| memory.endpoints = Some(written));
+        return;
+    }
+    if let Some((owner, key)) = place(scene, target) {
+        context.cache.owned.store(&owner, key, written);
+    }
+}
+
+/// Where the cache keeps an object; nowhere, when no watch of this cluster covers it.
+pub(super) fn place(scene: &Scene<'_>, target: &ObjectRef) -> Option<(ClusterRef, Key)> {
+    let kind = Watched::of_kind(&target.kind)?;
+    if target.namespace != scene.cluster.namespace {
+        return None;
+    }
+    let owner = match kind.found_by() {
+        FoundBy::ClusterLabels => scene.cluster.clone(),
+        FoundBy::AccountName => ClusterRef::of_namespace(&target.namespace),
+    };
+    Some((
+        owner,
+        Key {
+            kind,
+            name: target.name.clone(),
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn preconditions_travel_with_the_request() {
+        let mut body = json!({"metadata": {"name": "a"}});
+        require(&mut body, &Precondition::Unchanged("7".to_owned()));
+        require(&mut body, &Precondition::SameObject("u".to_owned()));
+        require(&mut body, &Precondition::StillPrimary("a-0".to_owned()));
+        assert_eq!(
+            body,
+            json!({"metadata": {"name": "a", "resourceVersion": "7", "uid": "u"}})
+        );
+    }
+}

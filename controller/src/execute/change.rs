@@ -1,0 +1,95 @@
+//! Small changes of objects that exist. Must not: touch more than the one field each is about.
+
+use json_patch::Patch as Operations;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use pgherd_model::names::operator::FIELD_MANAGER;
+use pgherd_planner::observed::ObjectRef;
+use pgherd_planner::plan::Precondition;
+use serde_json::{Value, json};
+
+use super::Scene;
+use super::apply::{remember, require};
+use crate::context::Context;
+use crate::error::TurnError;
+
+/// JSON patch; the plan puts the test of the resourceVersion into it.
+pub(super) async fn patch(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    operations: &Operations,
+) -> Result<(), TurnError> {
+    send(context, scene, target, Patch::<Value>::Json(operations.clone())).await
+}
+
+pub(super) async fn scale(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    replicas: i32,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    merge(
+        context,
+        scene,
+        target,
+        json!({"spec": {"replicas": replicas}}),
+        precondition,
+    )
+    .await
+}
+
+pub(super) async fn grow(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    size: &str,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let body = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+    merge(context, scene, target, body, precondition).await
+}
+
+/// Merge patch under the step's precondition.
+pub(super) async fn merge(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    mut body: Value,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    require(&mut body, precondition);
+    send(context, scene, target, Patch::Merge(body)).await
+}
+
+async fn send(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    patch: Patch<Value>,
+) -> Result<(), TurnError> {
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let written = api(context, target)?
+        .patch(&target.name, &params, &patch)
+        .await
+        .map_err(|error| TurnError::kubernetes("patch", target, error))?;
+    remember(
+        context,
+        scene,
+        target,
+        serde_json::to_value(written).unwrap_or_default(),
+    );
+    Ok(())
+}
+
+/// Where requests about an object go.
+pub(super) fn api(context: &Context, target: &ObjectRef) -> Result<Api<DynamicObject>, TurnError> {
+    context
+        .objects(&target.kind, &target.namespace)
+        .ok_or_else(|| TurnError::UnknownKind {
+            object: target.to_string(),
+        })
+}

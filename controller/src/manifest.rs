@@ -1,0 +1,317 @@
+//! A manifest as the controller takes it: whether it is there, what it means, and how far it may be acted on. Pure but for the cache. Must
+//! not: validate (model).
+
+use jiff::Timestamp;
+use pgherd_model::api::postgresql::Postgresql;
+use pgherd_model::api::{self, status::PostgresqlStatus};
+use pgherd_model::cluster::{Cluster, Origin};
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::finding::Violation;
+use pgherd_model::names::annotations;
+use pgherd_planner::assess::{self, last_good};
+use pgherd_planner::observed::ClusterView;
+use serde_json::Value;
+
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+
+/// A cluster as it is stored, or was.
+#[derive(Debug)]
+pub struct Found {
+    pub manifest: Value,
+    pub view: ClusterView,
+    /// It is being deleted, or is gone.
+    pub going: bool,
+    /// It is gone, without having been held by a finalizer.
+    pub gone: bool,
+}
+
+impl Found {
+    /// None for a cluster that was never heard of, or whose end is over. One that is gone is dealt with before its successor of the same
+    /// name.
+    pub fn look(context: &Context, cluster: &ClusterRef, now: Timestamp) -> Option<Self> {
+        let manifests = &context.cache.manifests;
+        if let Some(gone) = manifests.departed(cluster) {
+            let manifest = gone.value();
+            let view = departed(view_of(&manifest), now);
+            return Some(Self {
+                manifest,
+                view,
+                going: true,
+                gone: true,
+            });
+        }
+        let manifest = manifests.get(cluster)?.value();
+        let view = view_of(&manifest);
+        let going = view.deletion_timestamp.is_some();
+        Some(Self {
+            manifest,
+            view,
+            going,
+            gone: false,
+        })
+    }
+}
+
+/// What the manifest says, or what is in force because it says nothing sensible.
+#[derive(Debug)]
+pub enum Meaning {
+    Valid {
+        raw: Box<Postgresql>,
+        cluster: Box<Cluster>,
+    },
+    Invalid {
+        violations: Vec<Violation>,
+        in_force: Option<Box<Cluster>>,
+    },
+}
+
+impl Meaning {
+    pub fn of(manifest: &Value, status: &PostgresqlStatus, config: &OperatorConfig) -> Self {
+        let raw = match api::decode::<Postgresql>(manifest) {
+            Ok(raw) => raw,
+            Err(error) => {
+                let violations = vec![Violation::new(UNDECODABLE, error.path, error.message)];
+                return Self::Invalid {
+                    violations,
+                    in_force: last_good_of(manifest, None, status, config),
+                };
+            }
+        };
+        match Cluster::parse(&raw, config) {
+            Ok(cluster) => Self::Valid {
+                raw: Box::new(raw),
+                cluster: Box::new(cluster),
+            },
+            Err(violations) => {
+                let in_force = last_good_of(manifest, Some(&raw), status, config);
+                Self::Invalid { violations, in_force }
+            }
+        }
+    }
+
+    /// The cluster in force.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        match self {
+            Self::Valid { cluster, .. } => Some(cluster),
+            Self::Invalid { in_force, .. } => in_force.as_deref(),
+        }
+    }
+
+    /// For the status.
+    pub fn judged(&self) -> assess::Manifest<'_> {
+        match self {
+            Self::Valid { raw, cluster } => assess::Manifest::Valid {
+                cluster,
+                spec: &raw.spec,
+            },
+            Self::Invalid { violations, in_force } => assess::Manifest::Invalid {
+                violations,
+                in_force: in_force.as_deref(),
+            },
+        }
+    }
+
+    /// For events: what is wrong, or what is ignored.
+    pub fn remarks(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Valid { cluster, .. } => cluster
+                .findings
+                .iter()
+                .map(|finding| (finding.reason.clone(), finding.to_string()))
+                .collect(),
+            Self::Invalid { violations, .. } => violations
+                .iter()
+                .map(|violation| ("Invalid".to_owned(), violation.to_string()))
+                .collect(),
+        }
+    }
+
+    /// Databases whose inside is provisioned.
+    pub fn prepared(&self) -> Vec<String> {
+        let databases = self
+            .cluster()
+            .into_iter()
+            .flat_map(|cluster| &cluster.prepared_databases);
+        databases.map(|database| database.name.clone()).collect()
+    }
+
+    /// Why its database is not asked, if so.
+    pub fn catalog_unwanted(&self, config: &OperatorConfig) -> Option<&'static str> {
+        if !config.debug.enable_database_access {
+            return Some("database access is switched off (enable_database_access)");
+        }
+        match self.cluster() {
+            None => Some("the manifest is not valid"),
+            Some(cluster) if matches!(cluster.origin, Origin::Standby(_)) => {
+                Some("a standby follows its source")
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Rule of a value of the wrong type.
+const UNDECODABLE: &str = "PGV-001";
+
+/// The last spec that was valid, under the present metadata.
+fn last_good_of(
+    manifest: &Value,
+    present: Option<&Postgresql>,
+    status: &PostgresqlStatus,
+    config: &OperatorConfig,
+) -> Option<Box<Cluster>> {
+    let remembered = status.last_good_spec.as_deref()?;
+    let spec = match present {
+        Some(present) => last_good::recall(remembered, &present.spec),
+        None => remembered.clone(),
+    };
+    let metadata = serde_json::from_value(manifest["metadata"].clone()).ok()?;
+    let raw = Postgresql {
+        metadata,
+        ..Postgresql::new("", spec)
+    };
+    Cluster::parse(&raw, config).ok().map(Box::new)
+}
+
+/// The manifest's own metadata and status. Never fails: what cannot be read is absent.
+fn view_of(manifest: &Value) -> ClusterView {
+    let metadata = &manifest["metadata"];
+    let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
+    let strings = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
+    ClusterView {
+        namespace: text("namespace"),
+        name: text("name"),
+        uid: text("uid"),
+        resource_version: text("resourceVersion"),
+        generation: metadata["generation"].as_i64().unwrap_or_default(),
+        deletion_timestamp: metadata["deletionTimestamp"].as_str().map(str::to_owned),
+        finalizers: strings(&metadata["finalizers"]),
+        annotations: serde_json::from_value(metadata["annotations"].clone()).unwrap_or_default(),
+        status: serde_json::from_value(manifest["status"].clone()).unwrap_or_default(),
+    }
+}
+
+/// An object that is gone without a deletion timestamp (it had no finalizer) is being deleted since now.
+fn departed(mut view: ClusterView, now: Timestamp) -> ClusterView {
+    view.deletion_timestamp.get_or_insert_with(|| now.to_string());
+    view.finalizers.clear();
+    view
+}
+
+/// How far a cluster may be acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Plan and execute.
+    Live,
+    /// Plan and report.
+    Observe,
+    /// Report only.
+    Paused,
+}
+
+impl Mode {
+    /// By annotation. A word that we do not know is taken as the careful one.
+    pub fn of(view: &ClusterView) -> Self {
+        match view.annotations.get(annotations::MODE).map(String::as_str) {
+            None | Some("live" | "") => Self::Live,
+            Some("paused") => Self::Paused,
+            Some(_) => Self::Observe,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::api::status::ClusterStatus;
+    use pgherd_model::config::Form;
+    use serde_json::json;
+
+    use super::*;
+
+    fn meaning(spec: &Value, last_good: Option<Value>) -> Meaning {
+        let manifest = json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": {"name": "acid-demo", "namespace": "n", "uid": "u"}, "spec": spec,
+        });
+        let mut status = json!({"PostgresClusterStatus": "Running"});
+        if let Some(spec) = last_good {
+            status["lastGoodSpec"] = spec;
+        }
+        let status = serde_json::from_value(status).unwrap();
+        Meaning::of(&manifest, &status, &OperatorConfig::default_for(Form::ConfigMap))
+    }
+
+    fn good() -> Value {
+        json!({"teamId": "acid", "numberOfInstances": 2, "postgresql": {"version": "17"}, "volume": {"size": "1Gi"}})
+    }
+
+    #[test]
+    fn an_invalid_edit_leaves_the_last_good_spec_in_force() {
+        let mut bad = good();
+        bad["volume"]["size"] = json!("much");
+        let meaning = meaning(&bad, Some(good()));
+        assert!(
+            matches!(&meaning, Meaning::Invalid { violations, .. } if violations[0].path == "spec.volume.size")
+        );
+        assert_eq!(meaning.cluster().map(|cluster| cluster.instances), Some(2));
+        assert_eq!(
+            meaning.cluster().map(|cluster| cluster.identity.name.as_str()),
+            Some("acid-demo")
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_is_a_violation_with_its_path_and_without_a_last_good_nothing_is_in_force() {
+        let mut bad = good();
+        bad["numberOfInstances"] = json!("two");
+        let meaning = meaning(&bad, None);
+        assert!(meaning.cluster().is_none());
+        let remarks = meaning.remarks();
+        assert!(
+            remarks[0].1.starts_with("spec.numberOfInstances: "),
+            "{remarks:?}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_mode_is_the_careful_one() {
+        let mode = |word: &str| {
+            let mut view = ClusterView::default();
+            view.annotations
+                .insert(annotations::MODE.to_owned(), word.to_owned());
+            Mode::of(&view)
+        };
+        assert_eq!(Mode::of(&ClusterView::default()), Mode::Live);
+        assert_eq!(
+            (mode("live"), mode("paused"), mode("Pause")),
+            (Mode::Live, Mode::Paused, Mode::Observe)
+        );
+    }
+
+    #[test]
+    fn metadata_and_status_are_read_whatever_the_spec_is() {
+        let manifest = json!({
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "generation": 3,
+                "finalizers": ["f"], "annotations": {"k": "v"}},
+            "spec": "rubbish", "status": "Running",
+        });
+        let view = view_of(&manifest);
+        assert_eq!(
+            (view.generation, view.finalizers.as_slice()),
+            (3, ["f".to_owned()].as_slice())
+        );
+        assert_eq!(view.annotations["k"], "v");
+        assert_eq!(view.status.postgres_cluster_status, ClusterStatus::Running);
+        assert_eq!(view.deletion_timestamp, None);
+    }
+
+    #[test]
+    fn what_left_without_a_finalizer_is_being_deleted() {
+        let view = departed(
+            view_of(&json!({"metadata": {"name": "a"}})),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(view.deletion_timestamp.as_deref(), Some("1970-01-01T00:00:00Z"));
+    }
+}

@@ -1,0 +1,112 @@
+//! What the controller counts. Declared once, with closed sets of labels; prefix `pgherd_` is the registry's. A leaf.  // table
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::cache::Cache;
+use crate::queue::Queue;
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TurnLabels {
+    /// `edit` or `resync`.
+    pub lane: &'static str,
+    /// `done`, `stopped`, `failed`, `invalid`, `paused`.
+    pub outcome: &'static str,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StepLabels {
+    /// The action's kind.
+    pub action: &'static str,
+    /// `done`, `stopped`, or the error's category.
+    pub outcome: &'static str,
+}
+
+/// The families that stages write to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ControllerMetrics {
+    pub turns: Family<TurnLabels, Counter>,
+    pub turn_seconds: Histogram,
+    pub steps: Family<StepLabels, Counter>,
+}
+
+impl ControllerMetrics {
+    /// Families that nobody reads: for tests.
+    pub fn unregistered() -> Self {
+        Self {
+            turns: Family::default(),
+            // From a turn that reads nothing to one that waits for a pod's SQL.
+            turn_seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
+            steps: Family::default(),
+        }
+    }
+
+    pub fn count_step(&self, action: &'static str, outcome: &'static str) {
+        self.steps.get_or_create(&StepLabels { action, outcome }).inc();
+    }
+
+    pub fn registered(registry: &mut Registry, cache: Arc<Cache>, queue: Queue) -> Self {
+        let metrics = Self::unregistered();
+        registry.register("controller_turns", "Turns of clusters", metrics.turns.clone());
+        registry.register_with_unit(
+            "controller_turn",
+            "Time of a turn",
+            Unit::Seconds,
+            metrics.turn_seconds.clone(),
+        );
+        registry.register("controller_steps", "Steps of plans", metrics.steps.clone());
+        registry.register_collector(Box::new(Sizes { cache, queue }));
+        metrics
+    }
+}
+
+/// Read when scraped.
+#[derive(Debug)]
+struct Sizes {
+    cache: Arc<Cache>,
+    queue: Queue,
+}
+
+impl Collector for Sizes {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (edits, resyncs) = self.queue.waiting();
+        let rows = [
+            (
+                "controller_clusters",
+                "Clusters of this controller",
+                self.cache.manifests.len(),
+            ),
+            ("controller_pods", "Pods of clusters", self.cache.pods.len()),
+            (
+                "controller_objects",
+                "Objects of clusters",
+                self.cache.owned.len(),
+            ),
+            (
+                "controller_waiting_edits",
+                "Clusters that wait for a turn after a change",
+                edits,
+            ),
+            (
+                "controller_waiting_resyncs",
+                "Clusters that wait for a turn by time",
+                resyncs,
+            ),
+        ];
+        for (name, help, value) in rows {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! Reads what is, source by source, each with a limit of its own; what does not answer is recorded as unknown. A steady cluster costs no
+//! request to the API server: its objects are known from the watches. Must not: conclude anything from what it reads.
+//!
+//! ```text
+//! cache ─► objects (reads only what changed) ─┐
+//! cache ─► pods ─► patroni (one member) ─► catalog (SQL, only when something it depends on changed) ─► Observed
+//! ```
+
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::Names;
+use pgherd_planner::build::Desired;
+use pgherd_planner::observed::{ClusterView, Observed, Source};
+
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+
+mod catalog;
+mod environment;
+mod leftovers;
+mod objects;
+mod patroni;
+
+pub use environment::environment;
+
+/// What is asked about.
+#[derive(Debug)]
+pub struct Question<'a> {
+    pub cluster: &'a ClusterRef,
+    pub view: &'a ClusterView,
+    pub names: &'a Names,
+    pub config: &'a OperatorConfig,
+    /// What is wanted, where the manifest can be given a meaning: tells which secrets to look for.
+    pub desired: Option<&'a Desired>,
+    /// Databases whose inside is looked at.
+    pub prepared: Vec<String>,
+    /// Why the database is not to be asked, if so.
+    pub catalog_unwanted: Option<&'static str>,
+    /// The cluster is going: its leftovers are of interest, its database is not.
+    pub deleting: bool,
+}
+
+/// Takes one snapshot.
+pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
+    let mut observed = Observed {
+        cluster: question.view.clone(),
+        ..Observed::default()
+    };
+    objects::read(context, question, &mut observed).await;
+    let pods = context.cache.pods.of(question.cluster);
+    if question.deleting {
+        observed.patroni_objects = leftovers::read(context, question).await;
+    } else {
+        observed.patroni = patroni::read(context, &pods).await;
+        observed.catalog = catalog::read(context, question, &observed, &pods).await;
+    }
+    observed.pods = Source::Known(pods);
+    observed
+}

@@ -1,0 +1,84 @@
+//! What Patroni says, asked from one member: the primary's first, because it knows the most. Must not: judge members.
+
+use std::net::IpAddr;
+
+use pgherd_planner::observed::{MemberRole, MemberView, PatroniView, PodView, Source};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::patroni::PatroniError;
+use crate::patroni::members::members;
+use crate::patroni::wire::{ClusterMember, Lag};
+
+/// How many members are asked before the cluster counts as silent.
+const TRIES: usize = 3;
+
+/// The view of the first member that answers.
+pub(super) async fn read(context: &Context, pods: &[PodView]) -> Source<PatroniView> {
+    let mut reason = "not asked: no pod runs".to_owned();
+    for (name, address) in members(pods).into_iter().take(TRIES) {
+        match ask(context, name, address).await {
+            Ok(view) => return Source::Known(view),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Source::Unknown(reason)
+}
+
+async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniView, PatroniError> {
+    let patroni = &context.patroni;
+    let (cluster, config, member) = futures::join!(
+        patroni.cluster(address),
+        patroni.config(address),
+        patroni.member(address)
+    );
+    let config = match config {
+        Ok(config) => config,
+        // Before the cluster is bootstrapped there is none.
+        Err(PatroniError::Refused { .. }) => Value::Null,
+        Err(error) => return Err(error),
+    };
+    let mut view = PatroniView {
+        members: cluster?.members.into_iter().map(member_view).collect(),
+        config,
+    };
+    if let (Ok(answer), Some(asked)) = (member, view.members.iter_mut().find(|member| member.name == name)) {
+        asked.server_version = answer.server_version.map(i64::from);
+    }
+    Ok(view)
+}
+
+fn member_view(member: ClusterMember) -> MemberView {
+    MemberView {
+        role: serde_json::from_value(Value::String(member.role)).unwrap_or(MemberRole::Replica),
+        lag: match member.lag {
+            Lag::Bytes(bytes) => i64::try_from(bytes).ok(),
+            Lag::Absent | Lag::Unknown => None,
+        },
+        name: member.name,
+        state: member.state,
+        timeline: member.timeline,
+        pending_restart: member.pending_restart,
+        server_version: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_of_old_and_new_patroni_and_of_none_we_know() {
+        let role = |role: &str| {
+            member_view(ClusterMember {
+                role: role.into(),
+                ..ClusterMember::default()
+            })
+            .role
+        };
+        assert_eq!(role("leader"), MemberRole::Leader);
+        assert_eq!(role("master"), MemberRole::Leader);
+        assert_eq!(role("sync_standby"), MemberRole::SyncStandby);
+        assert_eq!(role("something new"), MemberRole::Replica);
+    }
+}

@@ -1,0 +1,172 @@
+//! One turn of one cluster: the lines to read first. Must not: know Postgres, Kubernetes or Patroni.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgherd_model::names::Names;
+use pgherd_planner::assess::{Outcome, Subject, assess};
+use pgherd_planner::build::build;
+use pgherd_planner::observed::Observed;
+use pgherd_planner::plan::{HoldReason, Plan, plan, plan_deletion};
+use pgherd_runtime::tasks::chain;
+
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+use crate::error::{Retry, TurnError};
+use crate::execute::{Executed, Scene, execute};
+use crate::manifest::{Found, Meaning, Mode};
+use crate::observe::{Question, environment, observe};
+use crate::report::{Report, report};
+
+/// How a turn ended, and when the next one is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// One word for metrics.
+    pub word: &'static str,
+    pub next: Next,
+}
+
+/// When the cluster wants its next turn, unless something happens before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Something was done, or the world moved: see whether it is as wanted now.
+    Now,
+    /// The plan asks to look again; `None`: at the next resync.
+    After(Option<Duration>),
+    /// Something failed: with growing pauses.
+    Backoff,
+    /// It will fail until somebody changes something.
+    LastResort,
+    /// There is no such cluster (any more).
+    Never,
+}
+
+/// Observe, parse, build, plan, execute, report.
+pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
+    let (config, now) = (context.config(), Timestamp::now());
+    let names = Names::of(&cluster.namespace, &cluster.name, &config);
+    let Some(found) = Found::look(context, cluster, now) else {
+        return Ending {
+            word: "gone",
+            next: Next::Never,
+        };
+    };
+    let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
+    let environment = environment(context, &cluster.namespace, &config).await;
+    let desired = meaning
+        .cluster()
+        .map(|wanted| build(wanted, &config, &environment));
+
+    let question = Question {
+        cluster,
+        view: &found.view,
+        names: &names,
+        config: &config,
+        desired: desired.as_ref(),
+        prepared: meaning.prepared(),
+        catalog_unwanted: meaning.catalog_unwanted(&config),
+        deleting: found.going,
+    };
+    let observed = observe(context, &question).await;
+    let plan = decide(&question, &meaning, &observed, now);
+    let executed = act(context, &question, &observed, &plan).await;
+
+    let subject = Subject {
+        manifest: meaning.judged(),
+        config: &config,
+        observed: &observed,
+        plan: &plan,
+        outcome: &executed.outcome,
+        now,
+    };
+    let told = Report {
+        cluster,
+        view: &found.view,
+        status: (!found.going).then(|| assess(&subject)),
+        done: &executed.done,
+        outcome: &executed.outcome,
+        remarks: meaning.remarks(),
+    };
+    let reported = report(context, told).await;
+    ending(&plan, &executed, &reported, &found)
+}
+
+/// A manifest without meaning, and without an earlier one in force, is not acted on.
+fn decide(question: &Question<'_>, meaning: &Meaning, observed: &Observed, now: Timestamp) -> Plan {
+    match (meaning.cluster(), question.desired) {
+        _ if question.deleting => plan_deletion(question.names, observed, question.config, now),
+        (Some(wanted), Some(desired)) => plan(wanted, desired, observed, question.config, now),
+        _ => Plan::default(),
+    }
+}
+
+async fn act<'a>(
+    context: &Context,
+    question: &Question<'_>,
+    observed: &Observed,
+    plan: &'a Plan,
+) -> Executed<'a> {
+    let pods = observed.pods.known().map(Vec::as_slice).unwrap_or_default();
+    let Question {
+        cluster,
+        names,
+        config,
+        view,
+        ..
+    } = *question;
+    let scene = Scene {
+        cluster,
+        names,
+        config,
+        view,
+        pods,
+    };
+    match Mode::of(view) {
+        Mode::Live => execute(context, &scene, plan).await,
+        Mode::Observe => Executed::held_back(plan, "the cluster is only observed"),
+        Mode::Paused => Executed::paused(),
+    }
+}
+
+fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>, found: &Found) -> Ending {
+    let retry = match reported {
+        Ok(()) => executed.retry,
+        Err(error) => {
+            tracing::warn!(error = chain(error), "cannot report");
+            Some(error.retry())
+        }
+    };
+    let word = match &executed.outcome {
+        _ if reported.is_err() => "unreported",
+        Outcome::Done => "done",
+        Outcome::Stopped { .. } => "stopped",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Paused => "paused",
+    };
+    let wake = plan.wake_after.and_then(|delay| Duration::try_from(delay).ok());
+    let finished = found.going && (plan.is_empty() || is_refused(plan, found)) && retry.is_none();
+    let next = match retry {
+        Some(Retry::Backoff) => Next::Backoff,
+        Some(Retry::OnChange) => Next::LastResort,
+        None if finished => Next::Never,
+        None if executed.done.is_empty() => Next::After(wake),
+        None => Next::Now,
+    };
+    Ending { word, next }
+}
+
+/// The object is gone, and what it was made of may not follow it: as with Zalando's operator the members go on without an object, until
+/// one of the same name takes them over.
+fn is_refused(plan: &Plan, found: &Found) -> bool {
+    let gate = plan
+        .holds
+        .iter()
+        .find(|hold| matches!(hold.reason, HoldReason::DeletionGate(_)));
+    if let Some(hold) = gate.filter(|_| found.gone) {
+        tracing::warn!(%hold, "the object was deleted without the consent that is asked for; everything else stays");
+    }
+    gate.is_some() && found.gone
+}
+
+#[cfg(test)]
+mod tests;

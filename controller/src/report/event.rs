@@ -1,0 +1,94 @@
+//! Which events a turn gives, by Zalando's reasons: one per kind of step.
+
+use pgherd_model::api::status::ClusterStatus;
+use pgherd_planner::assess::Outcome;
+use pgherd_planner::plan::{Action, Step};
+
+use super::Report;
+use crate::context::Context;
+use crate::events::Note;
+
+/// Everything that a turn gives to tell.
+pub(super) async fn of_turn(context: &Context, report: &Report<'_>) {
+    for note in notes(report) {
+        context.events.tell(report.view, note).await;
+    }
+}
+
+fn notes(report: &Report<'_>) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for step in report.done {
+        let (reason, action) = (reason(step, report).to_owned(), step.action.kind());
+        let text = step.to_string();
+        match notes
+            .iter_mut()
+            .find(|note| note.reason == reason && note.action == action)
+        {
+            Some(note) => note.text = format!("{}; {text}", note.text),
+            None => notes.push(Note {
+                warning: false,
+                reason,
+                action,
+                text,
+            }),
+        }
+    }
+    if let Outcome::Failed { step, error } = report.outcome {
+        let text = format!("{step}: {error}");
+        notes.push(Note {
+            warning: true,
+            reason: phase(report).to_owned(),
+            action: "Reconcile",
+            text,
+        });
+    }
+    // What is to be said about a manifest is said once.
+    let unseen = report.view.status.observed_generation != Some(report.view.generation);
+    for (reason, text) in report.remarks.iter().filter(|_| unseen) {
+        notes.push(Note {
+            warning: true,
+            reason: reason.clone(),
+            action: "Parse",
+            text: text.clone(),
+        });
+    }
+    notes
+}
+
+/// Zalando's reasons where it has one for the object; else what the turn is about.
+fn reason(step: &Step, report: &Report<'_>) -> &'static str {
+    let of_kind = |kind: &str| match kind {
+        "StatefulSet" => Some("StatefulSet"),
+        "Service" => Some("Services"),
+        "Endpoints" => Some("Endpoints"),
+        "Secret" => Some("Secrets"),
+        _ => None,
+    };
+    let own = match &step.action {
+        _ if report.view.deletion_timestamp.is_some() => None,
+        Action::Apply(object) | Action::Replace(object) => of_kind(object.kind()),
+        Action::CreateSecret(_) | Action::LabelSecret(_) | Action::FillSecret(_) => Some("Secrets"),
+        Action::Scale { target, .. } | Action::Patch { target, .. } => of_kind(&target.kind),
+        Action::AddFinalizer(_)
+        | Action::RemoveFinalizer(_)
+        | Action::GrowClaim { .. }
+        | Action::PatchPatroni(_)
+        | Action::RunSql { .. }
+        | Action::Delete { .. } => None,
+    };
+    own.unwrap_or_else(|| phase(report))
+}
+
+/// What the turn is about: the first making, an edit, upkeep, or the end.
+fn phase(report: &Report<'_>) -> &'static str {
+    let before = &report.view.status;
+    match before.postgres_cluster_status {
+        _ if report.view.deletion_timestamp.is_some() => "Delete",
+        ClusterStatus::Unknown | ClusterStatus::Creating | ClusterStatus::CreateFailed => "Create",
+        _ if before.observed_generation == Some(report.view.generation) => "Sync",
+        _ => "Update",
+    }
+}
+
+#[cfg(test)]
+mod tests;

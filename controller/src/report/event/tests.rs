@@ -1,0 +1,132 @@
+use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_planner::observed::{ClusterView, ObjectRef};
+use pgherd_planner::plan::{Impact, Precondition, Propagation, Reason, SecretDraft};
+
+use super::*;
+use crate::cluster_ref::ClusterRef;
+
+fn step(action: Action) -> Step {
+    Step {
+        action,
+        reason: Reason::Missing,
+        impact: Impact::None,
+        precondition: Precondition::None,
+    }
+}
+
+fn secret(name: &str) -> Step {
+    let draft = SecretDraft {
+        namespace: "n".into(),
+        name: name.into(),
+        ..SecretDraft::default()
+    };
+    step(Action::CreateSecret(Box::new(draft)))
+}
+
+fn told(view: &ClusterView, steps: &[Step], outcome: &Outcome) -> Vec<(bool, String, String)> {
+    let cluster = ClusterRef::new("n", "a");
+    let done: Vec<&Step> = steps.iter().collect();
+    let report = Report {
+        cluster: &cluster,
+        view,
+        status: None,
+        done: &done,
+        outcome,
+        remarks: Vec::new(),
+    };
+    notes(&report)
+        .into_iter()
+        .map(|note| (note.warning, note.reason, note.text))
+        .collect()
+}
+
+#[test]
+fn steps_of_one_kind_are_one_event() {
+    let told = told(
+        &ClusterView::default(),
+        &[secret("s"), secret("t")],
+        &Outcome::Done,
+    );
+    let text = "create secret n/s (missing); create secret n/t (missing)";
+    assert_eq!(told, [(false, "Secrets".to_owned(), text.to_owned())]);
+}
+
+#[test]
+fn the_reason_of_other_steps_is_what_the_turn_is_about() {
+    let finalizer = [step(Action::AddFinalizer("f".to_owned()))];
+    let reason = |view: &ClusterView| told(view, &finalizer, &Outcome::Done)[0].1.clone();
+    assert_eq!(reason(&ClusterView::default()), "Create");
+    let mut view = ClusterView {
+        generation: 2,
+        status: PostgresqlStatus {
+            observed_generation: Some(1),
+            ..ClusterStatus::Running.into()
+        },
+        ..ClusterView::default()
+    };
+    assert_eq!(reason(&view), "Update");
+    view.status.observed_generation = Some(2);
+    assert_eq!(reason(&view), "Sync");
+    view.deletion_timestamp = Some("2026-01-01T00:00:00Z".to_owned());
+    assert_eq!(reason(&view), "Delete");
+}
+
+#[test]
+fn the_end_of_a_service_is_told_as_deletion() {
+    let view = ClusterView {
+        deletion_timestamp: Some("2026-01-01T00:00:00Z".to_owned()),
+        ..ClusterView::default()
+    };
+    let target = ObjectRef {
+        kind: "Service".into(),
+        namespace: "n".into(),
+        name: "a".into(),
+        ..ObjectRef::default()
+    };
+    let steps = [step(Action::Delete {
+        target,
+        propagation: Propagation::Background,
+    })];
+    assert_eq!(told(&view, &steps, &Outcome::Done)[0].1, "Delete");
+}
+
+#[test]
+fn a_failure_is_a_warning_after_what_was_done() {
+    let failed = Outcome::Failed {
+        step: "apply Service n/a".to_owned(),
+        error: "forbidden".to_owned(),
+    };
+    let told = told(&ClusterView::default(), &[secret("s")], &failed);
+    assert_eq!(
+        told[1],
+        (
+            true,
+            "Create".to_owned(),
+            "apply Service n/a: forbidden".to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_remark_about_a_manifest_is_told_once() {
+    let cluster = ClusterRef::new("n", "a");
+    let told = |view: &ClusterView| {
+        let remarks = vec![("ResourceLimits".to_owned(), "raised".to_owned())];
+        notes(&Report {
+            cluster: &cluster,
+            view,
+            status: None,
+            done: &[],
+            outcome: &Outcome::Done,
+            remarks,
+        })
+        .len()
+    };
+    let mut view = ClusterView {
+        generation: 1,
+        ..ClusterView::default()
+    };
+    assert_eq!(told(&view), 1);
+    view.status.observed_generation = Some(1);
+    assert_eq!(told(&view), 0);
+}

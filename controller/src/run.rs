@@ -1,0 +1,243 @@
+//! The process: client, configuration, lease, watches, dispatch, admin port; and their end. Must not: know what a turn does.
+//!
+//! ```text
+//! config_watch ─► settings (overrides in force) ─► scope ─┐ a new scope starts the watches anew
+//! lease ─► acquired ─► CRDs ─► watches ─► first lists complete ─► dispatch
+//!             lost ─► the process ends; the next one finds everything as it is
+//! ```
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use pgherd_model::config::{OperatorConfig, Overrides};
+use pgherd_model::names::operator::CONTROLLER_LEASE;
+use pgherd_runtime::admin;
+use pgherd_runtime::client::{self, Meter};
+use pgherd_runtime::config_watch::{self, ConfigState};
+use pgherd_runtime::lease::{self, Leadership, LeaseParams};
+use pgherd_runtime::listen::listen;
+use pgherd_runtime::metrics::Metrics;
+use pgherd_runtime::readiness::{Gate, Readiness};
+use pgherd_runtime::shutdown::Shutdown;
+use pgherd_runtime::tasks::Tasks;
+use tokio::sync::{mpsc, watch};
+
+use crate::args::ControllerArgs;
+use crate::cache::Cache;
+use crate::context::{Authority, Context};
+use crate::dispatch::dispatch;
+use crate::events::Events;
+use crate::memory::Memories;
+use crate::metrics::ControllerMetrics;
+use crate::patroni::Patroni;
+use crate::queue::{Lane, Queue};
+use crate::register::register;
+use crate::watch::{Scope, Watches};
+
+/// Why the work ended before anybody asked it to.
+#[derive(Debug, thiserror::Error)]
+enum WorkEnded {
+    #[error("the lease was lost; ending, so that the next start begins with what is there")]
+    LeaseLost,
+    #[error("cannot register the custom resources: {0}")]
+    Registration(#[from] crate::register::RegisterError),
+}
+
+/// Runs the controller until it is asked to end, or cannot go on.
+pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let listener = listen(args.admin.admin_address, "--admin-address").await?;
+    let (cache, queue) = (Arc::new(Cache::default()), Queue::default());
+    let mut metrics = Metrics::new("controller");
+    let meter = Meter::registered(metrics.registry());
+    let counted = ControllerMetrics::registered(metrics.registry(), Arc::clone(&cache), queue.clone());
+    let client = client::connect(&args.client, "controller", &meter).await?;
+    let readiness = Readiness::new();
+    let (configured, lists) = (
+        readiness.gate("config", "not read yet"),
+        readiness.gate("lists", "not complete yet"),
+    );
+
+    let namespace = args.config.namespace();
+    let (states, follow) = config_watch::watch(
+        client.clone(),
+        args.config.source(),
+        namespace.clone(),
+        configured,
+        shutdown.clone(),
+    );
+    let params = LeaseParams::new(&namespace, CONTROLLER_LEASE, &args.lease)?;
+    let (leadership, elect) = lease::elect(client.clone(), params, shutdown.clone());
+    let (settings, settle) = settings(states.clone(), args.overrides());
+
+    let context = Context {
+        client: client.clone(),
+        config: settings,
+        cache,
+        queue,
+        memories: Arc::new(Memories::default()),
+        patroni: Patroni::default(),
+        metrics: counted,
+        events: Arc::new(Events::new(client, args.lease.identity())),
+        authority: Authority {
+            leadership: Some(leadership),
+            stopping: shutdown.token(),
+        },
+    };
+    let work = Work {
+        context,
+        states,
+        lists,
+        namespace,
+        args,
+    };
+    let patience = work.args.admin.shutdown_timeout;
+    let mut tasks = Tasks::new(shutdown.clone());
+    tasks.spawn_companion(
+        "admin",
+        admin::serve(listener, readiness, Arc::new(metrics), shutdown.clone()),
+    );
+    tasks.spawn_companion("lease", elect);
+    tasks.spawn("config", follow);
+    tasks.spawn("settings", ending_with(shutdown.clone(), settle));
+    tasks.spawn("clusters", work.run(shutdown));
+    tasks.join(patience).await?;
+    Ok(())
+}
+
+/// The configuration with the environment's overrides in force, as a watch. The future keeps it so.
+fn settings(
+    mut states: watch::Receiver<ConfigState>,
+    overrides: Overrides,
+) -> (
+    watch::Receiver<Arc<OperatorConfig>>,
+    impl Future<Output = ()> + Send + 'static,
+) {
+    let effective = move |state: &ConfigState| Arc::new(overrides.apply((*state.config).clone()));
+    let (sender, receiver) = watch::channel(effective(&states.borrow_and_update()));
+    let keep = async move {
+        while states.changed().await.is_ok() {
+            let latest = effective(&states.borrow_and_update());
+            sender.send_if_modified(|config| {
+                let changed = **config != *latest;
+                *config = latest;
+                changed
+            });
+        }
+        // The configuration's watch has ended, which ends the process; until then the last word stands.
+        std::future::pending::<()>().await;
+    };
+    (receiver, keep)
+}
+
+async fn ending_with(
+    shutdown: Shutdown,
+    task: impl Future<Output = ()>,
+) -> Result<(), std::convert::Infallible> {
+    tokio::select! {
+        () = shutdown.begun() => {}
+        () = task => {}
+    }
+    Ok(())
+}
+
+/// The clusters' work, from the first configuration and the lease on.
+struct Work {
+    context: Context,
+    states: watch::Receiver<ConfigState>,
+    lists: Gate,
+    namespace: String,
+    args: ControllerArgs,
+}
+
+impl Work {
+    async fn run(mut self, shutdown: Shutdown) -> Result<(), WorkEnded> {
+        let Some(mut leadership) = self.begin(&shutdown).await else {
+            return Ok(());
+        };
+        register(&self.context.client, &self.context.config()).await?;
+        while !shutdown.has_begun() {
+            tokio::select! {
+                () = leadership.lost() => return Err(WorkEnded::LeaseLost),
+                () = self.serve(&shutdown) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a configuration and for the lease. None when the process is to end first.
+    async fn begin(&mut self, shutdown: &Shutdown) -> Option<Leadership> {
+        let mut leadership = self.context.authority.leadership.clone()?;
+        let ready = async {
+            let loaded = self.states.wait_for(ConfigState::is_loaded).await.is_ok();
+            if !leadership.is_leader() {
+                // A replica that waits is as ready as it can be.
+                self.lists.open();
+                let holder = leadership.holder();
+                if !holder.is_empty() {
+                    tracing::info!(%holder, "waiting for the lease");
+                }
+            }
+            leadership.acquired().await;
+            loaded
+        };
+        tokio::select! {
+            () = shutdown.begun() => return None,
+            loaded = ready => if !loaded { return None },
+        }
+        Some(leadership)
+    }
+
+    /// Watches one scope and serves its clusters, until the scope changes or the process is to end.
+    async fn serve(&self, shutdown: &Shutdown) {
+        let scope = Scope::of(&self.context.config(), &self.namespace);
+        tracing::info!(namespaces = %scope.namespaces, selector = scope.selector(), "watching");
+        let watches = Watches {
+            client: self.context.client.clone(),
+            cache: Arc::clone(&self.context.cache),
+            queue: self.context.queue.clone(),
+            controller_id: self.args.scope.controller_id().map(str::to_owned),
+        };
+        let (listing, mut listed) = mpsc::channel(1);
+        let stop = shutdown.token().child_token();
+        let turns = async {
+            listed.recv().await;
+            self.lists.open();
+            tracing::info!(
+                clusters = self.context.cache.manifests.len(),
+                "first lists complete"
+            );
+            dispatch(&self.context, self.args.work.concurrency.into(), &stop).await;
+        };
+        tokio::select! {
+            () = watches.run(&scope, listing) => {}
+            () = async { tokio::join!(turns, self.follow_settings(&scope, &stop)); } => {}
+        }
+        if !shutdown.has_begun() {
+            tracing::info!("scope changed; starting the watches anew");
+        }
+        self.context.cache.clear();
+        self.context.memories.clear();
+    }
+
+    /// Wakes every cluster when the configuration changes; ends the scope's work when the scope does.
+    async fn follow_settings(&self, scope: &Scope, stop: &tokio_util::sync::CancellationToken) {
+        let mut settings = self.context.config.clone();
+        settings.mark_unchanged();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = settings.changed() => if changed.is_err() { return },
+            }
+            let config = Arc::clone(&settings.borrow_and_update());
+            if Scope::of(&config, &self.namespace) != *scope {
+                stop.cancel();
+                return;
+            }
+            tracing::info!("operator configuration changed; looking at every cluster");
+            for cluster in self.context.cache.manifests.all() {
+                self.context.queue.wake(&cluster, Lane::Resync);
+            }
+        }
+    }
+}

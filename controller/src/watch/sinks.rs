@@ -1,0 +1,254 @@
+//! From events to caches and wake-ups, one sink per shape of object. Must not: decide what a cluster does about it.
+
+use std::collections::HashSet;
+
+use kube::api::{DynamicObject, PartialObjectMeta};
+use pgherd_model::names::annotations;
+
+use super::follow::Sink;
+use super::{Scope, Watches, WirePod};
+use crate::cache::{Key, Manifest};
+use crate::cluster_ref::ClusterRef;
+use crate::kinds::{FoundBy, Watched};
+use crate::queue::Lane;
+
+/// The clusters themselves.
+pub(super) struct ManifestSink {
+    watches: Watches,
+    namespace: Option<String>,
+    listed: Option<HashSet<ClusterRef>>,
+    had_list: bool,
+}
+
+impl ManifestSink {
+    pub(super) fn new(watches: Watches, namespace: Option<&str>) -> Self {
+        Self {
+            watches,
+            namespace: namespace.map(str::to_owned),
+            listed: None,
+            had_list: false,
+        }
+    }
+
+    /// Zalando's rule: an operator without id manages the clusters without the annotation.
+    fn is_ours(&self, object: &DynamicObject) -> bool {
+        let wanted = object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(annotations::CONTROLLER));
+        wanted.map(String::as_str) == self.watches.controller_id.as_deref()
+    }
+
+    /// After a start everything is new; later, what a new list shows as new is an edit that we missed.
+    fn lane(&self) -> Lane {
+        if self.had_list { Lane::Edit } else { Lane::Resync }
+    }
+}
+
+impl Sink<DynamicObject> for ManifestSink {
+    fn list_begins(&mut self) {
+        self.listed = Some(HashSet::new());
+    }
+
+    fn apply(&mut self, object: DynamicObject) {
+        let Some(cluster) = reference(&object) else {
+            return;
+        };
+        if !self.is_ours(&object) {
+            if self.watches.cache.manifests.forget(&cluster) {
+                tracing::info!(%cluster, "cluster now belongs to another controller; leaving it alone");
+            }
+            self.watches.queue.forget(&cluster);
+            return;
+        }
+        if self.watches.cache.manifests.note(&cluster, Manifest::of(&object)) {
+            self.watches.queue.wake(&cluster, self.lane());
+        }
+        if let Some(listed) = &mut self.listed {
+            listed.insert(cluster);
+        }
+    }
+
+    fn delete(&mut self, object: DynamicObject) {
+        if let Some(cluster) = reference(&object)
+            && self.watches.cache.manifests.note_gone(&cluster)
+        {
+            self.watches.queue.wake(&cluster, Lane::Edit);
+        }
+    }
+
+    fn list_ends(&mut self) {
+        self.had_list = true;
+        let listed = self.listed.take().unwrap_or_default();
+        for cluster in self
+            .watches
+            .cache
+            .manifests
+            .note_listed(self.namespace.as_deref(), &listed)
+        {
+            self.watches.queue.wake(&cluster, Lane::Edit);
+        }
+    }
+}
+
+/// Pods of all clusters.
+pub(super) struct PodSink {
+    watches: Watches,
+    scope: Scope,
+    namespace: Option<String>,
+    listed: Option<HashSet<(ClusterRef, String)>>,
+}
+
+impl PodSink {
+    pub(super) fn new(watches: Watches, scope: &Scope, namespace: Option<&str>) -> Self {
+        Self {
+            watches,
+            scope: scope.clone(),
+            namespace: namespace.map(str::to_owned),
+            listed: None,
+        }
+    }
+}
+
+impl Sink<WirePod> for PodSink {
+    fn list_begins(&mut self) {
+        self.listed = Some(HashSet::new());
+    }
+
+    fn apply(&mut self, pod: WirePod) {
+        let Some(cluster) = self.scope.cluster_of(&pod.metadata) else {
+            return;
+        };
+        let view = pod.view(&self.scope.role_label);
+        if let Some(listed) = &mut self.listed {
+            listed.insert((cluster.clone(), view.name.clone()));
+        }
+        if self.watches.cache.pods.note(&cluster, view) {
+            self.watches.stir(&cluster);
+        }
+    }
+
+    fn delete(&mut self, pod: WirePod) {
+        if let Some(cluster) = self.scope.cluster_of(&pod.metadata)
+            && self
+                .watches
+                .cache
+                .pods
+                .note_gone(&cluster, &pod.view(&self.scope.role_label))
+        {
+            self.watches.stir(&cluster);
+        }
+    }
+
+    fn list_ends(&mut self) {
+        let listed = self.listed.take().unwrap_or_default();
+        for cluster in self
+            .watches
+            .cache
+            .pods
+            .note_listed(self.namespace.as_deref(), &listed)
+        {
+            self.watches.stir(&cluster);
+        }
+    }
+}
+
+/// Metadata of what clusters own, one kind.
+pub(super) struct OwnedSink {
+    watches: Watches,
+    scope: Scope,
+    kind: Watched,
+    namespace: Option<String>,
+    listed: Option<HashSet<(ClusterRef, Key)>>,
+}
+
+impl OwnedSink {
+    pub(super) fn new(watches: Watches, scope: &Scope, kind: Watched, namespace: Option<&str>) -> Self {
+        Self {
+            watches,
+            scope: scope.clone(),
+            kind,
+            namespace: namespace.map(str::to_owned),
+            listed: None,
+        }
+    }
+
+    fn place(&self, object: &PartialObjectMeta<DynamicObject>) -> Option<(ClusterRef, Key)> {
+        let metadata = &object.metadata;
+        let key = Key {
+            kind: self.kind,
+            name: metadata.name.clone()?,
+        };
+        let cluster = match self.kind.found_by() {
+            FoundBy::ClusterLabels => self.scope.cluster_of(metadata)?,
+            FoundBy::AccountName => ClusterRef::of_namespace(metadata.namespace.as_deref()?),
+        };
+        Some((cluster, key))
+    }
+
+    /// What every cluster of a namespace shares, stirs them all.
+    fn stir(&self, cluster: &ClusterRef) {
+        match self.kind.found_by() {
+            FoundBy::ClusterLabels => self.watches.stir(cluster),
+            FoundBy::AccountName => {
+                for cluster in self.watches.cache.manifests.in_namespace(&cluster.namespace) {
+                    self.watches.stir(&cluster);
+                }
+            }
+        }
+    }
+}
+
+impl Sink<PartialObjectMeta<DynamicObject>> for OwnedSink {
+    fn list_begins(&mut self) {
+        self.listed = Some(HashSet::new());
+    }
+
+    fn apply(&mut self, object: PartialObjectMeta<DynamicObject>) {
+        let Some((cluster, key)) = self.place(&object) else {
+            return;
+        };
+        if let Some(listed) = &mut self.listed {
+            listed.insert((cluster.clone(), key.clone()));
+        }
+        if self.watches.cache.owned.note(&cluster, key, &object.metadata) {
+            self.stir(&cluster);
+        }
+    }
+
+    fn delete(&mut self, object: PartialObjectMeta<DynamicObject>) {
+        if let Some((cluster, key)) = self.place(&object)
+            && self
+                .watches
+                .cache
+                .owned
+                .note_gone(&cluster, &key, &object.metadata)
+        {
+            self.stir(&cluster);
+        }
+    }
+
+    fn list_ends(&mut self) {
+        let listed = self.listed.take().unwrap_or_default();
+        let namespace = self.namespace.as_deref();
+        for cluster in self
+            .watches
+            .cache
+            .owned
+            .note_listed(self.kind, namespace, &listed)
+        {
+            self.stir(&cluster);
+        }
+    }
+}
+
+fn reference(object: &DynamicObject) -> Option<ClusterRef> {
+    Some(ClusterRef::new(
+        object.metadata.namespace.clone()?,
+        object.metadata.name.clone()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+use std::sync::Arc;
+
+use futures::FutureExt;
+use kube::Client;
+use pgherd_model::config::{Form, OperatorConfig};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cache::Cache;
+use crate::queue::Queue;
+
+/// Watches whose client is never used: sinks make no requests.
+fn watches(controller_id: Option<&str>) -> Watches {
+    let nowhere = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
+    Watches {
+        client: Client::try_from(nowhere).unwrap(),
+        cache: Arc::new(Cache::default()),
+        queue: Queue::default(),
+        controller_id: controller_id.map(str::to_owned),
+    }
+}
+
+fn scope() -> Scope {
+    Scope::of(&OperatorConfig::default_for(Form::ConfigMap), "default")
+}
+
+fn manifest(version: &str, controller: Option<&str>, status: &str) -> DynamicObject {
+    let mut object = json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": {"name": "acid-demo", "namespace": "default", "uid": "u", "resourceVersion": version},
+        "spec": {}, "status": {"PostgresClusterStatus": status},
+    });
+    if let Some(id) = controller {
+        object["metadata"]["annotations"] = json!({"acid.zalan.do/controller": id});
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+fn owned(name: &str, version: &str, labels: &Value) -> PartialObjectMeta<DynamicObject> {
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": version, "labels": labels},
+    }))
+    .unwrap()
+}
+
+/// Who would have a turn now, with the moment of settling over.
+async fn woken(watches: &Watches) -> Vec<(String, Lane)> {
+    tokio::time::advance(2 * super::super::SETTLE).await;
+    let mut woken = Vec::new();
+    while let Some(turn) = watches.queue.next().now_or_never() {
+        woken.push((turn.cluster.to_string(), turn.lane));
+    }
+    woken
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_list_is_a_resync_and_what_comes_later_an_edit() {
+    let watches = watches(None);
+    let mut sink = ManifestSink::new(watches.clone(), None);
+    sink.list_begins();
+    sink.apply(manifest("1", None, "Running"));
+    sink.list_ends();
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-demo".to_owned(), Lane::Resync)]
+    );
+    sink.apply(manifest("2", None, "Updating"));
+    assert_eq!(woken(&watches).await, [], "only the status changed");
+    sink.list_begins();
+    sink.list_ends();
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-demo".to_owned(), Lane::Edit)],
+        "deleted while the watch was away"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn clusters_of_another_controller_are_left_alone() {
+    let watches = watches(Some("blue"));
+    let mut sink = ManifestSink::new(watches.clone(), None);
+    sink.apply(manifest("1", None, "Running"));
+    sink.apply(manifest("2", Some("green"), "Running"));
+    assert_eq!(woken(&watches).await, []);
+    sink.apply(manifest("3", Some("blue"), "Running"));
+    assert_eq!(woken(&watches).await.len(), 1);
+    sink.apply(manifest("4", Some("green"), "Running"));
+    assert_eq!(woken(&watches).await, []);
+    let cluster = ClusterRef::new("default", "acid-demo");
+    assert!(
+        watches.cache.manifests.departed(&cluster).is_none(),
+        "handed over is not deleted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owned_object_wakes_the_cluster_that_its_labels_name() {
+    let watches = watches(None);
+    let mut sink = OwnedSink::new(watches.clone(), &scope(), Watched::Secret, None);
+    let labels = json!({"application": "spilo", "cluster-name": "acid-demo"});
+    sink.apply(owned("s", "1", &labels));
+    sink.apply(owned("t", "2", &labels));
+    sink.apply(owned("foreign", "3", &json!({"application": "spilo"})));
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-demo".to_owned(), Lane::Edit)]
+    );
+    sink.apply(owned("t", "2", &labels));
+    assert_eq!(woken(&watches).await, []);
+    sink.delete(owned("t", "4", &labels));
+    assert_eq!(woken(&watches).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_service_account_wakes_all_clusters_of_its_namespace() {
+    let watches = watches(None);
+    let mut manifests = ManifestSink::new(watches.clone(), None);
+    manifests.apply(manifest("1", None, "Running"));
+    woken(&watches).await;
+    let mut sink = OwnedSink::new(watches.clone(), &scope(), Watched::ServiceAccount, None);
+    sink.apply(owned("postgres-pod", "2", &json!({})));
+    assert_eq!(woken(&watches).await.len(), 1);
+    sink.delete(owned("postgres-pod", "3", &json!({})));
+    assert_eq!(woken(&watches).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_wakes_by_the_role_label_alone() {
+    let watches = watches(None);
+    let mut sink = PodSink::new(watches.clone(), &scope(), None);
+    let pod = |version: &str, role: &str| -> WirePod {
+        let labels = json!({"application": "spilo", "cluster-name": "acid-demo", "spilo-role": role});
+        let metadata = json!({"name": "acid-demo-0", "namespace": "default", "resourceVersion": version,
+            "labels": labels, "annotations": {"status": version}});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    };
+    sink.apply(pod("1", "replica"));
+    assert_eq!(woken(&watches).await.len(), 1);
+    sink.apply(pod("2", "replica"));
+    assert_eq!(
+        woken(&watches).await,
+        [],
+        "Patroni's own state changes every few seconds"
+    );
+    sink.apply(pod("3", "master"));
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-demo".to_owned(), Lane::Edit)]
+    );
+}
