@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use pgherd_model::{config, crd};
+use pgherd_model::{config, crd, default, validate};
 
 /// A file and what must be in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +29,15 @@ pub fn files() -> Result<Vec<Generated>> {
             content: format!("{CRD_HEADER}{yaml}"),
         });
     }
-    files.push(Generated {
-        path: "docs/reference/operator-configuration.md".to_owned(),
-        content: config::reference::markdown(),
-    });
+    let pages = [
+        ("defaults", default::reference::markdown()),
+        ("operator-configuration", config::reference::markdown()),
+        ("rules", validate::reference::markdown()),
+    ];
+    files.extend(pages.map(|(page, content)| Generated {
+        path: format!("docs/reference/{page}.md"),
+        content,
+    }));
     Ok(files)
 }
 

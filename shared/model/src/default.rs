@@ -98,11 +98,16 @@ pub fn complete(object: &Value, old: Option<&Value>, config: &OperatorConfig) ->
     object
 }
 
+/// The name, or what the API server will make it start with.
 fn name(object: &Value) -> Option<&str> {
-    object
-        .pointer("/metadata/name")?
-        .as_str()
-        .filter(|name| !name.is_empty())
+    let given = |field| {
+        object
+            .get("metadata")?
+            .get(field)?
+            .as_str()
+            .filter(|name| !name.is_empty())
+    };
+    given("name").or_else(|| given("generateName"))
 }
 
 /// The value at a path; null counts as absent.

@@ -111,12 +111,14 @@ fn strange_shapes_are_left_to_the_api_server() {
 
 #[test]
 fn an_object_without_a_name_gets_no_team() {
-    let unnamed = json!({"metadata": {"generateName": "a-"}, "spec": {}});
+    let unnamed = json!({"metadata": {}, "spec": {}});
     assert!(
         complete(&unnamed, None, &config())["spec"]
             .get("teamId")
             .is_none()
     );
+    let generated = json!({"metadata": {"generateName": "acid-shop-"}, "spec": {}});
+    assert_eq!(complete(&generated, None, &config())["spec"]["teamId"], "acid");
 }
 
 #[test]

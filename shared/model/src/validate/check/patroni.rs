@@ -25,8 +25,9 @@ pub(in super::super) fn lease_outlives_retries(subject: &Subject<'_>) -> Vec<Hit
     vec![Hit::new("spec.patroni.ttl", message)]
 }
 
+/// The strict mode means nothing without the mode itself.
 fn is_strict(patroni: &Patroni) -> bool {
-    patroni.synchronous_mode_strict == Some(true)
+    patroni.synchronous_mode == Some(true) && patroni.synchronous_mode_strict == Some(true)
 }
 
 pub(in super::super) fn strict_mode_has_replicas(subject: &Subject<'_>) -> Vec<Hit> {
