@@ -9,6 +9,7 @@
 
 pub mod assess;
 pub mod build;
+mod diff;
 pub mod observed;
 pub mod plan;
 mod redact;

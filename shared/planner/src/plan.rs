@@ -1,20 +1,42 @@
-// CLAIMED by the lead, being written now: plan/provision.rs + plan/provision/ (the SQL steps). Exports `pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, plan: &mut Plan)`; call it as the last part of `plan`, and remove this line.
 //! What to do next, as a value. Lives here: the plan and its parts, in the order in which an executor meets them. Must not: how a step is
 //! carried out (controller).
 //!
 //! A plan is made from one snapshot and thrown away after use: nothing in it is remembered. The executor walks the steps in order and stops
 //! at the first whose precondition does not hold any more; the next snapshot gives the next plan.
 
-use std::fmt;
-
 use jiff::{SignedDuration, Timestamp};
+use pgherd_model::cluster::Cluster;
+use pgherd_model::config::OperatorConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::build::Desired;
+use crate::observed::Observed;
+
+mod account;
 mod action;
+mod claims;
+mod deletion;
+mod dynamic;
+mod ensure;
+mod finalizer;
+mod members;
+mod network;
 mod object;
+mod provision;
+mod secrets;
+mod stateful_set;
+#[cfg(test)]
+mod tests;
+mod text;
 
 pub use action::{Action, Propagation, SecretDraft};
+pub use deletion::plan_deletion;
 pub use object::Object;
+
+/// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
+/// A source that did not answer is asked again after this.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Steps to take now, what is wanted but has to wait, and when to look again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -179,101 +201,76 @@ impl Plan {
     pub(crate) fn wake(&mut self, delay: SignedDuration) {
         self.wake_after = Some(self.wake_after.map_or(delay, |earlier| earlier.min(delay)));
     }
-}
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.action, self.reason)?;
-        if self.impact > Impact::None {
-            write!(f, " [{}]", self.impact)?;
-        }
-        Ok(())
+    /// Adds a step that nobody notices.
+    fn quiet(&mut self, action: Action, reason: Reason, precondition: Precondition) {
+        let impact = Impact::None;
+        self.steps.push(Step {
+            action,
+            reason,
+            impact,
+            precondition,
+        });
+    }
+
+    /// Adds something that has to wait.
+    fn hold(&mut self, step: impl Into<String>, reason: HoldReason) {
+        self.holds.push(Hold {
+            step: step.into(),
+            reason,
+            until: None,
+        });
+    }
+
+    /// Adds something that has to wait because a source did not answer, which is asked again.
+    fn hold_unknown(&mut self, step: impl Into<String>, source: &str, why: &str) {
+        self.hold(
+            step,
+            HoldReason::SourceUnknown {
+                source: source.to_owned(),
+                why: why.to_owned(),
+            },
+        );
+        self.wake(ASK_AGAIN);
     }
 }
 
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.step, self.reason)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("missing"),
-            Self::Differs(paths) => write!(f, "differs at {}", first_of(paths)),
-            Self::Adopted => f.write_str("adopted"),
-            Self::Scaled { from, to } => write!(f, "from {from} to {to} members"),
-            Self::Grown { from, to } => write!(f, "from {from} to {to}"),
-            Self::Configured => f.write_str("operator configuration"),
-            Self::Deleted => f.write_str("cluster deleted"),
-        }
-    }
-}
-
-impl fmt::Display for Impact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Reload => "reload",
-            Self::ReplicaRestart => "replica restart",
-            Self::Switchover => "switchover",
-            Self::PrimaryRestart => "primary restart",
-            Self::DataRewrite => "data rewrite",
-        })
-    }
-}
-
-impl fmt::Display for HoldReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SourceUnknown { source, why } => write!(f, "{source} is not known: {why}"),
-            Self::MembersNotReady {
-                ready,
-                wanted,
-                trouble,
-            } => {
-                write!(f, "{ready} of {wanted} members are up")?;
-                trouble
-                    .as_ref()
-                    .map_or(Ok(()), |trouble| write!(f, " ({trouble})"))
-            }
-            Self::NoPrimary => f.write_str("no primary accepts connections"),
-            Self::PodsTerminating(pods) => write!(f, "waiting for pods to end: {}", pods.join(", ")),
-            Self::RollPending(pods) => write!(
-                f,
-                "pods run an older template and are not rolled by this version: {}",
-                pods.join(", ")
-            ),
-            Self::RestartPending(pods) => write!(
-                f,
-                "members wait for a restart of postgres, which this version leaves to patronictl: {}",
-                pods.join(", ")
-            ),
-            Self::Immutable(paths) => write!(f, "kubernetes does not let {} change", paths.join(", ")),
-            Self::PrimaryWouldGo(pod) => write!(
-                f,
-                "{pod} is the primary and would go: switch over to a member that stays first"
-            ),
-            Self::Lacking(what) => write!(f, "{what} does not exist"),
-            Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),
-            Self::DeletionGate(text) => f.write_str(text),
-            Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
-        }
-    }
-}
-
-/// The first three, and how many more there are.
-fn first_of(paths: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = paths
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    match paths.len().checked_sub(SHOWN) {
-        Some(more) if more > 0 => format!("{shown} and {more} more"),
-        _ => shown,
-    }
+/// What brings a cluster from what was observed to what is desired. Nothing to do: the plan is empty.
+///
+/// The order is that of creation (zalando-behaviour 4.2). What may fail for reasons outside of the cluster comes late, because a step that
+/// fails keeps those after it from being taken.
+pub fn plan(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    _now: Timestamp,
+) -> Plan {
+    let mut plan = Plan::default();
+    finalizer::keep(observed, config, &mut plan);
+    account::ensure(desired, observed, &mut plan);
+    network::ensure(desired, observed, &mut plan);
+    secrets::ensure(
+        cluster,
+        desired,
+        observed,
+        config,
+        secrets::Place::Home,
+        &mut plan,
+    );
+    network::ensure_budgets(desired, observed, &mut plan);
+    stateful_set::ensure(cluster, desired, observed, config, &mut plan);
+    secrets::ensure(
+        cluster,
+        desired,
+        observed,
+        config,
+        secrets::Place::Elsewhere,
+        &mut plan,
+    );
+    members::wait(cluster, observed, config, &mut plan);
+    dynamic::ensure(cluster, observed, &mut plan);
+    provision::provision(cluster, config, observed, &mut plan);
+    claims::grow(cluster, observed, config, &mut plan);
+    plan
 }

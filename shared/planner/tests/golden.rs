@@ -2,6 +2,8 @@
 //!
 //! Every difference is either a bug of ours or a row of [`ACCEPTED`] with its reason. A row that matches nothing fails too.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

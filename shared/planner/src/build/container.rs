@@ -1,7 +1,7 @@
 //! The database container and its sidecars (zalando-behaviour 3.3).
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Probe, SecurityContext,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Probe, SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use pgherd_model::cluster::Sidecar;
@@ -105,7 +105,11 @@ fn beside(blueprint: Blueprint<'_>, sidecar: &Sidecar, volumes: &[AdditionalVolu
     }
     container.env = Some(variables.into_list());
     let mounts = volume::mounts(blueprint, &container.name, volumes);
-    container.volume_mounts.get_or_insert_default().extend(mounts);
+    let own = container.volume_mounts.get_or_insert_default();
+    // A path can be mounted once; a whole container of the operator or a manifest may have taken it.
+    let free = |mount: &VolumeMount| own.iter().all(|taken| taken.mount_path != mount.mount_path);
+    let mounts: Vec<VolumeMount> = mounts.into_iter().filter(free).collect();
+    own.extend(mounts);
     container
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Blueprint, archive, origin, spilo, uses_config_maps};
 use crate::observed::PodEnvironment;
 
-/// Prefix of the variables that carry a certificate's path.
+/// Variables that carry the paths of certificate, key and authorities.
 const TLS_VARIABLES: [&str; 3] = ["SSL_CERTIFICATE_FILE", "SSL_PRIVATE_KEY_FILE", "SSL_CA_FILE"];
 
 /// A list of variables that keeps the first of each name. Names are compared without case, and kept as written.
@@ -35,8 +35,11 @@ impl Variables {
         }
     }
 
-    /// Adds all, also those whose names are there: in a container the last of a name counts.
+    /// Adds all. One that is there by exactly the same name goes: in a container the last of a name counts, and server-side apply refuses a
+    /// name that is there twice.
     fn append(&mut self, variables: Vec<EnvVar>) {
+        self.0
+            .retain(|known| variables.iter().all(|variable| variable.name != known.name));
         self.0.extend(variables);
     }
 

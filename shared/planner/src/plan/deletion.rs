@@ -9,8 +9,9 @@ use pgherd_model::{
     names::{Names, annotations},
 };
 
+use super::claims::is_claim_of_member;
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step};
-use crate::observed::{ClusterView, ObjectRef, Observed, Source};
+use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, Source};
 
 #[cfg(test)]
 mod tests;
@@ -102,8 +103,10 @@ fn members(names: &Names, observed: &Observed, plan: &mut Plan) {
     }
     match &observed.pods {
         Source::Known(pods) => {
-            let ending: Vec<String> = pods.iter().map(|pod| pod.name.clone()).collect();
-            for pod in pods.iter().filter(|pod| !pod.terminating) {
+            // Pods of a pooler or a dump can carry the same labels, and go with their own controllers.
+            let pods = || pods.iter().filter(|pod| names.ordinal(&pod.name).is_some());
+            let ending: Vec<String> = pods().map(|pod| pod.name.clone()).collect();
+            for pod in pods().filter(|pod| !pod.terminating) {
                 delete(
                     plan,
                     names,
@@ -124,7 +127,8 @@ fn members(names: &Names, observed: &Observed, plan: &mut Plan) {
 fn claims(names: &Names, observed: &Observed, plan: &mut Plan) {
     match &observed.claims {
         Source::Known(claims) => {
-            for claim in claims.iter().filter(|claim| !claim.terminating) {
+            let ours = |claim: &&ClaimView| is_claim_of_member(names, &claim.name) && !claim.terminating;
+            for claim in claims.iter().filter(ours) {
                 let target = reference(names, "PersistentVolumeClaim", &claim.name, Some(&claim.uid));
                 let action = Action::Delete {
                     target,
@@ -137,7 +141,7 @@ fn claims(names: &Names, observed: &Observed, plan: &mut Plan) {
     }
 }
 
-/// Only those with the cluster's labels: one that merely has a name of ours is somebody else's.
+/// Only those with the cluster's labels and a role's name: one that has just one of the two is somebody else's.
 fn secrets(names: &Names, observed: &Observed, plan: &mut Plan) {
     match &observed.secrets {
         Source::Known(secrets) => {
@@ -145,7 +149,10 @@ fn secrets(names: &Names, observed: &Observed, plan: &mut Plan) {
             let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
                 selector.iter().all(|(key, value)| labels.get(key) == Some(value))
             };
-            for secret in secrets.iter().filter(|secret| is_ours(&secret.labels)) {
+            for secret in secrets
+                .iter()
+                .filter(|secret| is_ours(&secret.labels) && is_of_role(names, &secret.name))
+            {
                 let target = ObjectRef {
                     kind: "Secret".to_owned(),
                     namespace: secret.namespace.clone(),
@@ -165,6 +172,15 @@ fn secrets(names: &Names, observed: &Observed, plan: &mut Plan) {
         }
         Source::Unknown(why) => unknown(plan, "secrets", why),
     }
+}
+
+/// The template of secret names gives this name for some role.
+fn is_of_role(names: &Names, name: &str) -> bool {
+    const ANYBODY: &str = "\u{1}";
+    let pattern = names.secret(ANYBODY);
+    let (start, end) = pattern.split_once(ANYBODY).unwrap_or((&pattern, ""));
+    name.strip_prefix(start)
+        .is_some_and(|rest| rest.len() > end.len() && rest.ends_with(end))
 }
 
 fn objects(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {

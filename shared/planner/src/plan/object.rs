@@ -15,6 +15,7 @@ use crate::observed::ObjectRef;
 use crate::redact;
 
 /// An object to apply. `Debug` and `Serialize` hide keys that stand in clear in a pod template: for a request take [`Object::to_value`].
+#[expect(clippy::large_enum_variant, reason = "a step holds it in a box")]
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Object {
     /// `v1`

@@ -33,7 +33,11 @@ struct Wanted {
 
 impl Wanted {
     fn lacking(&mut self, step: String, role: &str) {
-        self.holds.push(Hold { step, reason: HoldReason::Lacking(format!("role {role}")), until: None });
+        self.holds.push(Hold {
+            step,
+            reason: HoldReason::Lacking(format!("role {role}")),
+            until: None,
+        });
     }
 }
 
@@ -50,7 +54,11 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
     let wanted = roles::wanted(cluster, catalog);
     take(plan, &config.users.super_username, wanted);
     let wanted = databases::wanted(cluster, catalog);
-    if wanted.statements.iter().any(|statement| matches!(statement, Statement::CreateDatabase { .. })) {
+    if wanted
+        .statements
+        .iter()
+        .any(|statement| matches!(statement, Statement::CreateDatabase { .. }))
+    {
         plan.wake(LOOK_INSIDE);
     }
     take(plan, &config.users.super_username, wanted);
@@ -58,20 +66,38 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
 }
 
 fn wait_for_catalog(why: &str, plan: &mut Plan) {
-    let reason = HoldReason::SourceUnknown { source: "database catalog".to_owned(), why: why.to_owned() };
-    plan.holds.push(Hold { step: "roles and databases".to_owned(), reason, until: None });
+    let reason = HoldReason::SourceUnknown {
+        source: "database catalog".to_owned(),
+        why: why.to_owned(),
+    };
+    plan.holds.push(Hold {
+        step: "roles and databases".to_owned(),
+        reason,
+        until: None,
+    });
     plan.wake(ASK_AGAIN);
 }
 
 /// Schemas, extensions and privileges of the prepared databases that exist.
 fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
     for database in &cluster.prepared_databases {
-        let Some(content) = catalog.databases.get(&database.name).and_then(|view| view.content.as_ref()) else {
+        let Some(content) = catalog
+            .databases
+            .get(&database.name)
+            .and_then(|view| view.content.as_ref())
+        else {
             continue;
         };
         let mut statements = databases::content(database, content);
         statements.extend(privileges::wanted(database, content));
-        take(plan, &database.name, Wanted { statements, holds: Vec::new() });
+        take(
+            plan,
+            &database.name,
+            Wanted {
+                statements,
+                holds: Vec::new(),
+            },
+        );
     }
 }
 
@@ -82,7 +108,10 @@ fn take(plan: &mut Plan, database: &str, wanted: Wanted) {
         return;
     }
     plan.steps.push(Step {
-        action: Action::RunSql { database: database.to_owned(), statements: wanted.statements },
+        action: Action::RunSql {
+            database: database.to_owned(),
+            statements: wanted.statements,
+        },
         reason: Reason::Missing,
         impact: Impact::None,
         precondition: Precondition::None,

@@ -25,80 +25,57 @@ pub(super) fn redacted(statement: &Statement) -> String {
 }
 
 fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderError> {
-    Ok(match statement {
-        Statement::CreateRole { role, flags, .. } => format!(
-            "CREATE ROLE {}{} PASSWORD {}",
-            identifier(role)?,
-            creation_flags(*flags),
-            password.unwrap_or("NULL")
-        ),
-        Statement::AddFlags { role, flags } => {
-            format!("ALTER ROLE {}{}", identifier(role)?, added_flags(*flags))
+    let password = password.unwrap_or("NULL");
+    match statement {
+        Statement::CreateRole { role, flags, .. } => {
+            Ok(fill("CREATE ROLE {}", &[role])? + &creation_flags(*flags) + " PASSWORD " + password)
         }
-        Statement::SetPassword { role, .. } => {
-            format!(
-                "ALTER ROLE {} PASSWORD {}",
-                identifier(role)?,
-                password.unwrap_or("NULL")
-            )
-        }
+        Statement::AddFlags { role, flags } => Ok(fill("ALTER ROLE {}", &[role])? + &added_flags(*flags)),
+        Statement::SetPassword { role, .. } => Ok(fill("ALTER ROLE {} PASSWORD ", &[role])? + password),
         Statement::GrantRole { role, member, admin } => {
             let option = if *admin { " WITH ADMIN OPTION" } else { "" };
-            format!("GRANT {} TO {}{option}", identifier(role)?, identifier(member)?)
+            Ok(fill("GRANT {} TO {}", &[role, member])? + option)
         }
-        Statement::ResetSettings { role } => format!("ALTER ROLE {} RESET ALL", identifier(role)?),
+        Statement::ResetSettings { role } => fill("ALTER ROLE {} RESET ALL", &[role]),
         Statement::SetSetting { role, name, value } => {
-            format!(
-                "ALTER ROLE {} SET {} TO {}",
-                identifier(role)?,
-                parameter(name)?,
-                setting(value)?
-            )
+            let role = fill("ALTER ROLE {} SET ", &[role])?;
+            Ok(role + &parameter(name)? + " TO " + &setting(value)?)
         }
         Statement::CreateDatabase { database, owner } => {
-            format!(
-                "CREATE DATABASE {} OWNER {}",
-                identifier(database)?,
-                identifier(owner)?
-            )
+            fill("CREATE DATABASE {} OWNER {}", &[database, owner])
         }
         Statement::SetDatabaseOwner { database, owner } => {
-            format!(
-                "ALTER DATABASE {} OWNER TO {}",
-                identifier(database)?,
-                identifier(owner)?
-            )
+            fill("ALTER DATABASE {} OWNER TO {}", &[database, owner])
         }
         Statement::CreateSchema { schema, owner } => {
-            format!(
-                "CREATE SCHEMA {} AUTHORIZATION {}",
-                identifier(schema)?,
-                identifier(owner)?
-            )
+            fill("CREATE SCHEMA {} AUTHORIZATION {}", &[schema, owner])
         }
         Statement::GrantSchemaUsage { schema, grantee } => {
-            format!(
-                "GRANT USAGE ON SCHEMA {} TO {}",
-                identifier(schema)?,
-                identifier(grantee)?
-            )
+            fill("GRANT USAGE ON SCHEMA {} TO {}", &[schema, grantee])
         }
-        Statement::GrantDefault(grant) => default_privileges(grant)?,
-        Statement::CreateExtension { extension, schema } => {
-            let schema = identifier(schema)?;
-            format!(
-                "CREATE EXTENSION IF NOT EXISTS {} SCHEMA {schema}",
-                identifier(extension)?
-            )
-        }
+        Statement::GrantDefault(grant) => default_privileges(grant),
+        Statement::CreateExtension { extension, schema } => fill(
+            "CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}",
+            &[extension, schema],
+        ),
         Statement::MoveExtension { extension, schema } => {
-            format!(
-                "ALTER EXTENSION {} SET SCHEMA {}",
-                identifier(extension)?,
-                identifier(schema)?
-            )
+            fill("ALTER EXTENSION {} SET SCHEMA {}", &[extension, schema])
         }
-    })
+    }
+}
+
+/// The pattern with each `{}` replaced by the next name, quoted.
+fn fill(pattern: &str, names: &[&String]) -> Result<String, RenderError> {
+    let mut text = String::new();
+    let mut names = names.iter();
+    for (index, part) in pattern.split("{}").enumerate() {
+        if index > 0 {
+            let name = names.next().expect("each pattern has as many names as places");
+            let _ = write!(text, "{}", identifier(name)?);
+        }
+        text.push_str(part);
+    }
+    Ok(text)
 }
 
 fn default_privileges(grant: &super::DefaultGrant) -> Result<String, RenderError> {

@@ -89,7 +89,7 @@ fn scram(password: &str, salt: &[u8], iterations: u32) -> String {
     )
 }
 
-/// Postgres prepares passwords by SASLprep and takes them as they are when that fails.
+/// Postgres prepares passwords by `SASLprep` and takes them as they are when that fails.
 fn normalize(password: &str) -> std::borrow::Cow<'_, str> {
     stringprep::saslprep(password).unwrap_or(std::borrow::Cow::Borrowed(password))
 }

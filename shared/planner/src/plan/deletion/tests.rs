@@ -54,7 +54,8 @@ fn without_members() -> Observed {
             ..ClaimView::default()
         }]),
         secrets: Source::Known(vec![
-            secret("owner.demo", labels),
+            secret(&names().secret("owner"), labels.clone()),
+            secret("labelled-by-somebody-else", labels),
             secret("somebody-elses", BTreeMap::new()),
         ]),
         services: Source::Known(vec![Service {
@@ -112,9 +113,10 @@ fn finalizer_is_the_last_to_go_and_only_ours() {
         &format!("remove finalizer {}", annotations::FINALIZER)
     );
     assert!(lines.contains(&"delete PersistentVolumeClaim default/pgdata-demo-0".to_owned()));
-    assert!(
-        !lines.iter().any(|line| line.contains("somebody-elses")),
-        "{lines:?}"
+    let secrets: Vec<_> = lines.iter().filter(|line| line.contains("Secret")).collect();
+    assert_eq!(
+        secrets,
+        [&format!("delete Secret default/{}", names().secret("owner"))]
     );
 }
 
@@ -130,6 +132,30 @@ fn data_stays_where_the_configuration_says_so() {
             .iter()
             .any(|line| line.contains("Claim") || line.contains("Secret"))
     );
+}
+
+#[test]
+fn what_only_carries_the_labels_stays() {
+    let mut observed = alive();
+    let pooler = PodView {
+        name: "demo-pooler-5f7".to_owned(),
+        ..PodView::default()
+    };
+    observed.pods = Source::Known(vec![pooler]);
+    observed.stateful_set = Source::Known(None);
+    let claim = |name: &str| ClaimView {
+        name: name.to_owned(),
+        ..ClaimView::default()
+    };
+    observed.claims = Source::Known(vec![
+        claim("exports"),
+        claim("pgdata-demo-1"),
+        claim("pgdata-demo-x"),
+    ]);
+    let lines = lines(&plan_deletion(&names(), &observed, &config(), NOW));
+    assert!(!lines.iter().any(|line| line.contains("Pod ")), "{lines:?}");
+    let claims: Vec<_> = lines.iter().filter(|line| line.contains("Claim")).collect();
+    assert_eq!(claims, ["delete PersistentVolumeClaim default/pgdata-demo-1"]);
 }
 
 #[test]

@@ -12,21 +12,36 @@ use crate::sql::Statement;
 
 /// Databases that are missing, and such whose owner is another.
 pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
-    let plain = cluster.databases.iter().map(|database| (database.name.clone(), database.owner.clone()));
+    let plain = cluster
+        .databases
+        .iter()
+        .map(|database| (database.name.clone(), database.owner.clone()));
     let prepared = cluster
         .prepared_databases
         .iter()
-        .map(|database| (database.name.clone(), prepared_role(&database.name, Access::Owner)))
+        .map(|database| {
+            (
+                database.name.clone(),
+                prepared_role(&database.name, Access::Owner),
+            )
+        })
         // An owner that the manifest names counts more than the prepared one.
         .filter(|(name, _)| !cluster.databases.iter().any(|database| database.name == *name));
     let mut wanted = Wanted::default();
     for (database, owner) in plain.chain(prepared) {
         let statement = match catalog.databases.get(&database) {
             Some(found) if found.owner == owner => continue,
-            Some(_) => Statement::SetDatabaseOwner { database, owner: owner.clone() },
-            None => Statement::CreateDatabase { database, owner: owner.clone() },
+            Some(_) => Statement::SetDatabaseOwner {
+                database,
+                owner: owner.clone(),
+            },
+            None => Statement::CreateDatabase {
+                database,
+                owner: owner.clone(),
+            },
         };
-        let exists = catalog.roles.contains_key(&owner) || cluster.roles.iter().any(|role| role.name == owner);
+        let exists =
+            catalog.roles.contains_key(&owner) || cluster.roles.iter().any(|role| role.name == owner);
         if exists {
             wanted.statements.push(statement);
         } else {
@@ -42,14 +57,25 @@ pub(super) fn content(database: &PreparedDatabase, found: &ContentView) -> Vec<S
         .schemas
         .iter()
         .filter(|schema| !found.schemas.contains_key(&schema.name))
-        .map(|schema| Statement::CreateSchema { schema: schema.name.clone(), owner: schema_owner(database, schema) });
-    let extensions = database.extensions.iter().filter_map(|(extension, schema)| match found.extensions.get(extension) {
-        None => Some(Statement::CreateExtension { extension: extension.clone(), schema: schema.clone() }),
-        Some(there) if there != schema => {
-            Some(Statement::MoveExtension { extension: extension.clone(), schema: schema.clone() })
-        }
-        Some(_) => None,
-    });
+        .map(|schema| Statement::CreateSchema {
+            schema: schema.name.clone(),
+            owner: schema_owner(database, schema),
+        });
+    let extensions =
+        database
+            .extensions
+            .iter()
+            .filter_map(|(extension, schema)| match found.extensions.get(extension) {
+                None => Some(Statement::CreateExtension {
+                    extension: extension.clone(),
+                    schema: schema.clone(),
+                }),
+                Some(there) if there != schema => Some(Statement::MoveExtension {
+                    extension: extension.clone(),
+                    schema: schema.clone(),
+                }),
+                Some(_) => None,
+            });
     schemas.chain(extensions).collect()
 }
 

@@ -13,9 +13,21 @@ use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement};
 /// Privileges on one kind of objects: for readers, for writers beyond what they read as members of the readers.
 const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
     (ObjectClass::Schemas, &[Privilege::Usage], &[Privilege::Usage]),
-    (ObjectClass::Tables, &[Privilege::Select], &[Privilege::Insert, Privilege::Update, Privilege::Delete]),
-    (ObjectClass::Sequences, &[Privilege::Select], &[Privilege::Usage, Privilege::Update]),
-    (ObjectClass::Functions, &[Privilege::Execute], &[Privilege::Execute]),
+    (
+        ObjectClass::Tables,
+        &[Privilege::Select],
+        &[Privilege::Insert, Privilege::Update, Privilege::Delete],
+    ),
+    (
+        ObjectClass::Sequences,
+        &[Privilege::Select],
+        &[Privilege::Usage, Privilege::Update],
+    ),
+    (
+        ObjectClass::Functions,
+        &[Privilege::Execute],
+        &[Privilege::Execute],
+    ),
     (ObjectClass::Types, &[Privilege::Usage], &[Privilege::Usage]),
 ];
 
@@ -37,10 +49,19 @@ fn in_schema(
 ) -> Vec<Statement> {
     let name = Some(schema.name.as_str());
     let mut statements = usage(&schema.name, &database.name, found);
-    statements.extend(default_grants(&[schema_owner(database, schema)], name, &database.name, found));
+    statements.extend(default_grants(
+        &[schema_owner(database, schema)],
+        name,
+        &database.name,
+        found,
+    ));
     if schema.default_roles {
         let scope = schema_scope(&database.name, &schema.name);
-        let creators: Vec<String> = whole.iter().cloned().chain(owners(&scope, schema.default_users)).collect();
+        let creators: Vec<String> = whole
+            .iter()
+            .cloned()
+            .chain(owners(&scope, schema.default_users))
+            .collect();
         statements.extend(usage(&schema.name, &scope, found));
         statements.extend(default_grants(&creators, name, &scope, found));
     }
@@ -50,7 +71,9 @@ fn in_schema(
 /// Who makes objects in a scope.
 fn owners(scope: &str, with_users: bool) -> Vec<String> {
     let user = with_users.then(|| prepared_user(scope, Access::Owner));
-    std::iter::once(prepared_role(scope, Access::Owner)).chain(user).collect()
+    std::iter::once(prepared_role(scope, Access::Owner))
+        .chain(user)
+        .collect()
 }
 
 fn usage(schema: &str, scope: &str, found: &ContentView) -> Vec<Statement> {
@@ -58,16 +81,27 @@ fn usage(schema: &str, scope: &str, found: &ContentView) -> Vec<Statement> {
         .map(|access| prepared_role(scope, access))
         .into_iter()
         .filter(|grantee| !found.schema_usage.contains(&(schema.to_owned(), grantee.clone())))
-        .map(|grantee| Statement::GrantSchemaUsage { schema: schema.to_owned(), grantee })
+        .map(|grantee| Statement::GrantSchemaUsage {
+            schema: schema.to_owned(),
+            grantee,
+        })
         .collect()
 }
 
 /// What each creator's later objects allow to readers and writers of `scope`.
-fn default_grants(creators: &[String], schema: Option<&str>, scope: &str, found: &ContentView) -> Vec<Statement> {
+fn default_grants(
+    creators: &[String],
+    schema: Option<&str>,
+    scope: &str,
+    found: &ContentView,
+) -> Vec<Statement> {
     let mut statements = Vec::new();
     for creator in creators {
         // Within a schema there are no schemas.
-        for (objects, read, write) in GRANTS.iter().filter(|(objects, ..)| schema.is_none() || *objects != ObjectClass::Schemas) {
+        for (objects, read, write) in GRANTS
+            .iter()
+            .filter(|(objects, ..)| schema.is_none() || *objects != ObjectClass::Schemas)
+        {
             for (access, privileges) in [(Access::Reader, *read), (Access::Writer, *write)] {
                 let grant = DefaultGrant {
                     creator: creator.clone(),
@@ -85,7 +119,13 @@ fn default_grants(creators: &[String], schema: Option<&str>, scope: &str, found:
 
 /// The part of a grant that is not there yet.
 fn missing(mut grant: DefaultGrant, found: &ContentView) -> Option<DefaultGrant> {
-    let DefaultGrant { creator, schema, objects, grantee, .. } = grant.clone();
+    let DefaultGrant {
+        creator,
+        schema,
+        objects,
+        grantee,
+        ..
+    } = grant.clone();
     grant.privileges.retain(|privilege| {
         !found.default_privileges.contains(&DefaultPrivilege {
             creator: creator.clone(),

@@ -9,8 +9,13 @@ use crate::observed::{Catalog, RoleView};
 use crate::sql::{PasswordRef, RoleFlags, Scheme, SettingValue, Statement};
 
 /// Parameters whose value is a list of names, each quoted on its own.
-const LISTS: [&str; 5] =
-    ["search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries", "shared_preload_libraries"];
+const LISTS: [&str; 5] = [
+    "search_path",
+    "temp_tablespaces",
+    "session_preload_libraries",
+    "local_preload_libraries",
+    "shared_preload_libraries",
+];
 
 /// Every role first, then who is a member of what: a member may be made after the role that it joins.
 pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
@@ -36,25 +41,39 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
 
 /// The names that exist, or will once the statements before have run.
 fn known_roles<'a>(cluster: &'a Cluster, catalog: &'a Catalog) -> BTreeSet<&'a str> {
-    let wanted = cluster.roles.iter().filter(|role| role.origin != RoleOrigin::System);
+    let wanted = cluster
+        .roles
+        .iter()
+        .filter(|role| role.origin != RoleOrigin::System);
     let found = catalog.roles.keys().map(String::as_str);
     wanted.map(|role| role.name.as_str()).chain(found).collect()
 }
 
 fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
-    let create =
-        Statement::CreateRole { role: role.name.clone(), flags: flags(role), password: password(role, scheme) };
-    std::iter::once(create).chain(settings(role, &RoleView::default())).collect()
+    let create = Statement::CreateRole {
+        role: role.name.clone(),
+        flags: flags(role),
+        password: password(role, scheme),
+    };
+    std::iter::once(create)
+        .chain(settings(role, &RoleView::default()))
+        .collect()
 }
 
 fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
     let mut statements = Vec::new();
     let missing = missing_flags(flags(role), found);
     if role.origin != RoleOrigin::System && missing != RoleFlags::default() {
-        statements.push(Statement::AddFlags { role: role.name.clone(), flags: missing });
+        statements.push(Statement::AddFlags {
+            role: role.name.clone(),
+            flags: missing,
+        });
     }
     if let (Some(false), Some(password)) = (found.password_matches, password(role, scheme)) {
-        statements.push(Statement::SetPassword { role: role.name.clone(), password });
+        statements.push(Statement::SetPassword {
+            role: role.name.clone(),
+            password,
+        });
     }
     statements.extend(settings(role, found));
     statements
@@ -62,7 +81,11 @@ fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
 
 fn password(role: &Role, scheme: Scheme) -> Option<PasswordRef> {
     let place = role.secret.as_ref()?;
-    Some(PasswordRef { namespace: place.namespace.clone(), secret: place.name.clone(), scheme })
+    Some(PasswordRef {
+        namespace: place.namespace.clone(),
+        secret: place.name.clone(),
+        scheme,
+    })
 }
 
 fn flags(role: &Role) -> RoleFlags {
@@ -106,7 +129,11 @@ fn settings(role: &Role, found: &RoleView) -> Vec<Statement> {
             SettingValue::One(value.clone())
         },
     };
-    role.parameters.iter().filter(|(name, value)| differs(name, value)).map(set).collect()
+    role.parameters
+        .iter()
+        .filter(|(name, value)| differs(name, value))
+        .map(set)
+        .collect()
 }
 
 /// The names in a list such as `"$user", data`: Postgres quotes only those that need it.
@@ -147,7 +174,11 @@ fn memberships(role: &Role, catalog: &Catalog, known: &BTreeSet<&str>, wanted: &
 }
 
 fn grant(role: &str, member: &str, admin: bool, known: &BTreeSet<&str>, wanted: &mut Wanted) {
-    let statement = Statement::GrantRole { role: role.to_owned(), member: member.to_owned(), admin };
+    let statement = Statement::GrantRole {
+        role: role.to_owned(),
+        member: member.to_owned(),
+        admin,
+    };
     match [role, member].into_iter().find(|name| !known.contains(name)) {
         Some(missing) => wanted.lacking(statement.to_string(), missing),
         None => wanted.statements.push(statement),
@@ -160,7 +191,10 @@ mod tests {
 
     #[test]
     fn lists_are_read_with_and_without_quotes() {
-        assert_eq!(items("\"$user\", \"data\", \"Odd, \"\"one\"\"\""), ["$user", "data", "Odd, \"one\""]);
+        assert_eq!(
+            items("\"$user\", \"data\", \"Odd, \"\"one\"\"\""),
+            ["$user", "data", "Odd, \"one\""]
+        );
         assert_eq!(items("\"$user\", data"), items("\"$user\",\"data\""));
         assert!(items("").is_empty());
     }

@@ -31,14 +31,22 @@ fn cluster(spec: &Value) -> Cluster {
 fn fresh() -> Catalog {
     let mut catalog = Catalog::default();
     for name in ["postgres", "standby", "admin"] {
-        let role = RoleView { login: true, inherit: true, password_matches: Some(true), ..RoleView::default() };
+        let role = RoleView {
+            login: true,
+            inherit: true,
+            password_matches: Some(true),
+            ..RoleView::default()
+        };
         catalog.roles.insert(name.to_owned(), role);
     }
     catalog
 }
 
 fn plan(cluster: &Cluster, catalog: Catalog) -> Plan {
-    let observed = Observed { catalog: Source::Known(catalog), ..Observed::default() };
+    let observed = Observed {
+        catalog: Source::Known(catalog),
+        ..Observed::default()
+    };
     let mut plan = Plan::default();
     provision(cluster, &config(), &observed, &mut plan);
     plan
@@ -59,7 +67,13 @@ fn shop() -> Cluster {
 #[test]
 fn roles_come_before_memberships_and_databases() {
     let lines = statements(&plan(&shop(), fresh()));
-    let expected = ["CREATE ROLE owner", "CREATE ROLE reader", "GRANT owner TO admin", "GRANT reader TO admin", "CREATE DATABASE shop"];
+    let expected = [
+        "CREATE ROLE owner",
+        "CREATE ROLE reader",
+        "GRANT owner TO admin",
+        "GRANT reader TO admin",
+        "CREATE DATABASE shop",
+    ];
     let unquoted: Vec<String> = lines.iter().map(|line| line.replace('"', "")).collect();
     assert_eq!(unquoted.len(), expected.len(), "{lines:#?}");
     for (line, start) in unquoted.iter().zip(expected) {
@@ -82,7 +96,13 @@ fn converged() -> Catalog {
         };
         catalog.roles.insert(name.to_owned(), role);
     }
-    catalog.databases.insert("shop".to_owned(), DatabaseView { owner: "owner".to_owned(), content: None });
+    catalog.databases.insert(
+        "shop".to_owned(),
+        DatabaseView {
+            owner: "owner".to_owned(),
+            content: None,
+        },
+    );
     catalog
 }
 
@@ -113,7 +133,10 @@ fn additional_rights_of_a_role_stay() {
 fn owner_that_nobody_defines_is_held_not_skipped() {
     let plan = plan(&cluster(&json!({ "databases": { "shop": "nobody" } })), fresh());
     assert!(statements(&plan).is_empty());
-    assert_eq!(plan.holds[0].reason, HoldReason::Lacking("role nobody".to_owned()));
+    assert_eq!(
+        plan.holds[0].reason,
+        HoldReason::Lacking("role nobody".to_owned())
+    );
 }
 
 #[test]
@@ -121,7 +144,10 @@ fn foreign_owner_is_corrected() {
     let mut catalog = converged();
     catalog.databases.get_mut("shop").unwrap().owner = "postgres".to_owned();
     let lines = statements(&plan(&shop(), catalog));
-    assert!(lines.len() == 1 && lines[0].starts_with("ALTER DATABASE"), "{lines:?}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("ALTER DATABASE"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -141,12 +167,22 @@ fn clusters_without_database_access_are_left_alone() {
 
 #[test]
 fn prepared_database_is_filled_once_it_exists() {
-    let prepared = cluster(&json!({ "preparedDatabases": { "foo": { "extensions": { "pgcrypto": "public" } } } }));
+    let prepared =
+        cluster(&json!({ "preparedDatabases": { "foo": { "extensions": { "pgcrypto": "public" } } } }));
     let mut catalog = fresh();
     let first = plan(&prepared, catalog.clone());
     assert_eq!(first.wake_after, Some(LOOK_INSIDE));
-    let content = ContentView { schemas: [("public".to_owned(), "postgres".to_owned())].into(), ..ContentView::default() };
-    catalog.databases.insert("foo".to_owned(), DatabaseView { owner: "foo_owner".to_owned(), content: Some(content) });
+    let content = ContentView {
+        schemas: [("public".to_owned(), "postgres".to_owned())].into(),
+        ..ContentView::default()
+    };
+    catalog.databases.insert(
+        "foo".to_owned(),
+        DatabaseView {
+            owner: "foo_owner".to_owned(),
+            content: Some(content),
+        },
+    );
     let lines = statements(&plan(&prepared, catalog)).join("\n").replace('"', "");
     for line in [
         "CREATE SCHEMA data AUTHORIZATION foo_data_owner",

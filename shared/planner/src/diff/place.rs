@@ -1,0 +1,138 @@
+//! Where in an object a value stands, and what that means for its comparison.  // table
+
+/// Lists whose items are told by a field. A list that is not here is compared in order.
+const KEYED: [(&str, &str); 8] = [
+    ("containers", "name"),
+    ("initContainers", "name"),
+    ("env", "name"),
+    ("volumes", "name"),
+    ("volumeMounts", "mountPath"),
+    ("template/spec/containers[]/ports", "containerPort"),
+    ("Service/spec/ports", "port"),
+    ("ownerReferences", "uid"),
+];
+
+/// Lists with keys to which others may add.
+const OPEN: [&str; 1] = ["ownerReferences"];
+
+/// What we decide of a container.
+const CONTAINER: &[&str] = &[
+    "args",
+    "command",
+    "env",
+    "envFrom",
+    "lifecycle",
+    "livenessProbe",
+    "ports",
+    "readinessProbe",
+    "startupProbe",
+    "volumeMounts",
+    "workingDir",
+];
+
+/// Fields that are ours: stored and not wanted means that they have to go. `*`: all fields.
+const DECIDED: [(&str, &[&str]); 26] = [
+    ("Service/spec", &["selector", "loadBalancerSourceRanges"]),
+    ("Service/spec/selector", &["*"]),
+    ("PodDisruptionBudget/spec", &["minAvailable", "maxUnavailable"]),
+    ("matchLabels", &["*"]),
+    (
+        "template/spec",
+        &[
+            "affinity",
+            "initContainers",
+            "priorityClassName",
+            "tolerations",
+            "topologySpreadConstraints",
+            "volumes",
+        ],
+    ),
+    (
+        "template/spec/securityContext",
+        &["fsGroup", "runAsGroup", "runAsUser"],
+    ),
+    ("affinity", &["nodeAffinity", "podAffinity", "podAntiAffinity"]),
+    ("nodeAffinity", &["*"]),
+    ("podAntiAffinity", &["*"]),
+    ("containers[]", CONTAINER),
+    ("initContainers[]", CONTAINER),
+    (
+        "containers[]/securityContext",
+        &["capabilities", "privileged", "runAsGroup", "runAsUser"],
+    ),
+    ("capabilities", &["*"]),
+    ("livenessProbe", &["exec", "grpc", "httpGet", "tcpSocket"]),
+    ("readinessProbe", &["exec", "grpc", "httpGet", "tcpSocket"]),
+    ("startupProbe", &["exec", "grpc", "httpGet", "tcpSocket"]),
+    ("resources", &["claims", "limits", "requests"]),
+    ("limits", &["*"]),
+    ("requests", &["*"]),
+    ("env[]", &["value", "valueFrom"]),
+    ("valueFrom", &["*"]),
+    ("secretKeyRef", &["optional"]),
+    ("envFrom[]", &["*"]),
+    ("volumes[]", &["*"]),
+    ("volumeMounts[]", &["readOnly", "subPath", "subPathExpr"]),
+    ("emptyDir", &["*"]),
+];
+
+/// Texts that are quantities.
+const QUANTITIES: [&str; 4] = ["limits/*", "requests/*", "sizeLimit", "divisor"];
+
+/// A path from the object's kind, with `[]` for any item of a list: `StatefulSet/spec/template/spec/containers[]/env[]`.
+#[derive(Debug, Clone)]
+pub(super) struct Place(String);
+
+impl Place {
+    pub(super) fn root(kind: &str) -> Self {
+        Self(kind.to_owned())
+    }
+
+    pub(super) fn field(&self, name: &str) -> Self {
+        // A slash in a label's key must not look like a step of the path.
+        Self(format!("{}/{}", self.0, name.replace('/', "~")))
+    }
+
+    pub(super) fn item(&self) -> Self {
+        Self(format!("{}[]", self.0))
+    }
+
+    /// Field by which the items of this list are told.
+    pub(super) fn key(&self) -> Option<&'static str> {
+        KEYED.iter().find(|(end, _)| self.ends(end)).map(|(_, key)| *key)
+    }
+
+    /// Others may add items to this list.
+    pub(super) fn is_open(&self) -> bool {
+        OPEN.iter().any(|end| self.ends(end))
+    }
+
+    /// An unwanted field of this name has to go.
+    pub(super) fn decides(&self, name: &str) -> bool {
+        let mut rows = DECIDED.iter().filter(|(end, _)| self.ends(end));
+        rows.any(|(_, names)| names.contains(&"*") || names.contains(&name))
+    }
+
+    /// A variable of a container.
+    pub(super) fn is_variable(&self) -> bool {
+        self.ends("env[]")
+    }
+
+    /// The text here is a quantity.
+    pub(super) fn is_quantity(&self) -> bool {
+        QUANTITIES.iter().any(|pattern| match pattern.strip_suffix("/*") {
+            Some(parent) => self
+                .0
+                .rsplit_once('/')
+                .is_some_and(|(path, _)| Self(path.to_owned()).ends(parent)),
+            None => self.ends(pattern),
+        })
+    }
+
+    /// The path ends with these whole steps.
+    fn ends(&self, end: &str) -> bool {
+        self.0
+            .strip_suffix(end)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    }
+}

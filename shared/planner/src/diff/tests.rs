@@ -1,0 +1,144 @@
+//! What counts as a difference, and what does not.
+
+use serde_json::json;
+
+use super::*;
+
+fn service(spec: &Value) -> Value {
+    json!({ "metadata": { "name": "demo", "labels": { "team": "core" } }, "spec": spec })
+}
+
+fn pod(container: &Value) -> Value {
+    json!({ "spec": { "template": { "spec": { "containers": [container] } } } })
+}
+
+fn paths(kind: &str, desired: &Value, stored: &Value) -> Vec<String> {
+    difference(kind, desired, stored)
+        .map(|difference| difference.paths())
+        .unwrap_or_default()
+}
+
+#[test]
+fn what_others_add_is_none() {
+    let desired = service(&json!({ "type": "ClusterIP", "ports": [{ "port": 5432, "targetPort": 5432 }] }));
+    let mut stored = service(&json!({
+        "type": "ClusterIP", "clusterIP": "10.0.0.1", "sessionAffinity": "None",
+        "ports": [{ "port": 5432, "targetPort": 5432, "protocol": "TCP", "nodePort": 30000 }],
+    }));
+    stored["metadata"]["labels"]["somebody"] = json!("else");
+    stored["metadata"]["uid"] = json!("1");
+    assert_eq!(difference("Service", &desired, &stored), None);
+}
+
+#[test]
+fn a_changed_label_and_a_changed_port_are_found() {
+    let desired = service(&json!({ "ports": [{ "port": 5432, "targetPort": 5432 }] }));
+    let mut stored = service(&json!({ "ports": [{ "port": 5432, "targetPort": 5433 }] }));
+    stored["metadata"]["labels"]["team"] = json!("other");
+    let found = difference("Service", &desired, &stored).unwrap();
+    assert_eq!(
+        found.paths(),
+        ["/metadata/labels/team", "/spec/ports/0/targetPort"]
+    );
+    assert!(!found.removes());
+}
+
+#[test]
+fn what_we_decide_has_to_go_when_it_is_not_wanted() {
+    let desired = service(&json!({ "type": "ClusterIP" }));
+    let stored = service(&json!({
+        "type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"], "selector": { "a": "b" },
+    }));
+    let found = difference("Service", &desired, &stored).unwrap();
+    assert!(found.removes());
+    assert_eq!(
+        found.paths(),
+        ["/spec/type", "/spec/loadBalancerSourceRanges", "/spec/selector"]
+    );
+}
+
+#[test]
+fn a_budget_changes_its_kind() {
+    let desired = json!({ "spec": { "maxUnavailable": 0 } });
+    let stored = json!({ "spec": { "minAvailable": 2 } });
+    assert!(
+        difference("PodDisruptionBudget", &desired, &stored)
+            .unwrap()
+            .removes()
+    );
+}
+
+#[test]
+fn quantities_are_compared_by_value() {
+    let limits = |cpu: &str, memory: &str| {
+        pod(&json!({ "name": "postgres", "resources": { "limits": { "cpu": cpu, "memory": memory } } }))
+    };
+    assert_eq!(
+        paths("StatefulSet", &limits("1500m", "1Gi"), &limits("1.5", "1024Mi")),
+        [""; 0]
+    );
+    assert_eq!(
+        paths("StatefulSet", &limits("1", "1Gi"), &limits("2", "1Gi")),
+        ["/spec/template/spec/containers/0/resources/limits/cpu"]
+    );
+}
+
+#[test]
+fn order_of_variables_does_not_count_and_strays_go() {
+    let env = |items: Value| pod(&json!({ "name": "postgres", "env": items }));
+    let (a, b) = (
+        json!({ "name": "A", "value": "1" }),
+        json!({ "name": "B", "value": "2" }),
+    );
+    assert_eq!(
+        paths("StatefulSet", &env(json!([a, b])), &env(json!([b, a]))),
+        [""; 0]
+    );
+    let found = difference("StatefulSet", &env(json!([a])), &env(json!([b, a]))).unwrap();
+    assert!(found.removes());
+    let wanted = overlay(&found.settled, &env(json!([b, a])), &Place::root("StatefulSet"));
+    assert_eq!(wanted, env(json!([a])));
+}
+
+#[test]
+fn a_variable_that_turns_into_a_reference_loses_its_value() {
+    let env = |item: Value| pod(&json!({ "name": "postgres", "env": [item] }));
+    let reference = json!({ "name": "A", "valueFrom": { "secretKeyRef": { "name": "s", "key": "k" } } });
+    let found = difference(
+        "StatefulSet",
+        &env(reference),
+        &env(json!({ "name": "A", "value": "1" })),
+    )
+    .unwrap();
+    assert!(found.removes());
+}
+
+#[test]
+fn dynamic_settings_are_no_difference_and_keep_their_stored_text() {
+    let spilo = |buffers: u32, connections: u32| {
+        let text = json!({ "postgresql": { "b": buffers }, "bootstrap": { "dcs": { "c": connections } } })
+            .to_string();
+        pod(&json!({ "name": "postgres", "env": [{ "name": "SPILO_CONFIGURATION", "value": text }] }))
+    };
+    assert_eq!(difference("StatefulSet", &spilo(1, 100), &spilo(1, 200)), None);
+    assert!(difference("StatefulSet", &spilo(1, 100), &spilo(2, 100)).is_some());
+}
+
+#[test]
+fn another_volume_source_replaces_the_old_one() {
+    let volumes = |volume: Value| json!({ "spec": { "template": { "spec": { "volumes": [volume] } } } });
+    let desired = volumes(json!({ "name": "v", "secret": { "secretName": "s" } }));
+    let stored = volumes(json!({ "name": "v", "emptyDir": {} }));
+    let found = difference("StatefulSet", &desired, &stored).unwrap();
+    assert_eq!(
+        overlay(&found.settled, &stored, &Place::root("StatefulSet")),
+        desired
+    );
+}
+
+#[test]
+fn empty_wishes_are_none() {
+    let desired = pod(&json!({ "name": "postgres", "resources": {}, "command": [] }));
+    let stored = pod(&json!({ "name": "postgres" }));
+    assert_eq!(difference("StatefulSet", &desired, &stored), None);
+}

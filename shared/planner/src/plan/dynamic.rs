@@ -1,0 +1,122 @@
+//! Patroni's dynamic configuration (zalando-behaviour 4.7): what the manifest says and Patroni does not. Reloaded, never restarted, by it;
+//! what then waits for a restart is a hold elsewhere. What the manifest does not mention stays as somebody set it with patronictl.
+
+use pgherd_model::cluster::Cluster;
+use serde_json::{Map, Value, json};
+
+use super::{Action, Impact, Plan, Precondition, Reason, Step};
+use crate::observed::Observed;
+
+const POSTGRESQL: &str = "postgresql";
+const PARAMETERS: &str = "parameters";
+
+pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
+    // Before the cluster is made the image's first configuration is on its way, and holds the same.
+    let Some(config) = observed.patroni.known().and_then(|view| view.config.as_object()) else {
+        return;
+    };
+    if config.is_empty() {
+        return;
+    }
+    let patch = patch(cluster, config);
+    if patch.is_empty() {
+        return;
+    }
+    let paths = patch.keys().map(|key| format!("/{key}")).collect();
+    plan.steps.push(Step {
+        action: Action::PatchPatroni(Value::Object(patch)),
+        reason: Reason::Differs(paths),
+        impact: Impact::Reload,
+        precondition: Precondition::None,
+    });
+}
+
+fn patch(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
+    let mut patch: Map<String, Value> = settings(cluster)
+        .into_iter()
+        .filter(|(key, value)| differs(config.get(key), value))
+        .collect();
+    let slots = slots(cluster, config);
+    if !slots.is_empty() {
+        patch.insert("slots".to_owned(), Value::Object(slots));
+    }
+    let postgresql = postgresql(cluster, config.get(POSTGRESQL));
+    if !postgresql.is_empty() {
+        patch.insert(POSTGRESQL.to_owned(), Value::Object(postgresql));
+    }
+    patch
+}
+
+/// The switches are the manifest's whether it names them or not; numbers only when it does.
+fn settings(cluster: &Cluster) -> Map<String, Value> {
+    let patroni = &cluster.patroni;
+    let number = |number: Option<std::num::NonZeroU32>| number.map(|number| Value::from(number.get()));
+    [
+        ("ttl", number(patroni.ttl)),
+        ("loop_wait", number(patroni.loop_wait)),
+        ("retry_timeout", number(patroni.retry_timeout)),
+        (
+            "maximum_lag_on_failover",
+            patroni.maximum_lag_on_failover.map(Value::from),
+        ),
+        ("synchronous_mode", Some(Value::from(patroni.synchronous_mode))),
+        (
+            "synchronous_mode_strict",
+            Some(Value::from(patroni.synchronous_mode_strict)),
+        ),
+        ("synchronous_node_count", number(patroni.synchronous_node_count)),
+        ("failsafe_mode", Some(Value::from(patroni.failsafe_mode))),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+    .collect()
+}
+
+/// An absent switch is off.
+fn differs(found: Option<&Value>, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (None | Some(Value::Null), Value::Bool(false)) => false,
+        (found, wanted) => found != Some(wanted),
+    }
+}
+
+/// Slots of the manifest that are missing or different. Others are somebody else's.
+fn slots(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
+    let found = config.get("slots");
+    let wanted = cluster
+        .patroni
+        .slots
+        .iter()
+        .map(|(name, slot)| (name.clone(), json!(slot)));
+    wanted
+        .filter(|(name, slot)| found.and_then(|slots| slots.get(name)) != Some(slot))
+        .collect()
+}
+
+fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
+    let found = |key: &str| found.and_then(|part| part.get(key));
+    let mut part = Map::new();
+    let postgres = &cluster.postgres;
+    let set = found(PARAMETERS);
+    let parameters: Map<String, Value> = postgres
+        .dynamic_parameters
+        .iter()
+        .filter(|(name, value)| set.and_then(|set| set.get(*name)).map(text).as_ref() != Some(*value))
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
+    if !parameters.is_empty() {
+        part.insert(PARAMETERS.to_owned(), Value::Object(parameters));
+    }
+    if !postgres.pg_hba.is_empty() && found("pg_hba") != Some(&json!(postgres.pg_hba)) {
+        part.insert("pg_hba".to_owned(), json!(postgres.pg_hba));
+    }
+    part
+}
+
+/// Patroni keeps parameters in whatever type they were given.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Lines for people: logs, events, status, command line. Lives here: the words. Must not: secrets; none of the types holds one.
+
+use std::fmt;
+
+use super::{Hold, HoldReason, Impact, Reason, Step};
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.action, self.reason)?;
+        if self.impact > Impact::None {
+            write!(f, " [{}]", self.impact)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("missing"),
+            Self::Differs(paths) => write!(f, "differs at {}", first_of(paths)),
+            Self::Adopted => f.write_str("adopted"),
+            Self::Scaled { from, to } => write!(f, "from {from} to {to} members"),
+            Self::Grown { from, to } => write!(f, "from {from} to {to}"),
+            Self::Configured => f.write_str("operator configuration"),
+            Self::Deleted => f.write_str("cluster deleted"),
+        }
+    }
+}
+
+impl fmt::Display for Impact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Reload => "reload",
+            Self::ReplicaRestart => "replica restart",
+            Self::Switchover => "switchover",
+            Self::PrimaryRestart => "primary restart",
+            Self::DataRewrite => "data rewrite",
+        })
+    }
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SourceUnknown { source, why } => write!(f, "{source} is not known: {why}"),
+            Self::MembersNotReady {
+                ready,
+                wanted,
+                trouble,
+            } => {
+                write!(f, "{ready} of {wanted} members are up")?;
+                trouble
+                    .as_ref()
+                    .map_or(Ok(()), |trouble| write!(f, " ({trouble})"))
+            }
+            Self::NoPrimary => f.write_str("no primary accepts connections"),
+            Self::PodsTerminating(pods) => write!(f, "waiting for pods to end: {}", pods.join(", ")),
+            Self::RollPending(pods) => write!(
+                f,
+                "pods run an older template and are not rolled by this version: {}",
+                pods.join(", ")
+            ),
+            Self::RestartPending(pods) => write!(
+                f,
+                "members wait for a restart of postgres, which this version leaves to patronictl: {}",
+                pods.join(", ")
+            ),
+            Self::Immutable(paths) => write!(f, "kubernetes does not let {} change", paths.join(", ")),
+            Self::PrimaryWouldGo(pod) => write!(
+                f,
+                "{pod} is the primary and would go: switch over to a member that stays first"
+            ),
+            Self::Lacking(what) => write!(f, "{what} does not exist"),
+            Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),
+            Self::DeletionGate(text) => f.write_str(text),
+            Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
+        }
+    }
+}
+
+/// The first three, and how many more there are.
+fn first_of(paths: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = paths
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match paths.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
