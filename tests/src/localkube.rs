@@ -92,27 +92,44 @@ impl Cluster {
         }))
     }
 
-    /// Ends the one of this checkout and removes its state; logs stay until the next `up`.
+    /// Ends the one of this checkout and removes what it stored. Built programs and loaded images stay, and the logs until
+    /// the next `up`.
     ///
     /// # Errors
     /// When something outlives it.
     pub fn down(progress: &Progress) -> Result<()> {
-        let layout = Layout::of_this_checkout(Place::Own);
-        if !machine::is_root() && Supervisor::find(&layout)?.is_none() {
+        Self::end(progress, Layout::remove_cluster)
+    }
+
+    /// As [`Cluster::down`], and removes the whole state directory.
+    ///
+    /// # Errors
+    /// When something outlives it.
+    pub fn purge(progress: &Progress) -> Result<()> {
+        Self::end(progress, Layout::remove_all)
+    }
+
+    fn end(progress: &Progress, remove: impl Fn(&Layout) -> Result<()>) -> Result<()> {
+        let layout =
+            Self::find()?.map_or_else(|| Layout::of_this_checkout(Place::Own), |cluster| cluster.layout);
+        let found = Supervisor::find(&layout)?;
+        if !machine::is_root() && found.is_none() {
             return Ok(());
         }
-        let place = running::plan(&layout).map_or(Place::Own, |plan| plan.place);
-        let _guard = Layout::of_this_checkout(place).lock()?;
+        let _guard = layout.lock()?;
         let step = progress.step("taking the local Kubernetes down");
-        match Supervisor::find(&layout)? {
+        match found {
             Some(supervisor) => supervisor.end()?,
             None => progress.note("it was not running; removing what it may have left"),
         }
-        // Without a supervisor of ours the link may be another checkout's, in use.
-        if Supervisor::find_all()?.is_empty() && machine::is_root() {
+        // Another checkout's is in use.
+        let others = Supervisor::find_all()?
+            .into_iter()
+            .any(|other| other.place() == Place::Own);
+        if machine::is_root() && !others {
             running::sweep()?;
         }
-        remove_state(&layout)?;
+        remove(&layout)?;
         step.done();
         Ok(())
     }
@@ -236,7 +253,7 @@ impl Cluster {
                 ));
             }
         }
-        remove_state(&self.layout)?;
+        self.layout.remove_cluster()?;
         binaries::ensure(&self.layout, progress)?;
         let step = progress.step("writing certificates and configuration");
         let _ = std::fs::remove_dir_all(self.layout.host("logs"));
@@ -314,34 +331,4 @@ impl Cluster {
 
 fn nodes(options: &Options) -> impl Iterator<Item = Node> + use<> {
     (1..=options.node_count()).map(Node)
-}
-
-/// Removes everything but the built programs and the logs.
-fn remove_state(layout: &Layout) -> Result<()> {
-    for entry in [
-        "plan.json",
-        "report.json",
-        "kubeconfig",
-        "pki",
-        "config",
-        "etcd",
-        "nodes",
-        "volumes",
-        "tmp",
-        "loaded",
-    ] {
-        let path = layout.host(entry);
-        let removed = if path.is_dir() {
-            std::fs::remove_dir_all(&path)
-        } else {
-            std::fs::remove_file(&path)
-        };
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -41,8 +41,12 @@ enum Action {
         #[arg(long)]
         control_plane_only: bool,
     },
-    /// End it and remove everything it made; built programs and its logs stay.
-    Down,
+    /// End it and remove everything it made on this machine; built programs, loaded images and its logs stay in target/.
+    Down {
+        /// Remove those too.
+        #[arg(long)]
+        purge: bool,
+    },
     /// Show what runs; exits with 1 if nothing does.
     Status,
     /// Load an image archive (OCI or docker format) into every node, for pods with `imagePullPolicy: IfNotPresent`.
@@ -102,7 +106,8 @@ fn run(action: Action) -> Result<ExitCode> {
             ))??;
             println!("{}", export(&cluster));
         }
-        Action::Down => Cluster::down(&progress)?,
+        Action::Down { purge: true } => Cluster::purge(&progress)?,
+        Action::Down { purge: false } => Cluster::down(&progress)?,
         Action::Status => {
             let (text, runs) = wait_for(Cluster::status())??;
             print!("{text}");

@@ -1,6 +1,7 @@
 //! Where the files of a local Kubernetes are, seen from the machine and seen from inside. No content is decided here.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,34 @@ impl Layout {
         fs::rename(&draft, &path).with_context(failed)
     }
 
+    /// Removes what a cluster stored. What stays: built programs, logs, and what the nodes' containerds keep, which is
+    /// images; containers among it are those of pods that no longer exist, and a kubelet removes such.
+    pub(super) fn remove_cluster(&self) -> Result<()> {
+        for entry in [
+            "plan.json",
+            "report.json",
+            "kubeconfig",
+            "pki",
+            "config",
+            "etcd",
+            "volumes",
+            "tmp",
+        ] {
+            remove(&self.host(entry))?;
+        }
+        for node in entries(&self.host("nodes")) {
+            for entry in entries(&node).filter(|entry| !entry.ends_with("containerd")) {
+                remove(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the state directory.
+    pub(super) fn remove_all(&self) -> Result<()> {
+        remove(&self.root)
+    }
+
     /// Only one process at a time changes a local Kubernetes; the others wait here.
     pub(super) fn lock(&self) -> Result<Lock> {
         let path = match self.place {
@@ -100,6 +129,30 @@ impl Layout {
                 return Ok(Lock { path, _file: file });
             }
         }
+    }
+}
+
+/// What a directory holds, nothing if it is not there.
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+}
+
+/// Removes a file or a directory with all that is in it, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 
