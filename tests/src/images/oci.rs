@@ -143,9 +143,9 @@ impl Layer {
         let mut tar = Hashing::new(gzip);
         fill(&mut tar)?;
         let (gzip, diff_id, _) = tar.finish();
-        let (mut file, digest, size) = gzip.finish().context("compress a layer")?.finish();
-        file.flush().context("write a layer")?;
-        drop(file);
+        let (mut out, digest, size) = gzip.finish().context("compress a layer")?.finish();
+        out.flush().context("write a layer")?;
+        drop(out);
         let blob = dir.join(format!("{}.tar.gz", digest.trim_start_matches("sha256:")));
         part.persist(&blob)
             .with_context(|| format!("move a layer to {}", blob.display()))?;

@@ -2,23 +2,20 @@
 //! hash of the binary, so that deploying a changed program rolls its Deployment and deploying an unchanged one does not.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::oci::{Entry, ImageSpec, Layer, digest_of_file};
 use super::{BuiltImage, IMAGE_TAR};
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
-use crate::shell::Run;
 
 /// The programs: their package, and the name that their image and the file in it have.
 const PROGRAMS: [(&str, &str); 2] = [("pgherd-controller", "controller"), ("pgherd-webhook", "webhook")];
 /// A user without a name and without rights, as in other images that hold one program.
 const USER: &str = "65532:65532";
-/// A first build compiles every dependency.
-const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Builds the programs and their images: controller, then webhook.
 ///
@@ -35,27 +32,33 @@ pub fn own(progress: &Progress) -> Result<Vec<BuiltImage>> {
         .collect()
 }
 
-/// Compiles the programs; their paths in the order of [`PROGRAMS`].
+/// Compiles the programs; their paths in the order of [`PROGRAMS`]. What the compiler says goes to the person who waits.
 fn build() -> Result<Vec<PathBuf>> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // With a named target the flags reach only what runs in the image: procedural macros and build scripts cannot be static.
-    let messages = Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let done = Command::new(cargo)
         .args([
             "build",
             "--quiet",
             "--profile",
             "image",
-            "--message-format",
-            "json-render-diagnostics",
+            "--bins",
+            "--target",
+            &target,
         ])
-        .args(["--target", &target])
+        .args(["--message-format", "json-render-diagnostics"])
         .args(PROGRAMS.iter().flat_map(|(package, _)| ["--package", *package]))
-        .arg("--bins")
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .timeout(BUILD_TIMEOUT)
-        .purpose("compile our programs")
-        .output()?;
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo to compile our programs")?;
+    if !done.status.success() {
+        bail!("our programs do not compile; see the messages above");
+    }
+    let messages = String::from_utf8_lossy(&done.stdout);
     PROGRAMS
         .iter()
         .map(|(package, _)| executable(&messages, package))

@@ -28,7 +28,7 @@ pub fn pause(progress: &Progress) -> Result<PathBuf> {
             .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
             .args([&program, &source])
             .env("CGO_ENABLED", "0")
-            .timeout(Duration::from_secs(300))
+            .timeout(Duration::from_mins(5))
             .purpose("build the pause program")
             .advice("Go must be installed")
             .output()?;

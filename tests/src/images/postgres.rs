@@ -27,7 +27,7 @@ pub const POSTGRES_OTHER: &str = "localhost/pgherd/postgres:other";
 const POSTGRES_ID: (u32, u32) = (101, 103);
 /// The entry point writes Patroni's configuration there.
 const PATRONI_CONFIG: &str = "/run/postgres.yml";
-const BASE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+const BASE_TIMEOUT: Duration = Duration::from_mins(20);
 /// What the base layer is, beside its blob.
 const LAYER_JSON: &str = "layer.json";
 
@@ -222,5 +222,14 @@ mod tests {
         assert_eq!(entry.mode, 0o755);
         assert!(find("scripts/patroni_main.py").is_some());
         assert_eq!(spec(vec![]).entrypoint.last().unwrap(), "/scripts/launch.py");
+    }
+
+    #[test]
+    fn the_entry_point_obeys_the_contract() {
+        packages::ensure(&["python3"], &Progress::silent()).unwrap();
+        Run::new("python3")
+            .arg(sources("postgres").join("tests/test_configuration.py"))
+            .output()
+            .unwrap();
     }
 }

@@ -1,9 +1,13 @@
 #!/bin/sh
-# Makes a replica: Patroni calls it with --datadir and --connstring. A fast checkpoint, or the copy waits for the next one.
+# Makes a replica: Patroni calls it with --datadir, --connstring and what its configuration adds (--slot).
+slot=
 for argument; do
     case "$argument" in
         --datadir=*) datadir=${argument#*=} ;;
         --connstring=*) connstring=${argument#*=} ;;
+        --slot=*) slot=${argument#*=} ;;
     esac
 done
-exec pg_basebackup --pgdata="${datadir:?}" --dbname="${connstring:?}" --wal-method=stream --checkpoint=fast --no-password
+# A fast checkpoint, or the copy waits for the next one, which can be minutes.
+exec pg_basebackup --pgdata="${datadir:?}" --dbname="${connstring:?}" --wal-method=stream --checkpoint=fast \
+    --no-password ${slot:+--create-slot --slot="$slot"}

@@ -83,7 +83,7 @@ def available(libraries, directory, installed):
 def defaults(env, ssl):
     """The image's own settings."""
     address = host(env["POD_IP"])
-    config = {
+    return {
         "scope": env["SCOPE"],
         "name": env["HOSTNAME"],
         "namespace": env.get("POD_NAMESPACE") or "default",
@@ -91,8 +91,8 @@ def defaults(env, ssl):
         "restapi": {"listen": ":8008", "connect_address": f"{address}:8008"},
         "bootstrap": bootstrap(env),
         "postgresql": postgresql(env, address, ssl),
+        "watchdog": {"mode": "off"},
     }
-    return config
 
 
 def kubernetes(env):
@@ -228,9 +228,17 @@ def postgresql(env, address, ssl):
         },
         "pg_hba": pg_hba(standby),
         "callbacks": {"on_role_change": f'{CALLBACK} "{human_role(env)}" "{superuser}"'},
-        "create_replica_method": ["basebackup_fast_xlog"],
+        # With its slot made at once a replica need not wait for the leader's next round. The slot may be there already.
+        # The second name is Spilo's, and the one that a standby cluster copies from a foreign leader with: no slot there.
+        "create_replica_methods": ["basebackup_with_slot", "basebackup_fast_xlog"],
+        "basebackup_with_slot": {"command": "/scripts/basebackup.sh", "slot": slot_name(env["HOSTNAME"])},
         "basebackup_fast_xlog": {"command": "/scripts/basebackup.sh"},
     }
+
+
+def slot_name(member):
+    """The slot that Patroni keeps for a member whose name is a pod's."""
+    return member.replace("-", "_").replace(".", "_")[:63]
 
 
 def pg_hba(standby):
