@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -84,7 +85,8 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -104,13 +106,13 @@ fn run(action: Action) -> Result<ExitCode> {
                 },
                 &progress,
             ))??;
-            println!("{}", export(&cluster));
+            show(&export(&cluster));
         }
         Action::Down { purge: true } => Cluster::purge(&progress)?,
         Action::Down { purge: false } => Cluster::down(&progress)?,
         Action::Status => {
             let (text, runs) = wait_for(Cluster::status())??;
-            print!("{text}");
+            show(text.trim_end());
             return Ok(if runs {
                 ExitCode::SUCCESS
             } else {
@@ -123,7 +125,7 @@ fn run(action: Action) -> Result<ExitCode> {
                 .try_for_each(|image| running()?.load_image(image, &progress))?;
         }
         Action::Logs { component, follow } => logs(component.as_deref(), follow)?,
-        Action::Env => println!("{}", export(&running()?)),
+        Action::Env => show(&export(&running()?)),
         Action::Kubectl { args } => bail!("cannot run kubectl: {}", running()?.kubectl(args).exec()),
         Action::Inside { args } => bail!("cannot run nsenter: {}", running()?.inside(args)?.exec()),
         Action::Supervise { state } => localkube::supervisor::run(&state)?,
@@ -132,6 +134,11 @@ fn run(action: Action) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a result. A reader who went away, such as `head`, has seen enough.
+fn show(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> Result<T> {
@@ -154,7 +161,7 @@ fn logs(component: Option<&str>, follow: bool) -> Result<()> {
     let mut names = cluster.programs();
     names.extend(["supervisor", "audit"].map(str::to_owned));
     let Some(component) = component else {
-        println!("{}", names.join("\n"));
+        show(&names.join("\n"));
         return Ok(());
     };
     if !names.iter().any(|name| name == component) {

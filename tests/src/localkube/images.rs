@@ -70,7 +70,7 @@ struct Archive {
 
 impl Archive {
     fn read(tar: &Path) -> Result<Self> {
-        let failed = || format!("cannot read the image archive {}", tar.display());
+        let failed = || format!("cannot read {}; is it an image archive?", tar.display());
         let file = File::open(tar).with_context(failed)?;
         let meta = file.metadata().with_context(failed)?;
         let mut names = Vec::new();

@@ -1,6 +1,7 @@
 //! The logs of a local Kubernetes: where they are and what they say last.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
@@ -23,4 +24,10 @@ pub(super) fn last_line(layout: &Layout, program: &str) -> String {
         .find(|line| line.starts_with("panic:"))
         .unwrap_or(last);
     format!("{line} (the whole log: {})", path.display())
+}
+
+/// One line in the log of the program that this is: its standard error.
+pub(super) fn say(words: std::fmt::Arguments<'_>) {
+    // A full disk must not end what can go on without a log.
+    let _ = writeln!(std::io::stderr(), "{} {words}", jiff::Timestamp::now());
 }

@@ -20,6 +20,7 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::api;
+use super::logs::say;
 
 /// The default class. Its volumes follow their pod to any node, as a network disk does.
 pub const STORAGE_CLASS: &str = "local";
@@ -68,7 +69,7 @@ pub async fn run(kubeconfig: &Path, volumes: &Path) -> Result<()> {
             Err(error) => Err(error).context("a watch was interrupted"),
         };
         if let Err(error) = outcome {
-            eprintln!("{error:#}");
+            say(format_args!("{error:#}"));
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use tokio::runtime::Runtime;
 
 use super::layout::{Layout, Place, inside_root};
-use super::logs::log_file;
+use super::logs::{log_file, say};
 use super::plan::{Gate, PLAN_FILE, Plan, Program, REPORT_FILE, Report, Running};
 use super::{api, isolation};
 use crate::shell::{Run, search_path};
@@ -271,9 +271,4 @@ fn ending(status: WaitStatus) -> String {
         (_, Some(signal)) => format!("signal {signal}"),
         _ => "stopped".to_owned(),
     }
-}
-
-/// One line in the supervisor's own log, which is its standard error.
-fn say(words: std::fmt::Arguments<'_>) {
-    eprintln!("{} {words}", jiff::Timestamp::now());
 }
