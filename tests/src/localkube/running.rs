@@ -201,20 +201,23 @@ fn sweep_cgroups(root: &Path) -> bool {
         .flatten()
         .flatten()
         .map(|entry| entry.path());
-    let end = Instant::now() + CGROUP_PATIENCE;
-    let mut removed = false;
-    for cgroup in hierarchies
+    let found: Vec<PathBuf> = hierarchies
         .chain([root.to_owned()])
         .map(|dir| dir.join(CGROUP))
         .filter(|dir| dir.is_dir())
+        .collect();
+    let end = Instant::now() + CGROUP_PATIENCE;
+    // The last process of a container may still be on its way out.
+    while found
+        .iter()
+        .filter(|cgroup| cgroup.exists() && !remove_cgroup(cgroup))
+        .count()
+        > 0
+        && Instant::now() < end
     {
-        while !remove_cgroup(&cgroup) && Instant::now() < end {
-            // The last process of a container may still be on its way out.
-            thread::sleep(POLL);
-        }
-        removed |= !cgroup.exists();
+        thread::sleep(POLL);
     }
-    removed
+    found.iter().any(|cgroup| !cgroup.exists())
 }
 
 /// The kernel removes no cgroup that holds a process, so containers of another containerd are safe.
