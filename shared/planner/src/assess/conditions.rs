@@ -1,4 +1,4 @@
-//! The conditions. `Ready` is what `kubectl wait` and GitOps tools look at; the others say which part of it is missing.
+//! The conditions. `Ready` is what `kubectl wait` and deployment tools look at; the others say which part of it is missing.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pgherd_model::cluster::Origin;

@@ -1,0 +1,10 @@
+//! The planner from outside: its objects beside those of Zalando's operator, and the laws of its plans.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod accepted;
+mod built;
+mod laws;
+mod recorded;
+mod steady;
+mod world;
