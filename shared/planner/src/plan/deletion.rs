@@ -85,7 +85,8 @@ fn gate(cluster: &ClusterView, config: &OperatorConfig, now: Timestamp) -> Optio
     })
 }
 
-/// The StatefulSet, then the pods. As long as one is there, nothing else goes.
+/// The StatefulSet, then the pods; it lets go of its claims, so that only our switch decides about them. As long as one is there, nothing
+/// else goes.
 fn members(names: &Names, observed: &Observed, plan: &mut Plan) {
     match &observed.stateful_set {
         Source::Known(Some(found)) if found.metadata.deletion_timestamp.is_none() => {
@@ -95,7 +96,7 @@ fn members(names: &Names, observed: &Observed, plan: &mut Plan) {
                 "StatefulSet",
                 names.stateful_set(),
                 found.metadata.uid.as_deref(),
-                Propagation::Background,
+                Propagation::Orphan,
             );
         }
         Source::Known(_) => {}
