@@ -1,1 +1,20 @@
-//! Map of the crate.
+//! Admission: what is stored is complete and makes sense, and who is refused learns everything that is wrong at once.
+//!
+//! ```text
+//! API server ─► serve: TLS, timeouts, drain ─► router: limits, one slot per review ─► review: the envelope, always with its uid
+//!                                                                                       │ raw JSON
+//!                                         admit: model::default ─► JSON patch   ◄───────┤
+//!                                                model::validate ─► denial, warnings ◄──┘
+//! ```
+//!
+//! No rule lives here: they are in `pgherd_model::validate`, and the controller runs the same ones.
+
+pub mod admit;
+pub mod args;
+pub mod denial;
+pub mod limits;
+pub mod metrics;
+pub mod review;
+pub mod router;
+pub mod serve;
+pub mod start;

@@ -1,3 +1,33 @@
-//! Entry point.
+//! Entry point of the webhook: arguments, log, run, one sentence when that fails.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ErrorKind;
+use pgherd_runtime::log;
+use pgherd_webhook::args::Args;
+use pgherd_webhook::start::run;
+use tracing::error;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(err) = log::init(&args.log) {
+        clap::Error::raw(ErrorKind::ValueValidation, format!("{err}\n")).exit();
+    }
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            error!("{err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    Ok(runtime.block_on(run(args))?)
+}

@@ -59,7 +59,7 @@ impl ConfigState {
     pub fn defaults() -> Self {
         Self {
             loaded: true,
-            ..Self::before(Form::ConfigMap)
+            ..Self::unread(Form::ConfigMap)
         }
     }
 
@@ -68,7 +68,8 @@ impl ConfigState {
         self.loaded
     }
 
-    fn before(form: Form) -> Self {
+    /// Compiled defaults of a form, until something is read.
+    pub fn unread(form: Form) -> Self {
         Self {
             config: Arc::new(OperatorConfig::default_for(form)),
             version: None,
@@ -114,7 +115,7 @@ pub fn watch(
 ) {
     let first = match source {
         ConfigSource::Defaults => ConfigState::defaults(),
-        _ => ConfigState::before(source.form()),
+        _ => ConfigState::unread(source.form()),
     };
     let (sender, receiver) = watch::channel(first);
     let follower = Follower {

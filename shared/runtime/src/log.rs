@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal;
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{LogArgs, LogFormat};
@@ -26,7 +27,7 @@ pub enum LogError {
     Again,
 }
 
-/// Sets the process's log.
+/// Sets the process's log, also for panics, so that these have the same form as everything else.
 ///
 /// # Errors
 ///
@@ -46,7 +47,16 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
         LogFormat::Plain => builder.with_ansi(false).try_init(),
         LogFormat::Auto => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
-    done.map_err(|_| LogError::Again)
+    done.map_err(|_| LogError::Again)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(
+            place,
+            reason = panic.payload_as_str().unwrap_or("unknown"),
+            "panic"
+        );
+    }));
+    Ok(())
 }
 
 fn format(args: &LogArgs) -> LogFormat {

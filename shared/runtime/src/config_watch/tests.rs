@@ -30,7 +30,7 @@ async fn follow(events: Vec<Seen>) -> (Receiver<ConfigState>, Readiness) {
         namespace: "ops".into(),
         name: "settings".into(),
     };
-    let (sender, receiver) = watch::channel(ConfigState::before(source.form()));
+    let (sender, receiver) = watch::channel(ConfigState::unread(source.form()));
     let follower = Follower {
         source,
         operator_namespace: "ops".to_owned(),
