@@ -36,7 +36,7 @@ pub async fn dispatch(context: &Context, at_once: usize, stop: &CancellationToke
             (slot, turn) = next => {
                 let context = context.clone();
                 turns.spawn(async move {
-                    Box::pin(one(&context, turn)).await;
+                    one(&context, turn).await;
                     drop(slot);
                 });
             }
@@ -65,7 +65,7 @@ async fn one(context: &Context, turn: Turn) {
         context.cache.owned.distrust_unwatched(&cluster);
     }
     let started = Instant::now();
-    let ending = Box::pin(reconcile(context, &cluster)).instrument(span).await;
+    let ending = reconcile(context, &cluster).instrument(span).await;
     let lane = match turn.lane {
         Lane::Edit => "edit",
         Lane::Resync => "resync",

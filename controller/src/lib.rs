@@ -1,5 +1,15 @@
 //! Turns accepted manifests into running Patroni clusters: the shell that reads, writes and reports. No policy lives here; what should be
 //! is said by `pgherd_model` and `pgherd_planner`.
+//!
+//! ```text
+//! run ─► watch ─► cache ─► queue ─► dispatch ─► reconcile, one turn of one cluster:
+//!
+//!        manifest ─► observe ─► (planner: build, plan) ─► execute ─► (planner: assess) ─► report
+//!                      │ cache, patroni, sql                │ API server, patroni, sql     └ status, events, metrics
+//! ```
+//!
+//! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
+//! `metrics`, `error`, `password`, `cluster_ref`.
 
 pub mod args;
 pub mod cache;
@@ -23,4 +33,6 @@ pub mod register;
 pub mod report;
 pub mod run;
 pub mod sql;
+#[cfg(test)]
+mod testing;
 pub mod watch;

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
+use crate::error::{TurnError, is_not_found, status};
 
 /// A cluster as it is stored, or was.
 #[derive(Debug)]
@@ -29,28 +30,62 @@ pub struct Found {
 impl Found {
     /// None for a cluster that was never heard of, or whose end is over. One that is gone is dealt with before its successor of the same
     /// name.
-    pub fn look(context: &Context, cluster: &ClusterRef, now: Timestamp) -> Option<Self> {
+    pub async fn look(
+        context: &Context,
+        cluster: &ClusterRef,
+        now: Timestamp,
+    ) -> Result<Option<Self>, TurnError> {
         let manifests = &context.cache.manifests;
-        if let Some(gone) = manifests.departed(cluster) {
-            let manifest = gone.value();
+        if let Some(last) = manifests.departed(cluster) {
+            let manifest = last.value();
             let view = departed(view_of(&manifest), now);
-            return Some(Self {
-                manifest,
-                view,
-                going: true,
-                gone: true,
-            });
+            if is_gone(context, cluster, &view.uid).await? {
+                return Ok(Some(Self {
+                    manifest,
+                    view,
+                    going: true,
+                    gone: true,
+                }));
+            }
+            manifests.return_from_departure(cluster);
         }
-        let manifest = manifests.get(cluster)?.value();
+        let Some(known) = manifests.get(cluster) else {
+            return Ok(None);
+        };
+        let manifest = known.value();
         let view = view_of(&manifest);
         let going = view.deletion_timestamp.is_some();
-        Some(Self {
+        Ok(Some(Self {
             manifest,
             view,
             going,
             gone: false,
-        })
+        }))
     }
+}
+
+/// Asks the API server: databases are not removed because a list was short. That the kind itself is not known (somebody removed the CRD) is
+/// no answer, but an error, for as long as it takes.
+async fn is_gone(context: &Context, cluster: &ClusterRef, uid: &str) -> Result<bool, TurnError> {
+    match context
+        .postgresqls(&cluster.namespace)
+        .get_metadata(&cluster.name)
+        .await
+    {
+        Ok(present) => Ok(present.metadata.uid.as_deref() != Some(uid)),
+        Err(error) if is_not_found(&error) && names_the_object(&error) => Ok(true),
+        Err(error) => Err(TurnError::kubernetes(
+            "confirm the deletion of",
+            &format!("postgresql {cluster}"),
+            error,
+        )),
+    }
+}
+
+/// "Not found" about an object names it; about a kind it does not.
+fn names_the_object(error: &kube::Error) -> bool {
+    let details = status(error).and_then(|status| status.details.as_ref());
+    details.is_some_and(|details| !details.name.is_empty())
 }
 
 /// What the manifest says, or what is in force because it says nothing sensible.

@@ -26,6 +26,17 @@ pub struct Ending {
     pub next: Next,
 }
 
+impl Ending {
+    /// Nothing can be said about the cluster.
+    fn failed(error: &TurnError) -> Self {
+        tracing::warn!(error = chain(error), "turn failed");
+        Self {
+            word: "failed",
+            next: Next::Backoff,
+        }
+    }
+}
+
 /// When the cluster wants its next turn, unless something happens before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -45,11 +56,15 @@ pub enum Next {
 pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     let (config, now) = (context.config(), Timestamp::now());
     let names = Names::of(&cluster.namespace, &cluster.name, &config);
-    let Some(found) = Found::look(context, cluster, now) else {
-        return Ending {
-            word: "gone",
-            next: Next::Never,
-        };
+    let found = match Found::look(context, cluster, now).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return Ending {
+                word: "gone",
+                next: Next::Never,
+            };
+        }
+        Err(error) => return Ending::failed(&error),
     };
     let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
     let environment = environment(context, &cluster.namespace, &config).await;
@@ -67,9 +82,10 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         catalog_unwanted: meaning.catalog_unwanted(&config),
         deleting: found.going,
     };
-    let observed = observe(context, &question).await;
+    // Boxed: the largest futures of a turn.
+    let observed = Box::pin(observe(context, &question)).await;
     let plan = decide(&question, &meaning, &observed, now);
-    let executed = act(context, &question, &observed, &plan).await;
+    let executed = Box::pin(act(context, &question, &observed, &plan)).await;
 
     let subject = Subject {
         manifest: meaning.judged(),
@@ -145,6 +161,9 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
     };
     let wake = plan.wake_after.and_then(|delay| Duration::try_from(delay).ok());
     let finished = found.going && (plan.is_empty() || is_refused(plan, found)) && retry.is_none();
+    if finished && plan.is_empty() {
+        tracing::info!("deletion complete");
+    }
     let next = match retry {
         Some(Retry::Backoff) => Next::Backoff,
         Some(Retry::OnChange) => Next::LastResort,
@@ -170,3 +189,5 @@ fn is_refused(plan: &Plan, found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turns;

@@ -21,6 +21,7 @@ use pgherd_runtime::readiness::{Gate, Readiness};
 use pgherd_runtime::shutdown::Shutdown;
 use pgherd_runtime::tasks::Tasks;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::args::ControllerArgs;
 use crate::cache::Cache;
@@ -221,18 +222,17 @@ impl Work {
     }
 
     /// Wakes every cluster when the configuration changes; ends the scope's work when the scope does.
-    async fn follow_settings(&self, scope: &Scope, stop: &tokio_util::sync::CancellationToken) {
+    async fn follow_settings(&self, scope: &Scope, stop: &CancellationToken) {
         let mut settings = self.context.config.clone();
-        settings.mark_unchanged();
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = settings.changed() => if changed.is_err() { return },
-            }
             let config = Arc::clone(&settings.borrow_and_update());
             if Scope::of(&config, &self.namespace) != *scope {
                 stop.cancel();
                 return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = settings.changed() => if changed.is_err() { return },
             }
             tracing::info!("operator configuration changed; looking at every cluster");
             for cluster in self.context.cache.manifests.all() {

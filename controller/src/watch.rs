@@ -28,6 +28,7 @@ use crate::queue::{Lane, Queue};
 
 mod follow;
 mod pod;
+mod prime;
 mod scope;
 mod sinks;
 
@@ -35,6 +36,7 @@ pub use pod::WirePod;
 pub use scope::{Namespaces, Scope};
 
 use follow::follow;
+use prime::prime;
 
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -91,11 +93,18 @@ impl Watches {
 
     async fn owned(&self, scope: &Scope, namespace: Option<&str>, kind: Watched, listing: Listing) {
         let resource = kind.resource();
-        let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
+        prime(
+            &api(&self.client, namespace, &resource),
+            scope,
+            kind,
+            &self.cache.owned,
+        )
+        .await;
         let config = match kind.found_by() {
             FoundBy::ClusterLabels => Config::default().labels(&scope.selector()),
-            FoundBy::AccountName => Config::default().fields(&format!("metadata.name={}", scope.account)),
+            FoundBy::AccountName => Config::default().fields(&scope.account_field()),
         };
+        let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);
         follow(&resource.plural, api, config, sink, listing).await;
     }

@@ -135,6 +135,14 @@ impl Manifests {
         locked(&self.clusters).departed.get(cluster).cloned()
     }
 
+    /// It was not gone after all.
+    pub fn return_from_departure(&self, cluster: &ClusterRef) {
+        let known = &mut *locked(&self.clusters);
+        if let Some(manifest) = known.departed.remove(cluster) {
+            known.present.entry(cluster.clone()).or_insert(manifest);
+        }
+    }
+
     /// What belonged to an object that is gone has been dealt with.
     pub fn bury(&self, cluster: &ClusterRef) {
         locked(&self.clusters).departed.remove(cluster);

@@ -58,6 +58,11 @@ impl Scope {
             .join(",")
     }
 
+    /// Field selector for the objects that every namespace has one of.
+    pub fn account_field(&self) -> String {
+        format!("metadata.name={}", self.account)
+    }
+
     /// The cluster that an object says it belongs to.
     pub fn cluster_of(&self, metadata: &ObjectMeta) -> Option<ClusterRef> {
         let name = metadata.labels.as_ref()?.get(&self.cluster_label)?;

@@ -1,0 +1,133 @@
+//! The rules, listed and explained. Must not: rules; they are in the model.
+
+use std::fmt::Write;
+
+use pgherd_model::validate::{self, CATALOGUE, Example, Rule, Severity, operator_configuration, reference};
+
+use crate::Verdict;
+use crate::error::CliError;
+use crate::printer::{BAD, DOUBTFUL, GOOD, Printer, TITLE};
+
+/// Rules about the operator's own configuration: id, demand, and where to read on.
+const CONFIGURATION: &[(&str, &str, &str)] = &[
+    (
+        operator_configuration::VALUE,
+        "Every parameter of the operator has a value that it can take.",
+        "The message says what is allowed; docs/reference/operator-configuration.md lists all parameters.",
+    ),
+    (
+        operator_configuration::CONFLICT,
+        "The operator's parameters go together.",
+        "The message names the parameters that exclude each other: change one of them.",
+    ),
+    (
+        operator_configuration::SHAPE,
+        "A configuration has the shape of its kind.",
+        "An OperatorConfiguration holds groups under `configuration`; a ConfigMap holds texts under `data`, numbers and switches in quotes.",
+    ),
+];
+
+pub(crate) fn rules(printer: &mut Printer) -> Result<Verdict, CliError> {
+    let mut text = format!(
+        "{TITLE}{:<8} {:<5} {:<32} DEMANDS{TITLE:#}\n",
+        "RULE", "DOES", "LOOKED AT WHEN"
+    );
+    for rule in CATALOGUE {
+        let style = if rule.severity == Severity::Deny {
+            BAD
+        } else {
+            DOUBTFUL
+        };
+        let (severity, when) = (reference::severity(rule.severity), reference::when(rule.when));
+        // Writing into a string cannot fail, here and below.
+        let _ = writeln!(
+            text,
+            "{:<8} {style}{severity:<5}{style:#} {when:<32} {}",
+            rule.id, rule.demand
+        );
+    }
+    for (id, demand, _) in CONFIGURATION {
+        let _ = writeln!(
+            text,
+            "{id:<8} {BAD}deny {BAD:#} {:<32} {demand}",
+            "created or changed"
+        );
+    }
+    printer.answer(&text)?;
+    Ok(Verdict::Fine)
+}
+
+pub(crate) fn explain(given: &str, printer: &mut Printer) -> Result<Verdict, CliError> {
+    let id = full(given);
+    if let Some(rule) = validate::rule(&id) {
+        printer.answer(&page(rule))?;
+    } else if let Some((id, demand, advice)) = CONFIGURATION.iter().find(|row| row.0 == id) {
+        printer.answer(&format!("{TITLE}{id}{TITLE:#}  {demand}\n\n{advice}\n"))?;
+    } else {
+        return Err(CliError::UnknownRule {
+            given: given.to_owned(),
+            nearest: nearest(&id),
+        });
+    }
+    Ok(Verdict::Fine)
+}
+
+/// The id as the catalogue spells it: in capitals, with three digits; a bare number is a rule for manifests.
+fn full(given: &str) -> String {
+    let given = given.trim().to_uppercase();
+    let (prefix, number) = given.rsplit_once('-').unwrap_or(("PGV", &given));
+    match number.parse::<u16>() {
+        Ok(number) => format!("{prefix}-{number:03}"),
+        Err(_) => given,
+    }
+}
+
+fn nearest(id: &str) -> &'static str {
+    let manifests = CATALOGUE.iter().map(|rule| rule.id);
+    let ids = manifests.chain(CONFIGURATION.iter().map(|row| row.0));
+    ids.min_by_key(|known| strsim::osa_distance(id, known))
+        .expect("the catalogue has rules")
+}
+
+fn page(rule: &Rule) -> String {
+    let style = if rule.severity == Severity::Deny {
+        BAD
+    } else {
+        DOUBTFUL
+    };
+    let (severity, when) = (reference::severity(rule.severity), reference::when(rule.when));
+    let mut text = format!(
+        "{TITLE}{}{TITLE:#}  {}\n\n{}\n\n",
+        rule.id, rule.demand, rule.reason
+    );
+    let _ = writeln!(text, "Fields:         {}", rule.paths.join(", "));
+    let _ = writeln!(text, "Severity:       {style}{severity}{style:#}");
+    let _ = writeln!(text, "Looked at when: {when}");
+    let _ = writeln!(text, "Since:          {}", rule.since);
+    let _ = write!(text, "\n{GOOD}Keeps it{GOOD:#}{}", example(&rule.accepts));
+    let _ = write!(text, "\n{style}Breaks it{style:#}{}", example(&rule.rejects));
+    text
+}
+
+fn example(example: &Example) -> String {
+    let settings: Vec<String> = example
+        .config
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    let mut text = match settings.is_empty() {
+        true => ":\n".to_owned(),
+        false => format!(
+            ", with {} in the operator's configuration:\n",
+            settings.join(", ")
+        ),
+    };
+    let parts = match example.stored {
+        Some(stored) => vec!["# stored", stored, "# new", example.manifest],
+        None => vec![example.manifest],
+    };
+    for line in parts.iter().flat_map(|part| part.lines()) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}

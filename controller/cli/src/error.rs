@@ -1,0 +1,31 @@
+//! What keeps a question from being answered. Must not: what is wrong with a manifest; that is an answer (`finding`).
+
+use std::io;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("cannot read {file}: {source}; name a file that can be read, or - for standard input")]
+    Read { file: String, source: io::Error },
+    #[error("cannot read {file} as YAML or JSON, document {number}: {source}; correct it and try again")]
+    Syntax {
+        file: String,
+        number: usize,
+        source: serde_yaml::Error,
+    },
+    #[error("{file} holds no document; name a file with manifests")]
+    Empty { file: String },
+    #[error("{file} holds no postgresql object; name a file with one, as in deploy/examples/minimal.yaml")]
+    NoCluster { file: String },
+    #[error(
+        "{file} holds neither an OperatorConfiguration nor the operator's ConfigMap; name the file that the operator is configured with"
+    )]
+    NoConfiguration { file: String },
+    #[error("{file} configures no operator: {problems}; `pgherd lint {file}` shows it line by line")]
+    BadConfiguration { file: String, problems: String },
+    #[error("no rule is called {given:?}; did you mean {nearest}? `pgherd rules` lists all")]
+    UnknownRule { given: String, nearest: &'static str },
+    #[error("cannot write YAML: {0}; please report this manifest")]
+    Yaml(serde_yaml::Error),
+    #[error("cannot print: {0}; see where the output goes")]
+    Print(#[from] io::Error),
+}

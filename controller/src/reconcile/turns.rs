@@ -1,0 +1,184 @@
+//! Whole turns against the API server in memory.
+
+use pgherd_planner::observed::PodView;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{FakeApi, manifest};
+
+const MANIFEST: &str = "/apis/acid.zalan.do/v1/namespaces/apps/postgresqls/acid-demo";
+const APP_SECRET: &str = "/api/v1/namespaces/apps/secrets/app.acid-demo.credentials.postgresql.acid.zalan.do";
+
+fn writes(asked: &[String]) -> Vec<&String> {
+    asked
+        .iter()
+        .filter(|line| !line.starts_with("GET") && !line.contains("/events"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_new_cluster_is_made_in_one_turn_and_then_costs_no_request() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    assert_eq!(
+        reconcile(&context, &cluster).await,
+        Ending {
+            word: "done",
+            next: Next::Now
+        }
+    );
+    let asked = api.asked();
+    let set = "PATCH /apis/apps/v1/namespaces/apps/statefulsets/acid-demo".to_owned();
+    assert!(asked.contains(&set), "{asked:#?}");
+    let secrets = asked
+        .iter()
+        .filter(|line| line.starts_with("POST /api/v1/namespaces/apps/secrets"))
+        .count();
+    assert_eq!(secrets, 3, "{asked:#?}");
+    assert_eq!(
+        api.get(MANIFEST).unwrap()["status"]["PostgresClusterStatus"],
+        "Creating"
+    );
+
+    let second = reconcile(&context, &cluster).await;
+    assert!(matches!(second.next, Next::After(_)), "{second:?}");
+    assert_eq!(
+        writes(&api.asked()),
+        [&format!("PATCH {MANIFEST}/status")],
+        "the plan is done"
+    );
+    reconcile(&context, &cluster).await;
+    assert_eq!(
+        api.asked(),
+        Vec::<String>::new(),
+        "a turn without news asks nothing and writes nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_is_there_already_keeps_its_password() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let password = json!({"username": "YXBw", "password": "aHVudGVyMg=="});
+    let name = APP_SECRET.rsplit('/').next().unwrap();
+    api.put(
+        APP_SECRET,
+        json!({"metadata": {"name": name, "namespace": "apps"}, "data": password}),
+    );
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    assert_eq!(api.get(APP_SECRET).unwrap()["data"], password);
+}
+
+#[tokio::test]
+async fn somebody_who_is_faster_with_a_secret_wins() {
+    use crate::execute::{Scene, execute};
+    use pgherd_planner::plan::{Action, Impact, Precondition, Reason, SecretDraft, Step};
+
+    let api = FakeApi::default();
+    let context = api.context();
+    api.put(
+        "/api/v1/namespaces/apps/secrets/s",
+        json!({"metadata": {"name": "s"}, "data": {"password": "eA=="}}),
+    );
+    let draft = SecretDraft {
+        namespace: "apps".into(),
+        name: "s".into(),
+        ..SecretDraft::default()
+    };
+    let step = Step {
+        action: Action::CreateSecret(Box::new(draft)),
+        reason: Reason::Missing,
+        impact: Impact::None,
+        precondition: Precondition::None,
+    };
+    let (cluster, config) = (ClusterRef::new("apps", "acid-demo"), context.config());
+    let names = Names::of("apps", "acid-demo", &config);
+    let view = pgherd_planner::observed::ClusterView::default();
+    let scene = Scene {
+        cluster: &cluster,
+        names: &names,
+        config: &config,
+        view: &view,
+        pods: &[],
+    };
+    let plan = Plan {
+        steps: vec![step],
+        ..Plan::default()
+    };
+    assert_eq!(execute(&context, &scene, &plan).await.outcome, Outcome::Done);
+    assert_eq!(
+        api.get("/api/v1/namespaces/apps/secrets/s").unwrap()["data"]["password"],
+        "eA=="
+    );
+    let password = crate::credentials::password(&context, &cluster, "apps", "s")
+        .await
+        .unwrap();
+    assert_eq!(password.expose(), "x", "the one that is in force");
+}
+
+#[tokio::test]
+async fn nothing_is_done_once_the_process_is_asked_to_end() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    context.authority.stopping.cancel();
+    assert_eq!(reconcile(&context, &cluster).await.word, "stopped");
+    assert_eq!(writes(&api.asked()), [&format!("PATCH {MANIFEST}/status")]);
+}
+
+#[tokio::test]
+async fn a_paused_cluster_is_left_alone_and_an_observed_one_only_reported() {
+    for (mode, word) in [("paused", "paused"), ("observe", "stopped")] {
+        let api = FakeApi::default();
+        let context = api.context();
+        let mut manifest = manifest();
+        manifest["metadata"]["annotations"] = json!({"pgherd.io/mode": mode});
+        let cluster = api.submit(&context, &manifest);
+        assert_eq!(reconcile(&context, &cluster).await.word, word);
+        assert_eq!(
+            writes(&api.asked()),
+            [&format!("PATCH {MANIFEST}/status")],
+            "{mode}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn databases_are_not_removed_because_a_list_was_short() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    reconcile(&context, &cluster).await;
+    api.asked();
+    context.cache.manifests.note_gone(&cluster);
+    reconcile(&context, &cluster).await;
+    assert_eq!(writes(&api.asked()), Vec::<&String>::new());
+    assert!(context.cache.manifests.get(&cluster).is_some());
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_gone_takes_its_objects_along() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    context.cache.pods.note(
+        &cluster,
+        PodView {
+            name: "acid-demo-0".into(),
+            uid: "p".into(),
+            ..PodView::default()
+        },
+    );
+    api.remove(MANIFEST);
+    context.cache.manifests.note_gone(&cluster);
+    api.asked();
+    reconcile(&context, &cluster).await;
+    let asked = api.asked();
+    let deleted = "DELETE /apis/apps/v1/namespaces/apps/statefulsets/acid-demo".to_owned();
+    assert!(asked.contains(&deleted), "{asked:#?}");
+    assert!(api.get(APP_SECRET).is_some(), "members go first");
+}
