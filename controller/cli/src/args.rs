@@ -28,6 +28,9 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Check manifests and configurations: everything that would be refused, and everything worth a warning
+    ///
+    /// Manifests are checked as new ones, by the rules of the webhook (`pgherd rules`). What only the schema of the CRD limits, such as
+    /// the range of `spec.volume.iops`, is left to the API server.
     Lint(LintArgs),
     /// List the rules that a manifest must keep
     Rules,

@@ -115,12 +115,13 @@ fn example(example: &Example) -> String {
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    let mut text = match settings.is_empty() {
-        true => ":\n".to_owned(),
-        false => format!(
+    let mut text = if settings.is_empty() {
+        ":\n".to_owned()
+    } else {
+        format!(
             ", with {} in the operator's configuration:\n",
             settings.join(", ")
-        ),
+        )
     };
     let parts = match example.stored {
         Some(stored) => vec!["# stored", stored, "# new", example.manifest],

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::builder::styling::Style;
 use pgherd_model::finding::Violation;
 use pgherd_model::validate::Review;
 use serde::Serialize;
@@ -67,7 +68,7 @@ impl Report {
         let (style, word) = match self.findings.is_empty() {
             _ if !self.checked => (QUIET, " skipped: not pgherd's"),
             true => (GOOD, " ok"),
-            false => (TITLE, ""),
+            false => (Style::new(), ""),
         };
         let mut text = format!("{TITLE}{}{TITLE:#}{style}{word}{style:#}\n", plain(&place));
         for finding in &self.findings {

@@ -36,7 +36,7 @@ pub(crate) fn objects(args: &ObjectsArgs, printer: &mut Printer) -> Result<Verdi
             _ => {
                 printer.note(&format!(
                     "no objects, because this would be refused: {}",
-                    report.text()
+                    report.text().trim_end()
                 ))?;
                 verdict = Verdict::Refused;
             }

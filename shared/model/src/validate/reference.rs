@@ -69,7 +69,7 @@ fn example(page: &mut String, title: &str, example: &Example) {
 }
 
 /// The word for a severity.
-fn severity(severity: Severity) -> &'static str {
+pub fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Deny => "deny",
         Severity::Warn => "warn",
@@ -77,7 +77,7 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 /// The words for a time.
-fn when(when: When) -> &'static str {
+pub fn when(when: When) -> &'static str {
     match when {
         When::Created => "created",
         When::Changed => "created or changed",
