@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::error::said;
 use crate::events::Events;
 use crate::kinds;
 use crate::memory::Memories;
@@ -74,7 +75,7 @@ impl Context {
             Ok(Some(object)) => serde_json::to_value(object)
                 .map(Some)
                 .map_err(|error| unreadable(&error)),
-            Err(error) => Err(unreadable(&error)),
+            Err(error) => Err(unreadable(&said(&error))),
         }
     }
 

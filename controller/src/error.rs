@@ -1,6 +1,7 @@
 //! What can go wrong in a turn, and what that means for the next one. Must not: how it is shown.
 
 use kube::core::Status;
+use pgherd_runtime::tasks::chain;
 
 use crate::password::RandomnessError;
 use crate::patroni::PatroniError;
@@ -9,12 +10,11 @@ use crate::sql::SqlError;
 /// A request to the API server failed, or a step could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
-    #[error("cannot {verb} {object}")]
+    #[error("cannot {verb} {object}: {}", said(answer))]
     Kubernetes {
         verb: &'static str,
         object: String,
-        #[source]
-        source: kube::Error,
+        answer: kube::Error,
     },
     #[error("cannot {verb} {object}: it still exists after {after}s")]
     StillThere {
@@ -46,18 +46,18 @@ pub enum Retry {
 }
 
 impl TurnError {
-    pub fn kubernetes(verb: &'static str, object: &dyn std::fmt::Display, source: kube::Error) -> Self {
+    pub fn kubernetes(verb: &'static str, object: &dyn std::fmt::Display, answer: kube::Error) -> Self {
         Self::Kubernetes {
             verb,
             object: object.to_string(),
-            source,
+            answer,
         }
     }
 
     /// One word for metrics.
     pub fn category(&self) -> &'static str {
         match self {
-            Self::Kubernetes { source, .. } => match status(source).map(|status| status.code) {
+            Self::Kubernetes { answer, .. } => match status(answer).map(|status| status.code) {
                 Some(409) => "conflict",
                 Some(403) => "forbidden",
                 Some(400 | 422) => "invalid",
@@ -75,7 +75,7 @@ impl TurnError {
 
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Kubernetes { source, .. } => match status(source).map(|status| status.code) {
+            Self::Kubernetes { answer, .. } => match status(answer).map(|status| status.code) {
                 Some(400 | 403 | 422) => Retry::OnChange,
                 _ => Retry::Backoff,
             },
@@ -84,6 +84,11 @@ impl TurnError {
             _ => Retry::Backoff,
         }
     }
+}
+
+/// One sentence: kube's own words repeat the whole answer.
+pub fn said(error: &kube::Error) -> String {
+    status(error).map_or_else(|| chain(error), |status| status.message.clone())
 }
 
 /// What the API server said, if it was it that refused.
@@ -111,6 +116,7 @@ mod tests {
     fn refused(code: u16) -> TurnError {
         let status = Status {
             code,
+            message: "no".to_owned(),
             ..Status::default()
         };
         TurnError::kubernetes("apply", &"Service a/b", kube::Error::Api(Box::new(status)))
@@ -149,6 +155,6 @@ mod tests {
 
     #[test]
     fn the_message_says_what_was_tried_on_what() {
-        assert_eq!(refused(403).to_string(), "cannot apply Service a/b");
+        assert_eq!(refused(403).to_string(), "cannot apply Service a/b: no");
     }
 }

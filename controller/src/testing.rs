@@ -132,11 +132,10 @@ impl State {
                 )
             }
             (&Method::PATCH, Some(mut object)) => {
-                // One manager owns the whole status: what it no longer applies goes.
-                if target != path {
-                    object["status"] = Value::Null;
+                match serde_json::from_value::<json_patch::Patch>(body.clone()) {
+                    Ok(operations) => json_patch::patch(&mut object, &operations).unwrap(),
+                    Err(_) => json_patch::merge(&mut object, &body),
                 }
-                json_patch::merge(&mut object, &body);
                 (StatusCode::OK, self.put(target, object))
             }
             (&Method::PATCH, None) if apply && target == path => (StatusCode::CREATED, self.put(path, body)),

@@ -28,7 +28,7 @@ pub(super) async fn remove(context: &Context, scene: &Scene<'_>, name: &str) -> 
         .cloned()
         .collect();
     match replace(context, scene, &finalizers).await {
-        Err(TurnError::Kubernetes { source, .. }) if is_not_found(&source) => Ok(()),
+        Err(TurnError::Kubernetes { answer, .. }) if is_not_found(&answer) => Ok(()),
         other => other,
     }
 }

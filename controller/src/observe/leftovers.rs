@@ -8,6 +8,7 @@ use pgherd_planner::observed::{ObjectRef, Source};
 use super::Question;
 use crate::cache::Key;
 use crate::context::Context;
+use crate::error::said;
 use crate::kinds::{self, Watched};
 
 /// Patroni's state objects in either form, and its headless service.
@@ -29,7 +30,9 @@ pub(super) async fn read(context: &Context, question: &Question<'_>) -> Source<V
             Api::namespaced_with(context.client.clone(), namespace, &resource);
         let listed = match api.list(&params).await {
             Ok(listed) => listed,
-            Err(error) => return Source::Unknown(format!("cannot list {}: {error}", resource.plural)),
+            Err(error) => {
+                return Source::Unknown(format!("cannot list {}: {}", resource.plural, said(&error)));
+            }
         };
         let listed = listed
             .items

@@ -90,14 +90,10 @@ async fn elsewhere(context: &Context, question: &Question<'_>, own: &mut Known) 
 async fn known(context: &Context, cluster: &ClusterRef, to_find: Vec<Key>) -> Known {
     let keys = context.cache.owned.outdated(cluster).into_iter().chain(to_find);
     let reads = stream::iter(keys.map(|key| refresh(context, cluster, key)));
-    let problems: Vec<_> = reads
-        .buffer_unordered(READS)
-        .filter_map(async |problem| problem)
-        .collect()
-        .await;
+    let problems: Vec<Option<_>> = reads.buffer_unordered(READS).collect().await;
     Known {
         objects: context.cache.owned.contents(cluster),
-        unknown: problems.into_iter().collect(),
+        unknown: problems.into_iter().flatten().collect(),
     }
 }
 

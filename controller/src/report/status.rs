@@ -1,7 +1,6 @@
 //! Writes the status, when it changed.
 
 use kube::api::{Patch, PatchParams};
-use pgherd_model::api::API_VERSION;
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ClusterView;
@@ -12,8 +11,9 @@ use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
 
-/// Server-side apply, so that what is no longer said goes. The uid keeps it off a successor of the same name. Without resourceVersion: the
-/// status says which generation it speaks of.
+/// Puts the whole status in place of the present one, so that what is no longer said goes. Not by server-side apply: where the last field
+/// of an object goes, that leaves a null, which the CRD's schema refuses. The test of the uid keeps it off a successor of the same name.
+/// Without resourceVersion: the status says which generation it speaks of.
 pub(super) async fn write(
     context: &Context,
     cluster: &ClusterRef,
@@ -23,18 +23,21 @@ pub(super) async fn write(
     if *status == view.status {
         return Ok(());
     }
-    let body = json!({
-        "apiVersion": API_VERSION,
-        "kind": "postgresql",
-        "metadata": {"name": cluster.name, "namespace": cluster.namespace, "uid": view.uid},
-        "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let operations = json!([
+        {"op": "test", "path": "/metadata/uid", "value": view.uid},
+        {"op": "add", "path": "/status", "value": status},
+    ]);
+    let unwritable =
+        |error| TurnError::kubernetes("write the status of", &format!("postgresql {cluster}"), error);
+    let operations =
+        serde_json::from_value(operations).map_err(|error| unwritable(kube::Error::SerdeError(error)))?;
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::<()>::Json(operations);
     let api = context.postgresqls(&cluster.namespace);
-    match api
-        .patch_status(&cluster.name, &params, &Patch::Apply(body))
-        .await
-    {
+    match api.patch_status(&cluster.name, &params, &patch).await {
         Ok(written) => {
             context.cache.manifests.echo(cluster, Manifest::of(&written));
             let (from, to) = (
@@ -48,10 +51,6 @@ pub(super) async fn write(
         }
         // It is gone, and so is the need to say anything about it.
         Err(error) if is_not_found(&error) => Ok(()),
-        Err(error) => Err(TurnError::kubernetes(
-            "write the status of",
-            &format!("postgresql {cluster}"),
-            error,
-        )),
+        Err(error) => Err(unwritable(error)),
     }
 }
