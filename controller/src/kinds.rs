@@ -49,6 +49,12 @@ impl Watched {
         }
     }
 
+    /// Nothing in its status is of interest, and it counts generations: then a change of its status is no news. A StatefulSet's status tells
+    /// which pods run an older template.
+    pub const fn status_is_idle(self) -> bool {
+        matches!(self, Self::PodDisruptionBudget)
+    }
+
     pub fn resource(self) -> ApiResource {
         let (group, version, kind, plural) = match self {
             Self::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),

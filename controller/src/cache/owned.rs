@@ -1,7 +1,7 @@
 //! The objects that belong to clusters: what the metadata watches say about them, and the contents as last read or written.
 //!
-//! A content is current as long as the metadata says that it is: same generation and metadata where the kind counts generations (a
-//! StatefulSet's status changes then cost nothing), same resourceVersion elsewhere.
+//! A content is current as long as the metadata says that it is: same generation and metadata where the status is of no interest (that of a
+//! budget changes with every pod), same resourceVersion elsewhere.
 
 use std::collections::{BTreeMap, HashMap, HashSet, hash_map::DefaultHasher};
 use std::fmt;
@@ -69,7 +69,7 @@ pub struct Owned {
 impl Owned {
     /// A watch says that the object is like this now. True when that is news.
     pub fn note(&self, cluster: &ClusterRef, key: Key, metadata: &ObjectMeta) -> bool {
-        let marks = Marks::of(metadata);
+        let marks = Marks::of(key.kind, metadata);
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
         let Some(entry) = objects.get_mut(&key) else {
@@ -145,13 +145,13 @@ impl Owned {
         if let Some(fields) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             fields.remove("managedFields");
         }
-        if metadata.generation.is_some()
+        if key.kind.status_is_idle()
             && let Some(fields) = object.as_object_mut()
         {
             // It would be out of date soon, and nothing would tell.
             fields.remove("status");
         }
-        let marks = Marks::of(&metadata);
+        let marks = Marks::of(key.kind, &metadata);
         let content = Some((marks.clone(), Content::of(&object)));
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
@@ -254,7 +254,7 @@ impl Entry {
 }
 
 impl Marks {
-    fn of(metadata: &ObjectMeta) -> Self {
+    fn of(kind: Watched, metadata: &ObjectMeta) -> Self {
         let mut hasher = DefaultHasher::new();
         metadata.labels.hash(&mut hasher);
         metadata.annotations.hash(&mut hasher);
@@ -266,7 +266,7 @@ impl Marks {
         Self {
             uid: metadata.uid.clone(),
             version: metadata.resource_version.clone(),
-            generation: metadata.generation,
+            generation: metadata.generation.filter(|_| kind.status_is_idle()),
             metadata: hasher.finish(),
         }
     }

@@ -40,18 +40,28 @@ fn the_echo_of_our_own_write_is_no_news() {
 }
 
 #[test]
-fn a_status_change_is_no_news_where_generations_are_counted() {
+fn the_status_of_a_statefulset_is_news_and_that_of_a_budget_is_not() {
     let owned = Owned::default();
     let set = key(Watched::StatefulSet);
     owned.store(&cluster(), set.clone(), object(7, Some(1), "acid"));
-    assert!(!owned.note(&cluster(), set.clone(), &metadata(&object(8, Some(1), "acid"))));
+    assert!(owned.note(&cluster(), set.clone(), &metadata(&object(8, Some(1), "acid"))));
+    assert_eq!(owned.outdated(&cluster()), [set]);
+
+    let owned = Owned::default();
+    let budget = key(Watched::PodDisruptionBudget);
+    owned.store(&cluster(), budget.clone(), object(7, Some(1), "acid"));
+    assert!(!owned.note(&cluster(), budget.clone(), &metadata(&object(8, Some(1), "acid"))));
     assert!(owned.outdated(&cluster()).is_empty());
     assert_eq!(
         owned.contents(&cluster())[0].1["metadata"]["resourceVersion"],
         "8"
     );
-    assert!(owned.note(&cluster(), set.clone(), &metadata(&object(9, Some(1), "other"))));
-    assert!(owned.note(&cluster(), set, &metadata(&object(10, Some(2), "other"))));
+    assert!(owned.note(
+        &cluster(),
+        budget.clone(),
+        &metadata(&object(9, Some(1), "other"))
+    ));
+    assert!(owned.note(&cluster(), budget, &metadata(&object(10, Some(2), "other"))));
 }
 
 #[test]
