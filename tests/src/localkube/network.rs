@@ -61,11 +61,13 @@ pub(super) fn attach(pid: u32) -> Result<()> {
          address add {HOST}/30 dev {LINK}\n\
          link set {LINK} up\n"
     ))?;
+    // A program in here must have a route to a service before the rules for services can turn it into a route to a pod.
     // Everything else is unreachable on purpose: a pull from a registry fails at once, and no test leaves the machine.
     inside(pid)
         .args(["ip", "-batch", "-"])
         .stdin_text(format!(
-            "address add {GATEWAY}/30 dev uplink\nlink set uplink up\nroute add unreachable default\n"
+            "address add {GATEWAY}/30 dev uplink\nlink set uplink up\nroute add unreachable default\n\
+             route add {SERVICES} dev uplink\n"
         ))
         .purpose("set up the link inside")
         .output()?;
