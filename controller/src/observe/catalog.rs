@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pgherd_model::names::{Role, ports};
+use pgherd_model::names::{Role, ports, roles::MAINTENANCE_DATABASE};
 use pgherd_model::secret::Secret;
 use pgherd_planner::build::Desired;
 use pgherd_planner::observed::{Catalog, ObjectRef, Observed, PodView, RoleView, Source};
@@ -16,9 +16,6 @@ use crate::error::TurnError;
 use crate::memory::CatalogKey;
 use crate::sql::catalog::RoleRow;
 use crate::sql::{Login, Session, SqlError, Target, open};
-
-/// Where everybody may connect, and where roles and databases are made.
-const MAINTENANCE: &str = "postgres";
 
 pub(super) async fn read(
     context: &Context,
@@ -100,7 +97,7 @@ async fn ask(context: &Context, question: &Question<'_>, target: &Target) -> Res
         password: password.clone(),
         database: database.to_owned(),
     };
-    let session = open(target, &login(MAINTENANCE)).await?;
+    let session = open(target, &login(MAINTENANCE_DATABASE)).await?;
     let rows = session.roles().await?;
     let mut databases = session.databases().await?;
     drop(session);

@@ -21,7 +21,7 @@ const ROLES: &str = "
     FROM pg_authid role WHERE role.rolname !~ '^pg_'";
 
 const DATABASES: &str = "
-    SELECT datname::text, pg_get_userbyid(datdba)::text FROM pg_database WHERE NOT datistemplate AND datallowconn";
+    SELECT datname::text, pg_get_userbyid(datdba)::text FROM pg_database";
 
 const SCHEMAS: &str = "
     SELECT nspname::text, pg_get_userbyid(nspowner)::text FROM pg_namespace
@@ -62,7 +62,7 @@ impl Session {
             .collect()
     }
 
-    /// All databases that one can connect to.
+    /// All databases, templates and closed ones too: their names are taken.
     pub async fn databases(&self) -> Result<BTreeMap<String, DatabaseView>, SqlError> {
         let pairs: Vec<(String, String)> = self.pairs("reading databases", DATABASES).await?;
         let view = |(name, owner)| (name, DatabaseView { owner, content: None });

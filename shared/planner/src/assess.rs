@@ -112,7 +112,7 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
         postgres_cluster_status: word::of(subject, conditions::is_ready(&conditions)),
         observed_generation: Some(subject.observed.cluster.generation),
         primary: members::primary(subject.observed),
-        members: members::all(subject.observed),
+        members: members::all(subject.observed, subject.config),
         effective: subject.manifest.cluster().map(Cluster::effective),
         plan: summary(subject.plan),
         holds: subject.plan.holds.iter().map(written).collect(),

@@ -270,7 +270,7 @@ pub fn plan(
     );
     members::wait(cluster, observed, config, &mut plan);
     dynamic::ensure(cluster, observed, &mut plan);
-    provision::provision(cluster, config, observed, &mut plan);
     claims::grow(cluster, observed, config, &mut plan);
+    provision::provision(cluster, config, observed, &mut plan);
     plan
 }

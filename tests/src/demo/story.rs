@@ -59,7 +59,9 @@ fn refuse_broken_manifest(stage: &Stage, progress: &Progress) -> Result<()> {
         bail!("the broken manifest was accepted; is the webhook in place? kubectl get validatingwebhookconfiguration pgherd");
     };
     let text = refusal.to_string();
-    let reasons = text.split_once("denied the request: ").map_or(text.as_str(), |(_, reasons)| reasons);
+    let Some((_, reasons)) = text.split_once("denied the request: ") else {
+        return Err(refusal.context("the broken manifest was refused, but not by our webhook"));
+    };
     for line in reasons.split(" / ").flat_map(str::lines) {
         progress.note(line);
     }
@@ -116,8 +118,8 @@ fn lose_the_primary(stage: &Stage, progress: &Progress) -> Result<String> {
     progress.title("6. Kill the primary: Patroni fails over, the status follows");
     let old = primary(stage)?;
     let start = Instant::now();
-    let step = progress.step(format!("kubectl delete pod {old} --grace-period=0 --force"));
-    stage.kubectl.run(&format!("-n {NAMESPACE} delete pod {old} --grace-period=0 --force --wait=false"))?;
+    let step = progress.step(format!("kubectl delete pod {old}"));
+    stage.kubectl.run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
     step.done();
     let step = progress.step("another member becomes primary");
     let new = stage.kubectl.wait_for_value(
@@ -130,14 +132,29 @@ fn lose_the_primary(stage: &Stage, progress: &Progress) -> Result<String> {
     let took = elapsed(start.elapsed());
     step.done_as(format!("{new} is the primary after {took}"));
     let step = progress.step("the rows are still there");
-    let rows = psql(stage, &new).run("SELECT count(*) FROM parcel;")?;
+    let rows = rows_after_failover(stage, &new)?;
     ensure!(rows == "3", "expected 3 rows after the failover, counted {rows}");
     step.done_as(format!("the rows are still there: {rows}"));
     let step = progress.step(format!("{old} comes back as a replica, the cluster is Ready again"));
-    let ready = ".status.conditions[?(@.type==\"Ready\")].status";
-    stage.kubectl.wait_for_value(OBJECT, ready, Duration::from_secs(180), |value| value == "True", |_| {})?;
+    let complete = |states: &str| {
+        let mut states: Vec<&str> = states.split_whitespace().collect();
+        states.sort_unstable();
+        states == ["running", "streaming"]
+    };
+    stage.kubectl.wait_for_value(OBJECT, ".status.members[*].state", Duration::from_secs(180), complete, |_| {})?;
     step.done();
     Ok(format!("failover from {old} to {new} in {took}"))
+}
+
+/// The service follows a moment later than the status.
+fn rows_after_failover(stage: &Stage, pod: &str) -> Result<String> {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match psql(stage, pod).run("SELECT count(*) FROM parcel;") {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(500)),
+            answer => return answer,
+        }
+    }
 }
 
 fn farewell(stage: &Stage, progress: &Progress, results: &[String]) {

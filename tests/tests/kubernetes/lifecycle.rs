@@ -16,9 +16,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("columns_have_values", columns_have_values),
     ("owner_uses_the_database_with_the_generated_secret", owner_uses_the_database),
     ("a_user_without_rights_is_refused", stranger_is_refused),
+    ("logs_hold_no_password", programs::logs_hold_no_password),
     ("patroni_fails_over_without_the_controller", fails_over_alone),
     ("a_restarted_controller_writes_nothing", restarted_controller_is_quiet),
-    ("logs_hold_no_password", programs::logs_hold_no_password),
     ("deletion_removes_what_is_the_clusters", deletion_removes),
 ];
 
@@ -82,7 +82,7 @@ fn fails_over_alone(stage: &Stage) -> Result<()> {
     let old = labelled_primary(stage)?;
     stage.scale("pgherd-controller", 0)?;
     let start = Instant::now();
-    stage.kubectl().run(&format!("-n {NAMESPACE} delete pod {old} --grace-period=0 --force --wait=false"))?;
+    stage.kubectl().run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
     let pods = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER},spilo-role=master");
     let another = |names: &str| !names.is_empty() && !names.split_whitespace().any(|name| name == old);
     let new =

@@ -2,6 +2,8 @@
 
 use crate::config::OperatorConfig;
 
+/// Database that everybody may connect to, where roles and databases are made.
+pub const MAINTENANCE_DATABASE: &str = "postgres";
 /// Role that administers the owners of prepared databases.
 pub const ADMIN: &str = "admin";
 /// Role of event streams.

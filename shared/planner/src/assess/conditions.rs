@@ -4,10 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pgherd_model::cluster::Origin;
 
 use super::{Outcome, Subject, members};
-use crate::observed::{MemberRole, PodView};
+use crate::observed::{MemberView, PodView, Source};
 use crate::plan::{Action, Hold, HoldReason};
 
 const READY: &str = "Ready";
+const PRIMARY: &str = "PrimaryAvailable";
+const REPLICAS: &str = "ReplicasStreaming";
 const ROLES: &str = "RolesInSync";
 /// Violations that a message names; all of them are in the events.
 const VIOLATIONS_SHOWN: usize = 10;
@@ -15,31 +17,31 @@ const VIOLATIONS_SHOWN: usize = 10;
 /// What one condition says.
 struct Verdict {
     status: &'static str,
-    reason: &'static str,
+    reason: String,
     message: String,
 }
 
 impl Verdict {
-    fn yes(reason: &'static str, message: impl Into<String>) -> Self {
+    fn yes(reason: &str, message: impl Into<String>) -> Self {
         Self {
             status: "True",
-            reason,
+            reason: reason.to_owned(),
             message: message.into(),
         }
     }
 
-    fn no(reason: &'static str, message: impl Into<String>) -> Self {
+    fn no(reason: &str, message: impl Into<String>) -> Self {
         Self {
             status: "False",
-            reason,
+            reason: reason.to_owned(),
             message: message.into(),
         }
     }
 
-    fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
+    fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self {
             status: "Unknown",
-            reason,
+            reason: reason.to_owned(),
             message: message.into(),
         }
     }
@@ -53,8 +55,8 @@ impl Verdict {
 pub(super) fn all(subject: &Subject<'_>) -> Vec<Condition> {
     let parts = [
         ("Normalized", normalized(subject)),
-        ("PrimaryAvailable", primary_available(subject)),
-        ("ReplicasStreaming", replicas_streaming(subject)),
+        (PRIMARY, primary_available(subject)),
+        (REPLICAS, replicas_streaming(subject)),
         (ROLES, roles_in_sync(subject)),
     ];
     let ready = ready(subject, &parts);
@@ -84,7 +86,7 @@ fn condition(subject: &Subject<'_>, kind: &str, verdict: Verdict) -> Condition {
     Condition {
         type_: kind.to_owned(),
         status: verdict.status.to_owned(),
-        reason: verdict.reason.to_owned(),
+        reason: verdict.reason,
         message: verdict.message,
         observed_generation: Some(subject.observed.cluster.generation),
         last_transition_time: previous.map_or(Time(subject.now), |previous| {
@@ -101,6 +103,18 @@ fn previous<'a>(subject: &Subject<'a>, kind: &str) -> Option<&'a Condition> {
         .conditions
         .iter()
         .find(|condition| condition.type_ == kind)
+}
+
+/// What the stored condition says, if it is true and speaks of the present spec: then nothing is concluded from a source's silence.
+fn kept(subject: &Subject<'_>, kind: &str) -> Option<Verdict> {
+    let generation = Some(subject.observed.cluster.generation);
+    let previous = previous(subject, kind)?;
+    let holds = previous.status == "True" && previous.observed_generation == generation;
+    holds.then(|| Verdict {
+        status: "True",
+        reason: previous.reason.clone(),
+        message: previous.message.clone(),
+    })
 }
 
 fn normalized(subject: &Subject<'_>) -> Verdict {
@@ -140,22 +154,25 @@ fn primary_available(subject: &Subject<'_>) -> Verdict {
         return Verdict::no("NoMembersWanted", "the cluster is scaled to 0");
     }
     match &subject.observed.patroni {
-        crate::observed::Source::Known(patroni) => match patroni.running_leader() {
+        Source::Known(patroni) => match patroni.running_leader() {
             Some(leader) => Verdict::yes("Running", format!("{} leads", leader.name)),
             None => Verdict::no("NoLeader", "no member leads and accepts connections"),
         },
-        crate::observed::Source::Unknown(why) => Verdict::unknown("PatroniUnknown", why.clone()),
+        Source::Unknown(why) => kept(subject, PRIMARY)
+            .filter(|_| members::all_pods_ready(subject.observed, subject.config))
+            .unwrap_or_else(|| Verdict::unknown("PatroniUnknown", why.clone())),
     }
 }
 
 fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
     let wanted = wanted(subject);
-    let pods = subject
-        .observed
-        .pods
-        .known()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    if subject.observed.patroni.known().is_none()
+        && members::all_pods_ready(subject.observed, subject.config)
+        && let Some(kept) = kept(subject, REPLICAS)
+    {
+        return kept;
+    }
+    let pods = members::pods(subject.observed, subject.config);
     let up = pods.iter().filter(|pod| is_up(subject, pod)).count();
     let behind: Vec<&str> = pods
         .iter()
@@ -175,13 +192,7 @@ fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
 /// Its pod lives and Postgres runs in it, as leader or streaming.
 fn is_up(subject: &Subject<'_>, pod: &PodView) -> bool {
     let view = members::view(subject.observed, &pod.name);
-    let runs = view.is_some_and(|view| match view.role {
-        MemberRole::Leader | MemberRole::StandbyLeader => view.state == "running",
-        MemberRole::SyncStandby | MemberRole::QuorumStandby | MemberRole::Replica => {
-            matches!(view.state.as_str(), "streaming" | "in archive recovery")
-        }
-    });
-    runs && pod.trouble.is_empty() && !pod.terminating
+    view.is_some_and(MemberView::keeps_up) && pod.trouble.is_empty() && !pod.terminating
 }
 
 fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
@@ -206,10 +217,7 @@ fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
         .any(|step| matches!(step.action, Action::RunSql { .. }));
     match subject.observed.catalog.unknown() {
         // Nothing is concluded from silence.
-        Some(why) => match previous(subject, ROLES) {
-            Some(previous) if previous.status == "True" => Verdict::yes("InSync", previous.message.clone()),
-            _ => Verdict::unknown("CatalogUnknown", why),
-        },
+        Some(why) => kept(subject, ROLES).unwrap_or_else(|| Verdict::unknown("CatalogUnknown", why)),
         None if wanted && !matches!(subject.outcome, Outcome::Done) => Verdict::no(
             "Differs",
             "roles or databases differ from the manifest; see the plan",
@@ -253,25 +261,32 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
     let scaled_to_zero = wanted(subject) == 0;
     let missing = parts
         .iter()
-        .filter(|(kind, _)| !(scaled_to_zero && *kind == "PrimaryAvailable"))
+        .filter(|(kind, _)| !(scaled_to_zero && *kind == PRIMARY))
         .find(|(_, verdict)| !verdict.is_true());
     if let Some((_, verdict)) = missing {
-        return Verdict::no(verdict.reason, verdict.message.clone());
+        return Verdict::no(&verdict.reason, verdict.message.clone());
     }
-    match subject.plan.holds.iter().find(|hold| keeps_from_ready(hold)) {
+    let was_ready = kept(subject, READY).is_some();
+    match subject
+        .plan
+        .holds
+        .iter()
+        .find(|hold| keeps_from_ready(hold, was_ready))
+    {
         Some(hold) => Verdict::no("Held", hold.to_string()),
         None => Verdict::yes("AsWanted", "the cluster is as the manifest has it"),
     }
 }
 
 /// A change that is deferred leaves a cluster ready; one that is missing does not.
-fn keeps_from_ready(hold: &Hold) -> bool {
+fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
     match hold.reason {
         HoldReason::RollPending(_)
         | HoldReason::RestartPending(_)
         | HoldReason::Immutable(_)
-        | HoldReason::SwitchedOff(_)
-        | HoldReason::SourceUnknown { .. } => false,
+        | HoldReason::SwitchedOff(_) => false,
+        // What was seen of this spec stays true as long as nothing else is seen.
+        HoldReason::SourceUnknown { .. } => !was_ready,
         HoldReason::MembersNotReady { .. }
         | HoldReason::NoPrimary
         | HoldReason::PodsTerminating(_)

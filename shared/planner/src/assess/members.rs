@@ -1,21 +1,46 @@
 //! The members, as Kubernetes and Patroni see them together.
 
 use pgherd_model::api::status::StatusMember;
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::Names;
 
+use crate::observed::patroni::SMALL_LAG;
 use crate::observed::{MemberRole, MemberView, Observed, PodView};
 
-/// Less than this is not shown: it changes all the time, and each change would be a write.
-const LAG_SHOWN: i64 = 16 * 1024 * 1024;
-
-/// Every pod, by ordinal, with what Patroni says of it.
-pub(super) fn all(observed: &Observed) -> Vec<StatusMember> {
-    let pods = observed.pods.known().map(Vec::as_slice).unwrap_or_default();
-    let mut members: Vec<_> = pods
+/// The cluster's members: what else carries its labels, a copy for debugging say, is none.
+pub(super) fn pods<'a>(observed: &'a Observed, config: &OperatorConfig) -> Vec<&'a PodView> {
+    let names = Names::of(&observed.cluster.namespace, &observed.cluster.name, config);
+    let all = observed.pods.known().map(Vec::as_slice).unwrap_or_default();
+    let mut members: Vec<&PodView> = all
         .iter()
-        .map(|pod| member(pod, view(observed, &pod.name)))
+        .filter(|pod| names.ordinal(&pod.name).is_some())
         .collect();
-    members.sort_by_key(|member| (member.name.len(), member.name.clone()));
+    members.sort_by_key(|pod| names.ordinal(&pod.name));
     members
+}
+
+/// Each member's pod is ready and has a role.
+pub(super) fn all_pods_ready(observed: &Observed, config: &OperatorConfig) -> bool {
+    let pods = pods(observed, config);
+    !pods.is_empty()
+        && pods
+            .iter()
+            .all(|pod| pod.ready && !pod.terminating && !pod.role_label.is_empty())
+}
+
+/// Every member, by ordinal, with what Patroni says of it, or said last when it is silent now.
+pub(super) fn all(observed: &Observed, config: &OperatorConfig) -> Vec<StatusMember> {
+    let known = &observed.cluster.status.members;
+    pods(observed, config)
+        .into_iter()
+        .map(|pod| {
+            let last = known.iter().find(|member| member.name == pod.name);
+            match (last, observed.patroni.known()) {
+                (Some(last), None) if pod.ready && pod.trouble.is_empty() => last.clone(),
+                _ => member(pod, view(observed, &pod.name)),
+            }
+        })
+        .collect()
 }
 
 /// The pod that leads. Patroni knows it first; when it does not answer, the label that it wrote is the next best word.
@@ -70,7 +95,8 @@ fn role(pod: &PodView, view: Option<&MemberView>) -> Option<&'static str> {
     }
 }
 
-/// The largest power of two that it has reached, so that a lag which grows is written a few times and not each second.
+/// The largest power of two that it has reached, so that a lag which grows is written a few times and not each second. A small one is not
+/// shown at all: it changes all the time, and each change would be a write.
 fn shown_lag(lag: i64) -> Option<i64> {
-    (lag >= LAG_SHOWN).then(|| 1 << lag.ilog2())
+    (lag >= SMALL_LAG).then(|| 1 << lag.ilog2())
 }

@@ -25,6 +25,7 @@ fn pod(ordinal: usize) -> PodView {
         name: format!("demo-{ordinal}"),
         phase: "Running".to_owned(),
         ready: true,
+        role_label: if ordinal == 0 { "master" } else { "replica" }.to_owned(),
         ..PodView::default()
     }
 }
@@ -56,6 +57,7 @@ impl World {
             config: OperatorConfig::default_for(Form::ConfigMap),
             observed: Observed {
                 cluster: ClusterView {
+                    name: "demo".to_owned(),
                     generation: 1,
                     ..ClusterView::default()
                 },
@@ -249,6 +251,54 @@ fn missing_role_keeps_the_cluster_from_ready() {
         (said(&status, "Ready"), said(&status, "RolesInSync")),
         ("False", "False")
     );
+}
+
+#[test]
+fn silence_of_patroni_changes_nothing() {
+    let mut world = World::steady().later();
+    world.observed.patroni = Source::Unknown("timed out".to_owned());
+    assert_eq!(world.status(), world.observed.cluster.status);
+}
+
+#[test]
+fn silence_proves_nothing_about_an_edit() {
+    let mut world = World::steady().later();
+    world.observed.catalog = Source::Unknown("timed out".to_owned());
+    world.observed.cluster.generation = 2;
+    let status = world.status();
+    assert_eq!(
+        (said(&status, "RolesInSync"), said(&status, "Ready")),
+        ("Unknown", "False")
+    );
+}
+
+#[test]
+fn copy_of_a_pod_is_no_member() {
+    let mut world = World::steady();
+    let mut pods = world.observed.pods.known().unwrap().clone();
+    pods.push(PodView {
+        name: "demo-0-debug".to_owned(),
+        ..pod(0)
+    });
+    world.observed.pods = Source::Known(pods);
+    let status = world.status();
+    assert_eq!((said(&status, "Ready"), status.members.len()), ("True", 2));
+}
+
+#[test]
+fn standby_cluster_is_ready_when_its_leader_streams() {
+    let mut world = World::steady();
+    world.manifest.spec.standby =
+        Some(serde_json::from_value(json!({ "standby_host": "elsewhere" })).unwrap());
+    let members = vec![
+        member(0, MemberRole::StandbyLeader, "streaming"),
+        member(1, MemberRole::Replica, "streaming"),
+    ];
+    world.observed.patroni = Source::Known(PatroniView {
+        members,
+        ..PatroniView::default()
+    });
+    assert_eq!(said(&world.status(), "Ready"), "True");
 }
 
 #[test]

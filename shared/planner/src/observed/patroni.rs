@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Bytes behind the leader that do not count as behind; Zalando's operator asks for the same before an upgrade.
+pub const SMALL_LAG: i64 = 16 * 1024 * 1024;
+
 /// `GET /cluster` and `GET /config` of one member, and `pending_restart` of each.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -60,9 +63,12 @@ impl PatroniView {
             .find(|member| matches!(member.role, MemberRole::Leader | MemberRole::StandbyLeader))
     }
 
-    /// The leader when it accepts connections.
+    /// The leader when it accepts connections. One of a standby cluster streams from elsewhere.
     pub fn running_leader(&self) -> Option<&MemberView> {
-        self.leader().filter(|member| member.state == "running")
+        self.leader().filter(|member| match member.role {
+            MemberRole::StandbyLeader => member.is_up(),
+            _ => member.state == "running",
+        })
     }
 }
 
@@ -73,5 +79,15 @@ impl MemberView {
             self.state.as_str(),
             "running" | "streaming" | "in archive recovery"
         )
+    }
+
+    /// It leads, or follows its leader. Patroni before 3.0.4 says `running` of replicas too; their lag then tells.
+    pub fn keeps_up(&self) -> bool {
+        let near = self.lag.is_some_and(|lag| lag <= SMALL_LAG);
+        match self.role {
+            MemberRole::Leader => self.state == "running",
+            MemberRole::StandbyLeader => self.is_up(),
+            _ => self.is_up() && (self.state != "running" || near),
+        }
     }
 }

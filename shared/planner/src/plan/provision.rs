@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use pgherd_model::{
     cluster::{Cluster, Origin},
     config::OperatorConfig,
+    names::roles::MAINTENANCE_DATABASE,
 };
 
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Reason, Step};
@@ -52,7 +53,7 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
         (None, why) => return wait_for_catalog(why.unwrap_or_default(), plan),
     };
     let wanted = roles::wanted(cluster, catalog);
-    take(plan, &config.users.super_username, wanted);
+    take(plan, MAINTENANCE_DATABASE, wanted);
     let wanted = databases::wanted(cluster, catalog);
     if wanted
         .statements
@@ -61,7 +62,7 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
     {
         plan.wake(LOOK_INSIDE);
     }
-    take(plan, &config.users.super_username, wanted);
+    take(plan, MAINTENANCE_DATABASE, wanted);
     inside(cluster, catalog, plan);
 }
 
@@ -78,23 +79,38 @@ fn wait_for_catalog(why: &str, plan: &mut Plan) {
     plan.wake(ASK_AGAIN);
 }
 
-/// Schemas, extensions and privileges of the prepared databases that exist.
+/// Schemas and privileges of the prepared databases that exist, then each extension by itself: one that the image lacks fails alone, and last.
 fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
+    let mut extensions = Vec::new();
     for database in &cluster.prepared_databases {
-        let Some(content) = catalog
-            .databases
-            .get(&database.name)
-            .and_then(|view| view.content.as_ref())
-        else {
+        let name = &database.name;
+        let Some(content) = catalog.databases.get(name).and_then(|view| view.content.as_ref()) else {
+            let reason = HoldReason::SourceUnknown {
+                source: format!("content of database {name}"),
+                why: "it has not been read yet".to_owned(),
+            };
+            plan.hold("prepare the database", reason);
             continue;
         };
-        let mut statements = databases::content(database, content);
+        let mut statements = databases::schemas(database, content);
         statements.extend(privileges::wanted(database, content));
         take(
             plan,
-            &database.name,
+            name,
             Wanted {
                 statements,
+                holds: Vec::new(),
+            },
+        );
+        let missing = databases::extensions(database, content);
+        extensions.extend(missing.into_iter().map(|statement| (name, statement)));
+    }
+    for (database, statement) in extensions {
+        take(
+            plan,
+            database,
+            Wanted {
+                statements: vec![statement],
                 holds: Vec::new(),
             },
         );

@@ -51,32 +51,30 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
     wanted
 }
 
-/// Schemas and extensions that are missing from a prepared database.
-pub(super) fn content(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
-    let schemas = database
+/// Schemas that are missing from a prepared database.
+pub(super) fn schemas(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
+    let missing = database
         .schemas
         .iter()
-        .filter(|schema| !found.schemas.contains_key(&schema.name))
-        .map(|schema| Statement::CreateSchema {
-            schema: schema.name.clone(),
-            owner: schema_owner(database, schema),
-        });
-    let extensions =
-        database
-            .extensions
-            .iter()
-            .filter_map(|(extension, schema)| match found.extensions.get(extension) {
-                None => Some(Statement::CreateExtension {
-                    extension: extension.clone(),
-                    schema: schema.clone(),
-                }),
-                Some(there) if there != schema => Some(Statement::MoveExtension {
-                    extension: extension.clone(),
-                    schema: schema.clone(),
-                }),
-                Some(_) => None,
-            });
-    schemas.chain(extensions).collect()
+        .filter(|schema| !found.schemas.contains_key(&schema.name));
+    let create = |schema: &PreparedSchema| Statement::CreateSchema {
+        schema: schema.name.clone(),
+        owner: schema_owner(database, schema),
+    };
+    missing.map(create).collect()
+}
+
+/// Extensions that are missing from a prepared database, or in another schema.
+pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
+    let statement = |(extension, schema): (&String, &String)| {
+        let (extension, schema) = (extension.clone(), schema.clone());
+        match found.extensions.get(&extension) {
+            None => Some(Statement::CreateExtension { extension, schema }),
+            Some(there) if *there != schema => Some(Statement::MoveExtension { extension, schema }),
+            Some(_) => None,
+        }
+    };
+    database.extensions.iter().filter_map(statement).collect()
 }
 
 /// The schema's own owner role, or the database's where the schema has none.
