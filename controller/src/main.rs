@@ -1,13 +1,25 @@
-//! Entry point: arguments, log, and a runtime for `run`.
+//! Entry point of the controller: arguments, log, run, one sentence when that fails.
+
+use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use pgherd_controller::args::ControllerArgs;
 use pgherd_controller::run::run;
 use pgherd_runtime::log;
+use pgherd_runtime::tasks::chain;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let args = ControllerArgs::parse();
-    log::init(&args.log)?;
-    run(args).await
+    if let Err(error) = log::init(&args.log) {
+        clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")).exit();
+    }
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
 }
