@@ -79,7 +79,13 @@ pub fn run(arguments: &Arguments, progress: &Progress) -> Result<()> {
 }
 
 fn example(name: &str) -> Result<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples").join(name);
-    ensure!(path.is_file(), "the example {} is missing from this checkout", path.display());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy/examples")
+        .join(name);
+    ensure!(
+        path.is_file(),
+        "the example {} is missing from this checkout",
+        path.display()
+    );
     Ok(path)
 }

@@ -12,7 +12,7 @@ use pgherd_model::names::operator;
 use crate::kubectl::Kubectl;
 use crate::progress::Progress;
 
-const ROLLOUT: Duration = Duration::from_secs(120);
+const ROLLOUT: Duration = Duration::from_mins(2);
 
 /// What is laid over the base.
 #[derive(Debug, Clone)]
@@ -50,7 +50,10 @@ impl Overlay {
 
 fn image(name: &str, wanted: &str) -> String {
     let (repository, tag) = wanted.rsplit_once(':').unwrap_or((wanted, "latest"));
-    format!("  - name: {name}\n    newName: {repository}\n    newTag: {}\n", serde_json::Value::from(tag))
+    format!(
+        "  - name: {name}\n    newName: {repository}\n    newTag: {}\n",
+        serde_json::Value::from(tag)
+    )
 }
 
 /// Installs pgherd, or brings an installation up to date, and returns when both programs are ready.
@@ -66,7 +69,10 @@ pub fn install(kubectl: &Kubectl, state: &Path, overlay: &Overlay, progress: &Pr
     let text = overlay.kustomization(&relative_base(&folder)?);
     fs::write(folder.join("kustomization.yaml"), text)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    kubectl.call(["apply", "-k", &folder.to_string_lossy()]).purpose("install pgherd").output()?;
+    kubectl
+        .call(["apply", "-k", &folder.to_string_lossy()])
+        .purpose("install pgherd")
+        .output()?;
     step.done();
     for deployment in [operator::WEBHOOK, operator::CONTROLLER] {
         let step = progress.step(format!("Wait for {deployment}"));
@@ -85,18 +91,28 @@ fn wait_for_rollout(kubectl: &Kubectl, deployment: &str) -> Result<()> {
         .timeout(ROLLOUT + Duration::from_secs(10))
         .output();
     waited.map(drop).with_context(|| {
-        let pods = kubectl.run(&format!("-n {namespace} get pods -o wide")).unwrap_or_default();
-        let log = kubectl.run(&format!("-n {namespace} logs {target} --tail=20")).unwrap_or_default();
+        let pods = kubectl
+            .run(&format!("-n {namespace} get pods -o wide"))
+            .unwrap_or_default();
+        let log = kubectl
+            .run(&format!("-n {namespace} logs {target} --tail=20"))
+            .unwrap_or_default();
         format!("{deployment} did not become ready\n{pods}\n{log}")
     })
 }
 
 /// kustomize takes only relative paths for folders outside of its own root.
 fn relative_base(folder: &Path) -> Result<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests package has a parent folder")?;
-    let inside = folder
-        .strip_prefix(root)
-        .with_context(|| format!("{} is not inside the checkout {}", folder.display(), root.display()))?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the tests package has a parent folder")?;
+    let inside = folder.strip_prefix(root).with_context(|| {
+        format!(
+            "{} is not inside the checkout {}",
+            folder.display(),
+            root.display()
+        )
+    })?;
     Ok("../".repeat(inside.components().count()) + "deploy/kustomize")
 }
 
@@ -118,7 +134,8 @@ mod tests {
         let parsed: serde_json::Value = serde_yaml::from_str(&text).unwrap();
         assert_eq!(parsed["images"][0]["newName"], "localhost/pgherd/controller");
         assert_eq!(parsed["images"][1]["newTag"], "123");
-        let patch: serde_json::Value = serde_yaml::from_str(parsed["patches"][0]["patch"].as_str().unwrap()).unwrap();
+        let patch: serde_json::Value =
+            serde_yaml::from_str(parsed["patches"][0]["patch"].as_str().unwrap()).unwrap();
         assert_eq!(patch["data"]["enable_teams_api"], "false");
     }
 

@@ -20,18 +20,27 @@ pub struct Kubectl {
 impl Kubectl {
     /// The cluster that a kubeconfig's current context names.
     pub fn of_kubeconfig(program: &Path, kubeconfig: &Path) -> Self {
-        Self { program: program.to_owned(), selection: vec![format!("--kubeconfig={}", kubeconfig.display())] }
+        Self {
+            program: program.to_owned(),
+            selection: vec![format!("--kubeconfig={}", kubeconfig.display())],
+        }
     }
 
     /// A context of the user's own kubeconfig.
     pub fn of_context(program: &Path, context: &str) -> Self {
-        Self { program: program.to_owned(), selection: vec![format!("--context={context}")] }
+        Self {
+            program: program.to_owned(),
+            selection: vec![format!("--context={context}")],
+        }
     }
 
     /// A call of kubectl with `args`, not run yet.
     pub fn call<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Run {
         let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        Run::new(&self.program).args(&self.selection).args(args).timeout(TIMEOUT)
+        Run::new(&self.program)
+            .args(&self.selection)
+            .args(args)
+            .timeout(TIMEOUT)
     }
 
     /// Runs `kubectl` with the words of `line`, and returns what it prints.
@@ -50,13 +59,19 @@ impl Kubectl {
         self.call(["apply", "-f", "-"]).stdin_text(manifest).output()
     }
 
-    /// One value by JSONPath, empty when it is not there.
+    /// One value by `JSONPath`, empty when it is not there.
     ///
     /// # Errors
     /// When the object cannot be read.
     pub fn value(&self, object: &str, path: &str) -> Result<String> {
         let output = format!("-o=jsonpath={{{path}}}");
-        self.call(["get"].into_iter().chain(object.split_whitespace()).chain([output.as_str()])).output()
+        self.call(
+            ["get"]
+                .into_iter()
+                .chain(object.split_whitespace())
+                .chain([output.as_str()]),
+        )
+        .output()
     }
 
     /// Asks for a value until `wanted` says yes, telling `seen` each new one.
@@ -86,7 +101,11 @@ impl Kubectl {
             }
             if Instant::now() > end {
                 value.with_context(|| format!("waiting {} s for {path} of {object}", limit.as_secs()))?;
-                bail!("{path} of {object} is {:?} after {} s", last.unwrap_or_default(), limit.as_secs());
+                bail!(
+                    "{path} of {object} is {:?} after {} s",
+                    last.unwrap_or_default(),
+                    limit.as_secs()
+                );
             }
             std::thread::sleep(Duration::from_millis(300));
         }

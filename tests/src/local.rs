@@ -27,10 +27,15 @@ pub struct Local {
 /// # Errors
 /// The first thing that did not work, with what to do about it.
 pub fn up(options: &Options, progress: &Progress) -> Result<Local> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     let cluster = runtime.block_on(Cluster::up(options, progress))?;
     let own = images::own(progress)?;
-    let [controller, webhook] = own.as_slice() else { bail!("expected two images of our own, built {}", own.len()) };
+    let [controller, webhook] = own.as_slice() else {
+        bail!("expected two images of our own, built {}", own.len())
+    };
     let postgres = images::postgres(progress)?;
     for tar in [&controller.tar, &webhook.tar, &postgres] {
         cluster.load_image(tar, progress)?;
@@ -38,7 +43,11 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Local> {
     let parameters = BTreeMap::from([("docker_image".to_owned(), images::POSTGRES.to_owned())]);
     Ok(Local {
         kubectl: Kubectl::of_kubeconfig(&cluster.kubectl_program(), &cluster.kubeconfig()),
-        overlay: Overlay { controller: controller.name.clone(), webhook: webhook.name.clone(), parameters },
+        overlay: Overlay {
+            controller: controller.name.clone(),
+            webhook: webhook.name.clone(),
+            parameters,
+        },
         state: checkout().join("target/localkube"),
         cluster,
     })

@@ -40,6 +40,7 @@ pub mod supervisor;
 
 pub use certificates::CONTEXT;
 pub use layout::checkout;
+pub use machine::PACKAGES;
 pub use network::HOST;
 pub use plan::Options;
 pub use provisioner::{PINNED_CLASS, STORAGE_CLASS};

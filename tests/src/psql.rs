@@ -31,18 +31,35 @@ impl Psql<'_> {
     /// # Errors
     /// When there is no secret, no connection, or a statement fails.
     pub fn run(&self, sql: &str) -> Result<String> {
-        let password = self.password().with_context(|| format!("reading the secret of {}", self.user))?;
-        Ok(self.call().stdin_text(format!("{password}\n{sql}\n")).output()?.trim_end().to_owned())
+        let password = self
+            .password()
+            .with_context(|| format!("reading the secret of {}", self.user))?;
+        Ok(self
+            .call()
+            .stdin_text(format!("{password}\n{sql}\n"))
+            .output()?
+            .trim_end()
+            .to_owned())
     }
 
     fn call(&self) -> Run {
-        let Self { namespace, cluster, pod, user, database, .. } = self;
+        let Self {
+            namespace,
+            cluster,
+            pod,
+            user,
+            database,
+            ..
+        } = self;
         let address = format!(
             "host={cluster}.{namespace}.svc.cluster.local user={user} dbname={database} sslmode=require connect_timeout=5"
         );
         self.kubectl
-            .call(["-n", namespace, "exec", "-i", pod, "-c", "postgres", "--", "sh", "-c", SCRIPT, "sh", &address])
-            .timeout(Duration::from_secs(60))
+            .call([
+                "-n", namespace, "exec", "-i", pod, "-c", "postgres", "--", "sh", "-c", SCRIPT, "sh",
+                &address,
+            ])
+            .timeout(Duration::from_mins(1))
             .purpose(format!("run SQL as {user}"))
     }
 
@@ -50,11 +67,16 @@ impl Psql<'_> {
     fn password(&self) -> Result<String> {
         let name = secret_name(self.cluster, self.user);
         let go_template = "go-template={{.data.password | base64decode}}";
-        self.kubectl.call(["-n", self.namespace, "get", "secret", &name, "-o", go_template]).output()
+        self.kubectl
+            .call(["-n", self.namespace, "get", "secret", &name, "-o", go_template])
+            .output()
     }
 }
 
 /// The secret of a user, by the default template.
 pub fn secret_name(cluster: &str, user: &str) -> String {
-    format!("{}.{cluster}.credentials.postgresql.acid.zalan.do", user.replace('_', "-"))
+    format!(
+        "{}.{cluster}.credentials.postgresql.acid.zalan.do",
+        user.replace('_', "-")
+    )
 }

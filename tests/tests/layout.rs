@@ -7,39 +7,81 @@ use std::{
 };
 
 /// Crates that bring a runtime, a client, a clock or randomness. None may stand under a pure package.
-const IMPURE: &[&str] =
-    &["tokio", "hyper", "kube-client", "kube-runtime", "axum", "rand", "rustls", "tokio-postgres", "async-trait"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "kube-client",
+    "kube-runtime",
+    "axum",
+    "rand",
+    "rustls",
+    "tokio-postgres",
+    "async-trait",
+];
 
 const MAX_LINES: usize = 500;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package is in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests package is in the workspace")
+        .to_owned()
 }
 
 /// Every crate that `package` is built with, its build scripts and tests left out.
 fn crates_under(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["tree", "--offline", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .args(["--package", package])
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).expect("cargo prints UTF-8");
-    text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    text.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn assert_pure(package: &str) {
     let crates = crates_under(package);
-    assert!(crates.iter().any(|name| name == "serde"), "cargo tree listed nothing for {package}");
-    let found: Vec<_> = crates.iter().filter(|name| IMPURE.contains(&name.as_str())).collect();
-    assert!(found.is_empty(), "{package} must stay pure, but is built with {found:?}");
+    assert!(
+        crates.iter().any(|name| name == "serde"),
+        "cargo tree listed nothing for {package}"
+    );
+    let found: Vec<_> = crates
+        .iter()
+        .filter(|name| IMPURE.contains(&name.as_str()))
+        .collect();
+    assert!(
+        found.is_empty(),
+        "{package} must stay pure, but is built with {found:?}"
+    );
 }
 
 fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("folder can be read") {
         let path = entry.expect("entry can be read").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
             source_files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -67,7 +109,11 @@ fn planner_is_pure() {
 
 #[test]
 fn impurity_is_noticed() {
-    assert!(crates_under("pgherd-controller").iter().any(|name| IMPURE.contains(&name.as_str())));
+    assert!(
+        crates_under("pgherd-controller")
+            .iter()
+            .any(|name| IMPURE.contains(&name.as_str()))
+    );
 }
 
 #[test]
@@ -77,7 +123,10 @@ fn files_are_short_unless_they_are_tables() {
         .filter_map(|path| {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
             let is_table = text.lines().take(12).any(|line| line.trim() == "// table");
-            let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+            let lines = text
+                .lines()
+                .take_while(|line| line.trim() != "#[cfg(test)]")
+                .count();
             (lines > MAX_LINES && !is_table).then(|| format!("{}: {lines}", path.display()))
         })
         .collect();
@@ -99,6 +148,9 @@ fn files_say_what_lives_in_them() {
 
 #[test]
 fn modules_have_no_mod_rs() {
-    let old: Vec<_> = sources().into_iter().filter(|path| path.ends_with("mod.rs")).collect();
+    let old: Vec<_> = sources()
+        .into_iter()
+        .filter(|path| path.ends_with("mod.rs"))
+        .collect();
     assert!(old.is_empty(), "use foo.rs beside foo/: {old:#?}");
 }

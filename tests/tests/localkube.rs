@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::{Arguments, Trial};
 use pgherd_tests::kubectl::Kubectl;
-use pgherd_tests::localkube::{Cluster, Options, STORAGE_CLASS};
+use pgherd_tests::localkube::{Cluster, Options, PACKAGES, STORAGE_CLASS};
+use pgherd_tests::packages;
 use pgherd_tests::progress::Progress;
 use pgherd_tests::shell::Run;
 
@@ -93,6 +94,8 @@ static STAGE: OnceLock<Result<Stage, String>> = OnceLock::new();
 
 fn stage() -> Result<&'static Stage> {
     let set_up = || -> Result<Stage> {
+        // What looks at the machine, and what `up` would install, must not count as left behind.
+        packages::ensure(&PACKAGES, &Progress::new())?;
         let before = machine()?;
         let cluster = up()?;
         let kubectl = Kubectl::of_kubeconfig(&cluster.kubectl_program(), &cluster.kubeconfig());
@@ -294,11 +297,29 @@ fn machine() -> Result<BTreeSet<String>> {
         "/opt",
     ] {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        lines.extend(entries.map(|entry| format!("file: {}", entry.path().display())));
+        let files = entries.map(|entry| format!("file: {}", entry.path().display()));
+        lines.extend(files.filter(|file| is_of_a_kubernetes(file)));
     }
     cgroups(Path::new("/sys/fs/cgroup"), &mut lines);
     processes(&mut lines)?;
     Ok(lines)
+}
+
+/// A name that a part of a local Kubernetes would give; the machine's own services come and go meanwhile.
+fn is_of_a_kubernetes(line: &str) -> bool {
+    let words = [
+        "pgherd",
+        "localkube",
+        "kube",
+        "k8s",
+        "containerd",
+        "runc",
+        "cni",
+        "netns",
+        "etcd",
+        "coredns",
+    ];
+    words.iter().any(|word| line.contains(word))
 }
 
 /// A line without what changes by itself: lifetimes of addresses, counters of packets.
@@ -313,7 +334,10 @@ fn cgroups(dir: &Path, lines: &mut BTreeSet<String>) {
         .flatten()
         .map(|entry| entry.path());
     for dir in dirs.filter(|path| path.is_dir() && !path.is_symlink()) {
-        lines.insert(format!("cgroup: {}", dir.display()));
+        let line = format!("cgroup: {}", dir.display());
+        if is_of_a_kubernetes(&line) {
+            lines.insert(line);
+        }
         cgroups(&dir, lines);
     }
 }

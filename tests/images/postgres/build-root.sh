@@ -16,7 +16,8 @@ in_root() { chroot "$root" "$@"; }
 # The mirror that the machine itself uses, if it is a Debian; else the one that debootstrap knows.
 mirror=$(apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(SITE)' 'Created-By: Packages' 2>/dev/null |
     sed -n 's|^Debian/Debian ||p' | head -n 1) || true
-debootstrap --variant=minbase $suite "$root" ${mirror:+"$mirror"}
+case "$mirror" in https:*) include=--include=ca-certificates ;; *) include= ;; esac
+debootstrap --variant=minbase $include $suite "$root" ${mirror:+"$mirror"}
 
 # The older suite comes from where the base came from.
 sed "s/$suite/$older_suite/" "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/older.list"

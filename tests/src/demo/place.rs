@@ -20,10 +20,14 @@ pub(super) fn up(yours: &YourCluster, progress: &Progress) -> Result<Stage> {
 }
 
 pub(super) fn down(yours: &YourCluster, progress: &Progress) -> Result<()> {
-    let Some(context) = &yours.context else { return Cluster::down(progress) };
+    let Some(context) = &yours.context else {
+        return Cluster::down(progress);
+    };
     let kubectl = Kubectl::of_context(&user_kubectl()?, context);
     let step = progress.step(format!("delete the cluster {CLUSTER}"));
-    kubectl.run(&format!("-n default delete postgresql {CLUSTER} --ignore-not-found"))?;
+    kubectl.run(&format!(
+        "-n default delete postgresql {CLUSTER} --ignore-not-found"
+    ))?;
     step.done();
     progress.note("pgherd stays installed; `kubectl delete -k deploy/kustomize` removes it, and with its CRDs every cluster");
     Ok(())
@@ -39,20 +43,37 @@ fn on_this_machine(progress: &Progress) -> Result<Stage> {
         local.cluster.kubeconfig().display(),
         programs.display()
     );
-    Ok(Stage { kubectl: local.kubectl, state: local.state, overlay: local.overlay, look_around })
+    Ok(Stage {
+        kubectl: local.kubectl,
+        state: local.state,
+        overlay: local.overlay,
+        look_around,
+    })
 }
 
 fn of_the_user(context: &str, yours: &YourCluster) -> Result<Stage> {
     let (Some(controller), Some(webhook)) = (&yours.controller_image, &yours.webhook_image) else {
-        bail!("--context needs --controller-image and --webhook-image: images that the cluster {context} can pull");
+        bail!(
+            "--context needs --controller-image and --webhook-image: images that the cluster {context} can pull"
+        );
     };
     let kubectl = Kubectl::of_context(&user_kubectl()?, context);
-    kubectl.run("version").with_context(|| format!("the context {context} does not answer"))?;
-    let parameters = yours.postgres_image.iter().map(|image| ("docker_image".to_owned(), image.clone())).collect();
+    kubectl
+        .run("version")
+        .with_context(|| format!("the context {context} does not answer"))?;
+    let parameters = yours
+        .postgres_image
+        .iter()
+        .map(|image| ("docker_image".to_owned(), image.clone()))
+        .collect();
     Ok(Stage {
         kubectl,
         state: checkout().join("target/demo"),
-        overlay: Overlay { controller: controller.clone(), webhook: webhook.clone(), parameters },
+        overlay: Overlay {
+            controller: controller.clone(),
+            webhook: webhook.clone(),
+            parameters,
+        },
         look_around: format!("kubectl config use-context {context}"),
     })
 }

@@ -38,11 +38,17 @@ fn apply_manifest(stage: &Stage, progress: &Progress) -> Result<String> {
     for line in manifest.lines().filter(|line| !line.starts_with('#')) {
         progress.note(format!("  {line}"));
     }
-    let applied = stage.kubectl.apply(&manifest).context("applying deploy/examples/minimal.yaml")?;
+    let applied = stage
+        .kubectl
+        .apply(&manifest)
+        .context("applying deploy/examples/minimal.yaml")?;
     progress.note(applied.trim());
     let value = |path: &str| stage.kubectl.value(OBJECT, path);
-    let (team, instances, version) =
-        (value(".spec.teamId")?, value(".spec.numberOfInstances")?, value(".spec.postgresql.version")?);
+    let (team, instances, version) = (
+        value(".spec.teamId")?,
+        value(".spec.numberOfInstances")?,
+        value(".spec.postgresql.version")?,
+    );
     ensure!(
         !team.is_empty() && !instances.is_empty() && !version.is_empty(),
         "admission filled in nothing; see `kubectl -n pgherd logs deployment/pgherd-webhook`"
@@ -55,11 +61,21 @@ fn apply_manifest(stage: &Stage, progress: &Progress) -> Result<String> {
 fn refuse_broken_manifest(stage: &Stage, progress: &Progress) -> Result<()> {
     progress.title("3. Apply a manifest with five mistakes: deploy/examples/broken.yaml");
     let path = example("broken.yaml")?;
-    let Err(refusal) = stage.kubectl.call(["apply", "-f", &path.to_string_lossy()]).output() else {
-        bail!("the broken manifest was accepted; is the webhook in place? kubectl get validatingwebhookconfiguration pgherd");
+    let Err(refusal) = stage
+        .kubectl
+        .call(["apply", "-f", &path.to_string_lossy()])
+        .output()
+    else {
+        bail!(
+            "the broken manifest was accepted; is the webhook in place? kubectl get validatingwebhookconfiguration pgherd"
+        );
     };
     let text = refusal.to_string();
-    let Some((_, reasons)) = text.split_once("denied the request: ") else {
+    // Our rules have ids; a refusal without one is not our webhook's.
+    let Some((_, reasons)) = text
+        .split_once(" is invalid:")
+        .filter(|(_, reasons)| reasons.contains("PGV-"))
+    else {
         return Err(refusal.context("the broken manifest was refused, but not by our webhook"));
     };
     for line in reasons.split(" / ").flat_map(str::lines) {
@@ -75,11 +91,21 @@ fn wait_until_ready(stage: &Stage, progress: &Progress) -> Result<String> {
     let message = ".status.conditions[?(@.type==\"Ready\")].status";
     stage
         .kubectl
-        .wait_for_value(OBJECT, message, Duration::from_secs(300), |value| value == "True", |_| {})
+        .wait_for_value(
+            OBJECT,
+            message,
+            Duration::from_mins(5),
+            |value| value == "True",
+            |_| {},
+        )
         .with_context(|| what_is_wrong(stage))?;
     let took = elapsed(start.elapsed());
     step.done();
-    for line in stage.kubectl.run(&format!("-n {NAMESPACE} get pg {CLUSTER} -o wide"))?.lines() {
+    for line in stage
+        .kubectl
+        .run(&format!("-n {NAMESPACE} get pg {CLUSTER} -o wide"))?
+        .lines()
+    {
         progress.note(line);
     }
     Ok(format!("Ready after {took}"))
@@ -88,7 +114,10 @@ fn wait_until_ready(stage: &Stage, progress: &Progress) -> Result<String> {
 /// What the status and the pods say, for a cluster that does not come up.
 fn what_is_wrong(stage: &Stage) -> String {
     let status = stage.kubectl.value(OBJECT, ".status").unwrap_or_default();
-    let pods = stage.kubectl.run(&format!("-n {NAMESPACE} get pods -o wide")).unwrap_or_default();
+    let pods = stage
+        .kubectl
+        .run(&format!("-n {NAMESPACE} get pods -o wide"))
+        .unwrap_or_default();
     format!("{CLUSTER} did not become Ready\nstatus: {status}\n{pods}")
 }
 
@@ -97,11 +126,20 @@ fn primary(stage: &Stage) -> Result<String> {
 }
 
 fn psql<'a>(stage: &'a Stage, pod: &'a str) -> Psql<'a> {
-    Psql { kubectl: &stage.kubectl, namespace: NAMESPACE, cluster: CLUSTER, pod, user: USER, database: DATABASE }
+    Psql {
+        kubectl: &stage.kubectl,
+        namespace: NAMESPACE,
+        cluster: CLUSTER,
+        pod,
+        user: USER,
+        database: DATABASE,
+    }
 }
 
 fn run_sql(stage: &Stage, progress: &Progress) -> Result<()> {
-    progress.title(format!("5. Run SQL as {USER}, with the generated secret, through the service"));
+    progress.title(format!(
+        "5. Run SQL as {USER}, with the generated secret, through the service"
+    ));
     let pod = primary(stage)?;
     let sql = "CREATE TABLE IF NOT EXISTS parcel (id int PRIMARY KEY, city text NOT NULL);
         INSERT INTO parcel VALUES (1, 'Lisbon'), (2, 'Tartu'), (3, 'Gdańsk') ON CONFLICT DO NOTHING;
@@ -119,13 +157,15 @@ fn lose_the_primary(stage: &Stage, progress: &Progress) -> Result<String> {
     let old = primary(stage)?;
     let start = Instant::now();
     let step = progress.step(format!("kubectl delete pod {old}"));
-    stage.kubectl.run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
+    stage
+        .kubectl
+        .run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
     step.done();
     let step = progress.step("another member becomes primary");
     let new = stage.kubectl.wait_for_value(
         OBJECT,
         ".status.primary",
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         |value| !value.is_empty() && value != old,
         |_| {},
     )?;
@@ -135,13 +175,21 @@ fn lose_the_primary(stage: &Stage, progress: &Progress) -> Result<String> {
     let rows = rows_after_failover(stage, &new)?;
     ensure!(rows == "3", "expected 3 rows after the failover, counted {rows}");
     step.done_as(format!("the rows are still there: {rows}"));
-    let step = progress.step(format!("{old} comes back as a replica, the cluster is Ready again"));
+    let step = progress.step(format!(
+        "{old} comes back as a replica, the cluster is Ready again"
+    ));
     let complete = |states: &str| {
         let mut states: Vec<&str> = states.split_whitespace().collect();
         states.sort_unstable();
         states == ["running", "streaming"]
     };
-    stage.kubectl.wait_for_value(OBJECT, ".status.members[*].state", Duration::from_secs(180), complete, |_| {})?;
+    stage.kubectl.wait_for_value(
+        OBJECT,
+        ".status.members[*].state",
+        Duration::from_mins(3),
+        complete,
+        |_| {},
+    )?;
     step.done();
     Ok(format!("failover from {old} to {new} in {took}"))
 }

@@ -25,7 +25,7 @@ pub fn pause(progress: &Progress) -> Result<PathBuf> {
         let step = progress.step("building the pause image");
         let program = dir.join("pause");
         Run::new(find_program("go").unwrap_or_else(|| PathBuf::from("go")))
-            .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
             .args([&program, &source])
             .env("CGO_ENABLED", "0")
             .timeout(Duration::from_mins(5))

@@ -121,6 +121,8 @@ impl Module {
             .args([
                 "build",
                 "-trimpath",
+                // A checkout that belongs to another user must do, and its commit must not matter.
+                "-buildvcs=false",
                 "-mod=readonly",
                 "-ldflags",
                 self.ldflags,

@@ -17,7 +17,7 @@ use crate::packages;
 use crate::progress::Progress;
 
 /// What a node needs from the distribution.
-const PACKAGES: [&str; 6] = [
+pub const PACKAGES: [&str; 6] = [
     "containerd",
     "runc",
     "containernetworking-plugins",

@@ -22,7 +22,10 @@ pub(crate) struct Write {
 pub(crate) fn writes_since(stage: &Stage, since: Timestamp) -> Result<Vec<Write>> {
     let path = stage.local.cluster.audit_log();
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let writes = text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(|line| write(&line));
+    let writes = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|line| write(&line));
     Ok(writes.filter(|write| write.at >= since).collect())
 }
 

@@ -35,7 +35,11 @@ fn main() -> ExitCode {
         }
     }
     let trials = tests().into_iter().map(|(name, test)| {
-        let run = move || stage::get().and_then(test).map_err(|error| format!("{error:#}").into());
+        let run = move || {
+            stage::get()
+                .and_then(test)
+                .map_err(|error| format!("{error:#}").into())
+        };
         Trial::test(name, run).with_ignored_flag(obstacle.is_some())
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

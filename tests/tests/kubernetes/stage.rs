@@ -12,7 +12,7 @@ use pgherd_tests::progress::Progress;
 use pgherd_tests::psql::Psql;
 
 /// How long a cluster may take to become Ready; a limit against hanging, not a measurement.
-const READY: Duration = Duration::from_secs(300);
+const READY: Duration = Duration::from_mins(5);
 
 pub(crate) const NAMESPACE: &str = "default";
 
@@ -33,7 +33,10 @@ pub(crate) fn obstacle() -> Option<&'static str> {
 }
 
 pub(crate) fn get() -> Result<&'static Stage> {
-    STAGE.get_or_init(|| set_up().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
+    STAGE
+        .get_or_init(|| set_up().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow!("{error}"))
 }
 
 fn set_up() -> Result<Stage> {
@@ -43,6 +46,10 @@ fn set_up() -> Result<Stage> {
     install(&local.kubectl, &local.state, &local.overlay, &progress)?;
     let stage = Stage { local, found_running };
     stage.wait_for_admission()?;
+    // What a run that was cut off left behind.
+    for cluster in ["it-labels", "it-life", "it-endpoints"] {
+        stage.delete(cluster)?;
+    }
     Ok(stage)
 }
 
@@ -67,7 +74,9 @@ impl Stage {
     where
         F: Future<Output = Result<T>>,
     {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async { work(self.local.cluster.client().await?).await })
     }
 
@@ -81,7 +90,10 @@ impl Stage {
             .with_context(|| self.describe(cluster))?;
         let complete = |states: &str| {
             let states: Vec<&str> = states.split_whitespace().collect();
-            states.len() == members && states.iter().all(|state| matches!(*state, "running" | "streaming"))
+            states.len() == members
+                && states
+                    .iter()
+                    .all(|state| matches!(*state, "running" | "streaming"))
         };
         self.kubectl()
             .wait_for_value(&object, ".status.members[*].state", READY, complete, |_| {})
@@ -90,35 +102,62 @@ impl Stage {
     }
 
     pub(crate) fn primary(&self, cluster: &str) -> Result<String> {
-        self.kubectl().value(&format!("-n {NAMESPACE} postgresql/{cluster}"), ".status.primary")
+        self.kubectl()
+            .value(&format!("-n {NAMESPACE} postgresql/{cluster}"), ".status.primary")
     }
 
     /// SQL as a user of the cluster, through its service.
     pub(crate) fn sql(&self, cluster: &str, user: &str, database: &str, sql: &str) -> Result<String> {
         let pod = self.primary(cluster)?;
-        Psql { kubectl: self.kubectl(), namespace: NAMESPACE, cluster, pod: &pod, user, database }.run(sql)
+        Psql {
+            kubectl: self.kubectl(),
+            namespace: NAMESPACE,
+            cluster,
+            pod: &pod,
+            user,
+            database,
+        }
+        .run(sql)
     }
 
     /// Deletes a cluster and waits until its pods are gone.
     pub(crate) fn delete(&self, cluster: &str) -> Result<()> {
-        self.kubectl().run(&format!("-n {NAMESPACE} delete postgresql {cluster} --ignore-not-found --timeout=120s"))?;
+        self.kubectl().run(&format!(
+            "-n {NAMESPACE} delete postgresql {cluster} --ignore-not-found --timeout=120s"
+        ))?;
         self.wait_for_none("pods", cluster)
     }
 
     /// Waits until no object of a kind carries the cluster's labels.
     pub(crate) fn wait_for_none(&self, kind: &str, cluster: &str) -> Result<()> {
         let list = format!("-n {NAMESPACE} {kind} -l cluster-name={cluster}");
-        self.kubectl().wait_for_value(&list, ".items[*].metadata.name", Duration::from_secs(120), str::is_empty, |_| {})?;
+        self.kubectl().wait_for_value(
+            &list,
+            ".items[*].metadata.name",
+            Duration::from_mins(2),
+            str::is_empty,
+            |_| {},
+        )?;
         Ok(())
     }
 
     /// Changes the number of replicas of one of our programs and waits until that many run.
     pub(crate) fn scale(&self, deployment: &str, replicas: usize) -> Result<()> {
-        self.kubectl().run(&format!("-n pgherd scale deployment {deployment} --replicas={replicas}"))?;
-        self.kubectl().run(&format!("-n pgherd rollout status deployment {deployment} --timeout=80s"))?;
+        self.kubectl().run(&format!(
+            "-n pgherd scale deployment {deployment} --replicas={replicas}"
+        ))?;
+        self.kubectl().run(&format!(
+            "-n pgherd rollout status deployment {deployment} --timeout=80s"
+        ))?;
         let pods = format!("-n pgherd pods -l app.kubernetes.io/name={deployment}");
         let gone = |names: &str| names.split_whitespace().count() == replicas;
-        self.kubectl().wait_for_value(&pods, ".items[*].metadata.name", Duration::from_secs(80), gone, |_| {})?;
+        self.kubectl().wait_for_value(
+            &pods,
+            ".items[*].metadata.name",
+            Duration::from_secs(80),
+            gone,
+            |_| {},
+        )?;
         Ok(())
     }
 
@@ -128,15 +167,25 @@ impl Stage {
             let object = format!("{configuration} pgherd");
             let bundle = ".webhooks[0].clientConfig.caBundle";
             let present = |value: &str| !value.is_empty();
-            self.kubectl().wait_for_value(&object, bundle, Duration::from_secs(60), present, |_| {})?;
+            self.kubectl()
+                .wait_for_value(&object, bundle, Duration::from_mins(1), present, |_| {})?;
         }
         Ok(())
     }
 
     fn describe(&self, cluster: &str) -> String {
-        let status = self.kubectl().value(&format!("-n {NAMESPACE} postgresql/{cluster}"), ".status").unwrap_or_default();
-        let pods = self.kubectl().run(&format!("-n {NAMESPACE} get pods -o wide")).unwrap_or_default();
-        let log = self.kubectl().run("-n pgherd logs deployment/pgherd-controller --tail=15").unwrap_or_default();
+        let status = self
+            .kubectl()
+            .value(&format!("-n {NAMESPACE} postgresql/{cluster}"), ".status")
+            .unwrap_or_default();
+        let pods = self
+            .kubectl()
+            .run(&format!("-n {NAMESPACE} get pods -o wide"))
+            .unwrap_or_default();
+        let log = self
+            .kubectl()
+            .run("-n pgherd logs deployment/pgherd-controller --tail=15")
+            .unwrap_or_default();
         format!("{cluster} is not as expected\nstatus: {status}\n{pods}\n{log}")
     }
 }

@@ -13,7 +13,19 @@ const CLUSTER: &str = "it-endpoints";
 
 fn use_config_maps(stage: &Stage, wanted: bool) -> Result<()> {
     let patch = format!("{{\"data\":{{\"kubernetes_use_configmaps\":\"{wanted}\"}}}}");
-    stage.kubectl().call(["-n", "pgherd", "patch", "configmap", "pgherd", "--type=merge", "-p", &patch]).output()?;
+    stage
+        .kubectl()
+        .call([
+            "-n",
+            "pgherd",
+            "patch",
+            "configmap",
+            "pgherd",
+            "--type=merge",
+            "-p",
+            &patch,
+        ])
+        .output()?;
     // The change arrives by a watch; nothing tells when it has.
     std::thread::sleep(Duration::from_secs(2));
     Ok(())
@@ -33,11 +45,22 @@ fn check(stage: &Stage) -> Result<()> {
     let more = "teamId: it\nusers:\n  shop_owner: []\ndatabases:\n  shop: shop_owner";
     stage.kubectl().apply(&manifest(CLUSTER, 2, more))?;
     stage.wait_until_ready(CLUSTER, 2)?;
-    let selector = stage.kubectl().value(&format!("-n {NAMESPACE} service/{CLUSTER}"), ".spec.selector")?;
-    ensure!(selector.is_empty(), "the primary's service selects pods ({selector}), although Patroni keeps its Endpoints");
-    let leader = stage.kubectl().value(&format!("-n {NAMESPACE} endpoints/{CLUSTER}"), ".metadata.annotations.leader")?;
+    let selector = stage
+        .kubectl()
+        .value(&format!("-n {NAMESPACE} service/{CLUSTER}"), ".spec.selector")?;
+    ensure!(
+        selector.is_empty(),
+        "the primary's service selects pods ({selector}), although Patroni keeps its Endpoints"
+    );
+    let leader = stage.kubectl().value(
+        &format!("-n {NAMESPACE} endpoints/{CLUSTER}"),
+        ".metadata.annotations.leader",
+    )?;
     ensure!(leader == stage.primary(CLUSTER)?, "Patroni's leader is {leader}");
-    let maps = stage.kubectl().value(&format!("-n {NAMESPACE} configmaps -l cluster-name={CLUSTER}"), ".items[*].metadata.name")?;
+    let maps = stage.kubectl().value(
+        &format!("-n {NAMESPACE} configmaps -l cluster-name={CLUSTER}"),
+        ".items[*].metadata.name",
+    )?;
     ensure!(maps.is_empty(), "there are config maps: {maps}");
     let rows = stage.sql(CLUSTER, "shop_owner", "shop", "SELECT current_user;")?;
     ensure!(rows == "shop_owner", "current user is {rows}");
