@@ -25,10 +25,6 @@ pub fn files() -> Result<Vec<Generated>> {
         let path = format!("deploy/kustomize/crds/{}.yaml", crd.spec.names.plural);
         let yaml = serde_yaml::to_string(&crd).with_context(|| format!("cannot write {path} as YAML"))?;
         files.push(Generated {
-            path: "deploy/examples/operator-configuration.yaml".to_owned(),
-            content: config::render::operator_configuration("pgherd", "pgherd"),
-        });
-        files.push(Generated {
             path,
             content: format!("{CRD_HEADER}{yaml}"),
         });
@@ -42,6 +38,10 @@ pub fn files() -> Result<Vec<Generated>> {
         path: format!("docs/reference/{page}.md"),
         content,
     }));
+    files.push(Generated {
+        path: "deploy/examples/operator-configuration.yaml".to_owned(),
+        content: config::render::operator_configuration("pgherd", "pgherd"),
+    });
     Ok(files)
 }
 

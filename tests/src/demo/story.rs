@@ -72,14 +72,12 @@ fn refuse_broken_manifest(stage: &Stage, progress: &Progress) -> Result<()> {
     };
     let text = refusal.to_string();
     // Our rules have ids; a refusal without one is not our webhook's.
-    let Some((_, reasons)) = text
-        .split_once(" is invalid:")
-        .filter(|(_, reasons)| reasons.contains("PGV-"))
-    else {
+    let reasons: Vec<&str> = text.split(" / ").filter(|line| line.contains("PGV-")).collect();
+    if reasons.is_empty() {
         return Err(refusal.context("the broken manifest was refused, but not by our webhook"));
-    };
-    for line in reasons.split(" / ").flat_map(str::lines) {
-        progress.note(line);
+    }
+    for line in reasons {
+        progress.note(line.find("* ").map_or(line, |start| &line[start..]));
     }
     Ok(())
 }
