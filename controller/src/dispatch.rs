@@ -1,9 +1,11 @@
 //! Gives clusters their turns: so many at once, one at a time per cluster, and arranges the next one by how the last one ended. Must not:
 //! know what happens in a turn.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -47,11 +49,23 @@ pub async fn dispatch(context: &Context, at_once: usize, stop: &CancellationToke
     }
 }
 
-/// The cluster gets its next turn at the resync; others are not affected.
+/// Outside of what a turn does, where its own panics are caught.
 fn note_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "a turn ended in a panic; please report this");
+        tracing::error!(%error, "giving a turn ended in a panic; please report this");
     }
+}
+
+/// A panic is a failure like others: the cluster gets its next turn after a growing pause, and other clusters are not affected. Nothing that
+/// outlives a turn is left half changed: the caches' locks are held for single assignments.
+async fn guarded(turn: impl Future<Output = Ending>) -> Ending {
+    AssertUnwindSafe(turn).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("the turn ended in a panic; please report this");
+        Ending {
+            word: "panicked",
+            next: Next::Backoff,
+        }
+    })
 }
 
 async fn one(context: &Context, turn: Turn) {
@@ -65,7 +79,7 @@ async fn one(context: &Context, turn: Turn) {
         context.cache.owned.distrust_unwatched(&cluster);
     }
     let started = Instant::now();
-    let ending = reconcile(context, &cluster).instrument(span).await;
+    let ending = guarded(reconcile(context, &cluster)).instrument(span).await;
     let lane = match turn.lane {
         Lane::Edit => "edit",
         Lane::Resync => "resync",
@@ -87,10 +101,8 @@ async fn one(context: &Context, turn: Turn) {
 
 fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
     if ending.next == Next::Never {
-        context.cache.manifests.bury(cluster);
         context.memories.forget(cluster);
-        // A successor of the same name was waiting for this.
-        if context.cache.manifests.get(cluster).is_some() {
+        if context.cache.manifests.bury(cluster) {
             context.queue.wake(cluster, Lane::Edit);
         }
         return;
@@ -134,6 +146,12 @@ mod tests {
         assert!(due(&mut memory, &Next::Now, now).0 - now < Duration::from_millis(100));
         let (at, _) = due(&mut memory, &Next::After(Some(Duration::from_hours(9))), now);
         assert_eq!(at, resync, "never later than the resync");
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_panics_is_followed_by_another() {
+        let ending = guarded(async { panic!("deliberately") }).await;
+        assert_eq!((ending.word, ending.next), ("panicked", Next::Backoff));
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use crate::queue::Queue;
 pub struct TurnLabels {
     /// `edit` or `resync`.
     pub lane: &'static str,
-    /// `done`, `stopped`, `failed`, `invalid`, `paused`.
+    /// `done`, `stopped`, `failed`, `paused`, `unreported`, `gone`, `panicked`.
     pub outcome: &'static str,
 }
 

@@ -94,6 +94,23 @@ impl Manifests {
         }
     }
 
+    /// The API server's answer to a write of ours that required the version `read`: what follows it. Not taken when something else is known
+    /// by now: that is later still, or the object has gone. Nor when nothing held the object any more: the write was its end, of which the
+    /// watch tells.
+    pub fn succeed(&self, cluster: &ClusterRef, read: &str, written: &DynamicObject) {
+        let metadata = &written.metadata;
+        if metadata.deletion_timestamp.is_some() && metadata.finalizers.as_ref().is_none_or(Vec::is_empty) {
+            return;
+        }
+        let present = &mut locked(&self.clusters).present;
+        if present
+            .get(cluster)
+            .is_some_and(|known| known.version.as_deref() == Some(read))
+        {
+            present.insert(cluster.clone(), Arc::new(Manifest::of(written)));
+        }
+    }
+
     /// The object is gone. True when it was known.
     pub fn note_gone(&self, cluster: &ClusterRef) -> bool {
         let known = &mut *locked(&self.clusters);
@@ -143,9 +160,16 @@ impl Manifests {
         }
     }
 
-    /// What belonged to an object that is gone has been dealt with.
-    pub fn bury(&self, cluster: &ClusterRef) {
-        locked(&self.clusters).departed.remove(cluster);
+    /// What belonged to an object that is gone, or is going, has been dealt with. True when another object of the same name was waiting for
+    /// this. One that only waits for others' finalizers waits for nothing of ours.
+    pub fn bury(&self, cluster: &ClusterRef) -> bool {
+        let known = &mut *locked(&self.clusters);
+        let buried = known.departed.remove(cluster).map(|manifest| manifest.value());
+        let Some(present) = known.present.get(cluster).map(|manifest| manifest.value()) else {
+            return false;
+        };
+        present["metadata"]["deletionTimestamp"].is_null()
+            || buried.is_some_and(|buried| buried["metadata"]["uid"] != present["metadata"]["uid"])
     }
 
     pub fn all(&self) -> Vec<ClusterRef> {
@@ -190,6 +214,43 @@ mod tests {
         }))
         .unwrap();
         Manifest::of(&object)
+    }
+
+    fn object(version: &str, uid: &str, going: bool, finalizers: &[&str]) -> DynamicObject {
+        let mut object = json!({"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version,
+            "finalizers": finalizers}});
+        if going {
+            object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn an_answer_to_a_write_follows_what_was_read_and_brings_nothing_back() {
+        let (manifests, cluster) = (Manifests::default(), ClusterRef::new("n", "a"));
+        manifests.succeed(&cluster, "5", &object("6", "u", true, &["other"]));
+        assert!(manifests.is_empty(), "it has gone meanwhile");
+
+        let version = || manifests.get(&cluster).unwrap().version.clone().unwrap();
+        manifests.note(&cluster, Manifest::of(&object("5", "u", true, &["ours", "other"])));
+        manifests.succeed(&cluster, "5", &object("6", "u", true, &["other"]));
+        assert_eq!(version(), "6");
+        manifests.succeed(&cluster, "5", &object("6", "u", true, &["ours"]));
+        manifests.succeed(&cluster, "6", &object("7", "u", true, &[]));
+        assert_eq!(version(), "6", "the last finalizer's end is the object's");
+    }
+
+    #[test]
+    fn only_a_successor_waits_for_a_burial() {
+        let (manifests, cluster) = (Manifests::default(), ClusterRef::new("n", "a"));
+        assert!(!manifests.bury(&cluster));
+        manifests.note(&cluster, Manifest::of(&object("5", "u", true, &["other"])));
+        assert!(!manifests.bury(&cluster), "it waits for somebody else");
+        manifests.note_gone(&cluster);
+        manifests.note(&cluster, Manifest::of(&object("6", "v", true, &["ours"])));
+        assert!(manifests.bury(&cluster));
+        manifests.note(&cluster, Manifest::of(&object("7", "v", false, &["ours"])));
+        assert!(manifests.bury(&cluster));
     }
 
     #[test]

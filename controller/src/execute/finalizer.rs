@@ -5,7 +5,6 @@ use pgherd_model::names::operator::FIELD_MANAGER;
 use serde_json::json;
 
 use super::Scene;
-use crate::cache::Manifest;
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
 
@@ -53,6 +52,6 @@ async fn replace(context: &Context, scene: &Scene<'_>, finalizers: &[String]) ->
     context
         .cache
         .manifests
-        .note(scene.cluster, Manifest::of(&written));
+        .succeed(scene.cluster, &scene.view.resource_version, &written);
     Ok(())
 }
