@@ -202,7 +202,10 @@ impl Work {
         let (listing, mut listed) = mpsc::channel(1);
         let stop = shutdown.token().child_token();
         let turns = async {
-            listed.recv().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = listed.recv() => {}
+            }
             self.lists.open();
             tracing::info!(
                 clusters = self.context.cache.manifests.len(),
