@@ -2,6 +2,7 @@
 
 use kube::core::Status;
 use pgherd_runtime::tasks::chain;
+use tokio_postgres::error::SqlState;
 
 use crate::password::RandomnessError;
 use crate::patroni::PatroniError;
@@ -58,7 +59,7 @@ impl TurnError {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Kubernetes { answer, .. } => match status(answer).map(|status| status.code) {
-                Some(409) => "conflict",
+                _ if is_overtaken(answer) => "conflict",
                 Some(403) => "forbidden",
                 Some(400 | 422) => "invalid",
                 Some(_) => "api",
@@ -76,13 +77,21 @@ impl TurnError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Kubernetes { answer, .. } => match status(answer).map(|status| status.code) {
-                Some(400 | 403 | 422) => Retry::OnChange,
+                Some(400 | 403 | 422) if !is_overtaken(answer) => Retry::OnChange,
                 _ => Retry::Backoff,
             },
-            Self::Sql(SqlError::Refused { source, .. }) if source.as_db_error().is_some() => Retry::OnChange,
+            Self::Sql(SqlError::Refused { source, .. }) => match source.code() {
+                Some(code) if !is_passing(code) => Retry::OnChange,
+                _ => Retry::Backoff,
+            },
             Self::UnknownKind { .. } => Retry::OnChange,
             _ => Retry::Backoff,
         }
+    }
+
+    /// Somebody was faster: nothing is wrong, the plan is out of date.
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Kubernetes { answer, .. } if is_overtaken(answer))
     }
 }
 
@@ -109,8 +118,34 @@ pub fn is_conflict(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 409)
 }
 
+/// A conflict, or a JSON patch that does not fit the object that is there: its tests of uid and resourceVersion are the usual cause. API
+/// servers answer that with 422 and a general sentence, without the causes that what is invalid comes with.
+fn is_overtaken(error: &kube::Error) -> bool {
+    let unfit = |status: &Status| {
+        let explained = status
+            .details
+            .as_ref()
+            .is_some_and(|details| !details.causes.is_empty());
+        let general = ["error in our request", "test failed"]
+            .iter()
+            .any(|text| status.message.contains(text));
+        status.code == 422 && !explained && general
+    };
+    is_conflict(error) || status(error).is_some_and(unfit)
+}
+
+/// What Postgres refuses now and may do in a moment: a lost connection (08), a server that is read-only because it was demoted, a
+/// serialization failure or deadlock (40), exhausted resources (53), a lock that is not free (55), a server that shuts down, starts or
+/// cancelled the statement (57), and trouble of the system below it (58).
+fn is_passing(code: &SqlState) -> bool {
+    let class = code.code().get(..2).unwrap_or_default();
+    *code == SqlState::READ_ONLY_SQL_TRANSACTION || matches!(class, "08" | "40" | "53" | "55" | "57" | "58")
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn refused(code: u16) -> TurnError {
@@ -138,6 +173,43 @@ mod tests {
                 (category, retry),
                 "{code}"
             );
+        }
+    }
+
+    #[test]
+    fn a_patch_whose_tests_fail_is_a_conflict_and_an_invalid_object_is_not() {
+        let answer = |message: &str, causes: Value| {
+            let status = json!({"status": "Failure", "code": 422, "message": message, "details": {"causes": causes}});
+            let status: Status = serde_json::from_value(status).unwrap();
+            TurnError::kubernetes("patch", &"Service a/b", kube::Error::Api(Box::new(status)))
+        };
+        let general = "the server rejected our request due to an error in our request";
+        let error = answer(general, json!([]));
+        assert_eq!(
+            (error.category(), error.retry(), error.is_overtaken()),
+            ("conflict", Retry::Backoff, true)
+        );
+        let cause = json!({"reason": "FieldValueInvalid", "message": "no", "field": "spec"});
+        for error in [
+            answer(general, json!([cause])),
+            answer("Service is invalid", json!([])),
+        ] {
+            assert_eq!(
+                (error.category(), error.retry(), error.is_overtaken()),
+                ("invalid", Retry::OnChange, false)
+            );
+        }
+    }
+
+    #[test]
+    fn what_postgres_refuses_for_the_moment_is_tried_again_soon() {
+        for code in [
+            "08006", "25006", "40P01", "53300", "55P03", "57014", "57P01", "58030",
+        ] {
+            assert!(is_passing(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["42501", "42710", "22023", "25001", "0A000", "28P01"] {
+            assert!(!is_passing(&SqlState::from_code(code)), "{code}");
         }
     }
 

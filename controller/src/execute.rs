@@ -94,15 +94,9 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
             }
             Err(error) => {
                 context.metrics.count_step(step.action.kind(), error.category());
-                let problem = chain(&error);
-                tracing::warn!(step = %step, error = problem, "step failed");
-                let outcome = Outcome::Failed {
-                    step: step.to_string(),
-                    error: problem,
-                };
                 return Executed {
                     done,
-                    outcome,
+                    outcome: unfinished(step, &error),
                     retry: Some(error.retry()),
                 };
             }
@@ -112,6 +106,23 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
         done,
         outcome: Outcome::Done,
         retry: None,
+    }
+}
+
+/// That somebody was faster is no failure: the next turn plans with what is there now.
+fn unfinished(step: &Step, error: &TurnError) -> Outcome {
+    let (step, problem) = (step.to_string(), chain(error));
+    if error.is_overtaken() {
+        tracing::info!(step, reason = problem, "step overtaken");
+        return Outcome::Stopped {
+            step,
+            reason: problem,
+        };
+    }
+    tracing::warn!(step, error = problem, "step failed");
+    Outcome::Failed {
+        step,
+        error: problem,
     }
 }
 
