@@ -91,7 +91,11 @@ impl Authority {
         if self.stopping.is_cancelled() {
             return Some("the controller is shutting down");
         }
-        let leads = self.leadership.as_ref().is_none_or(Leadership::is_leader);
-        (!leads).then_some("the controller no longer holds its lease")
+        (!self.leads()).then_some("the controller no longer holds its lease")
+    }
+
+    /// Nobody else may act in our place.
+    pub fn leads(&self) -> bool {
+        self.leadership.as_ref().is_none_or(Leadership::is_leader)
     }
 }

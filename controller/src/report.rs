@@ -27,7 +27,12 @@ pub struct Report<'a> {
 }
 
 /// Events first: a status may wake people who then look for them. A status that cannot be written is an error of the turn; an event is not.
+/// Without the lease nothing is said: what the next holder says is later. When merely stopping, what was done is still told.
 pub async fn report(context: &Context, report: Report<'_>) -> Result<(), TurnError> {
+    if !context.authority.leads() {
+        tracing::info!("lease lost; not reporting");
+        return Ok(());
+    }
     event::of_turn(context, &report).await;
     match &report.status {
         Some(status) => status::write(context, report.cluster, report.view, status).await,
