@@ -26,6 +26,12 @@ pub enum RegisterError {
     },
     #[error("{name} did not become established within {}s", ESTABLISHED_WITHIN.as_secs())]
     NotEstablished { name: String },
+    #[error("cannot see whether {name} is established: {source}; the controller may get, list and watch CRDs?")]
+    Unwatchable {
+        name: String,
+        #[source]
+        source: kube::runtime::wait::Error,
+    },
 }
 
 /// Makes sure that the kinds exist. Only a missing `postgresqls` is fatal, since there is nothing to watch without it.
@@ -75,7 +81,11 @@ async fn apply(
             tracing::info!(crd = name, "CRD registered");
             Ok(())
         }
-        _ => Err(RegisterError::NotEstablished {
+        Ok(Err(source)) => Err(RegisterError::Unwatchable {
+            name: name.to_owned(),
+            source,
+        }),
+        Err(_) => Err(RegisterError::NotEstablished {
             name: name.to_owned(),
         }),
     }
