@@ -14,7 +14,8 @@ mod tls;
 pub use connect::{Session, open};
 
 /// Where to find a primary, tried in this order: the service's name, as Zalando's operator does, then the address of the pod that carries
-/// the primary's label. The second is for a controller outside of the cluster's DNS, and for the minutes in which DNS is away.
+/// the primary's label. The second is for a controller outside of the cluster's DNS, for the minutes in which DNS is away, and for those
+/// in which the service does not lead to the primary.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// `<cluster>.<namespace>.svc.<cluster domain>`.

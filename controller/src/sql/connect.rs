@@ -1,6 +1,6 @@
 //! One short-lived connection. Lives here: finding the primary, TLS, log-in, the pinned session, and its end. Must not: statements.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -53,13 +53,17 @@ pub async fn open(target: &Target, login: &Login) -> Result<Session, SqlError> {
     Err(last.unwrap_or_else(|| no_address(target, "it has none")))
 }
 
-/// The service's addresses, or the primary pod's when the name does not resolve.
+/// The service's addresses, if its name resolves, and the primary pod's: for a service that does not answer, or still leads to another member.
 async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, SqlError> {
+    let pod = target
+        .primary
+        .map(|address| SocketAddr::new(address, target.port));
     let lookup = tokio::net::lookup_host((target.service.as_str(), target.port));
     let message = match timeout(RESOLVE_LIMIT, lookup).await {
         Ok(Ok(found)) => {
-            let found: Vec<SocketAddr> = found.collect();
+            let mut found: Vec<SocketAddr> = found.collect();
             if !found.is_empty() {
+                found.extend(pod.filter(|pod| !found.contains(pod)));
                 return Ok(found);
             }
             "it has none".to_owned()
@@ -72,9 +76,7 @@ async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, SqlError> {
         message,
         "service does not resolve, taking the pod's address"
     );
-    target
-        .primary
-        .map(|address: IpAddr| vec![SocketAddr::new(address, target.port)])
+    pod.map(|pod| vec![pod])
         .ok_or_else(|| no_address(target, &message))
 }
 
@@ -173,5 +175,25 @@ fn no_address(target: &Target, message: &str) -> SqlError {
     SqlError::NoAddress {
         service: target.service.clone(),
         message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_primary_pod_comes_after_the_service_and_once() {
+        let target = |primary: &str| Target {
+            service: "localhost".to_owned(),
+            primary: primary.parse().ok(),
+            port: 5432,
+        };
+        let service = addresses(&target("")).await.unwrap();
+        let with_pod = addresses(&target("10.0.0.9")).await.unwrap();
+        let (pod, before) = with_pod.split_last().unwrap();
+        assert_eq!((pod.to_string().as_str(), before), ("10.0.0.9:5432", &*service));
+        let same = addresses(&target(&service[0].ip().to_string())).await.unwrap();
+        assert_eq!(same, service);
     }
 }
