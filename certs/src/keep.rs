@@ -37,8 +37,8 @@ use crate::store::{Store, StoreError, Stored};
 const LOOK_EVERY: Duration = Duration::from_mins(10);
 /// Sleeps are cut to this, because sleeping clocks stand still while a machine is suspended.
 const NAP: Duration = Duration::from_mins(1);
-/// After a conflict, and between looks that follow each other.
-const BREATH: Duration = Duration::from_millis(200);
+/// After a first conflict, and between looks that follow each other.
+const BREATH: Duration = Duration::from_millis(30);
 /// How long API servers may take to notice a changed configuration.
 const PROPAGATION: SignedDuration = SignedDuration::from_secs(2);
 /// Age, by its certificate, of an authority that was made a minute ago.
@@ -199,17 +199,18 @@ impl Keeper {
     }
 
     async fn run(&mut self, news: &mut News) {
-        let mut backoff = FIRST_BACKOFF;
+        let (mut backoff, mut breath) = (FIRST_BACKOFF, BREATH);
         loop {
             match self.look().await {
                 Ok(due) => {
-                    backoff = FIRST_BACKOFF;
+                    (backoff, breath) = (FIRST_BACKOFF, BREATH);
                     sleep(BREATH).await;
                     self.rest(due, news).await;
                 }
                 Err(err) if err.is_conflict() => {
-                    debug!(reason = %err, "looking again");
-                    sleep(BREATH).await;
+                    debug!(reason = %err, retry_after = ?breath, "looking again");
+                    sleep(breath).await;
+                    breath = (breath * 2).min(LAST_BACKOFF);
                 }
                 Err(err) => {
                     warn!(reason = %err, retry_after = ?backoff, "cannot keep the webhook's certificates");

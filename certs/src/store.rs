@@ -161,11 +161,18 @@ impl Store {
             field_manager: Some("pgherd-webhook".to_owned()),
             ..PostParams::default()
         };
+        let is_new = version.is_none();
         let written = match version {
             None => self.api.create(&post, &secret).await,
             Some(_) => self.api.replace(&self.name, &post, &secret).await,
         };
-        written.map(drop).map_err(|err| self.failed("write", &err))
+        written.map(drop).map_err(|err| match err {
+            // Replacing what has been deleted; where creating finds nothing, the namespace is missing.
+            kube::Error::Api(status) if status.code == 404 && !is_new => {
+                StoreError::Conflict(self.shown.clone())
+            }
+            err => self.failed("write", &err),
+        })
     }
 
     fn secret(&self, version: Option<String>, data: BTreeMap<String, ByteString>) -> Secret {
@@ -187,10 +194,7 @@ impl Store {
 
     fn failed(&self, verb: &'static str, err: &kube::Error) -> StoreError {
         match err {
-            // Replacing what has been deleted is a conflict too.
-            kube::Error::Api(status) if status.code == 409 || status.code == 404 => {
-                StoreError::Conflict(self.shown.clone())
-            }
+            kube::Error::Api(status) if status.code == 409 => StoreError::Conflict(self.shown.clone()),
             err => StoreError::Request {
                 verb,
                 name: self.shown.clone(),

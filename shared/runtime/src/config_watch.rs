@@ -175,11 +175,18 @@ impl Follower {
         pin_mut!(objects);
         while let Some(next) = objects.next().await {
             match next {
+                Ok(Some(object)) if self.is_in_force(object.resource_version().as_deref()) => {}
                 Ok(Some(object)) => self.settle(object.resource_version(), read(&object)),
                 Ok(None) => self.reject(&[format!("{} is not there", self.source)]),
                 Err(err) => self.reject(&[format!("cannot watch {}: {}", self.source, chain(&err))]),
             }
         }
+    }
+
+    /// A new list shows again what is known.
+    fn is_in_force(&self, version: Option<&str>) -> bool {
+        let state = self.sender.borrow();
+        version.is_some() && state.version.as_deref() == version && state.problems.is_empty()
     }
 
     /// Takes a good configuration into force, or says why the source's content is not.

@@ -67,22 +67,29 @@ fn format(args: &LogArgs) -> LogFormat {
     }
 }
 
-/// The asked level; the client libraries' own chatter stays out below warn unless it is asked for by name.
+/// The asked level; the libraries' own chatter stays out below warn unless it is asked for by name. Of the client nothing is said at all:
+/// whoever made the request reports its failure.
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    let quiet = [
-        "kube",
+    let mut directives = Vec::new();
+    for target in [
         "kube_client",
         "kube_runtime",
         "hyper",
         "hyper_util",
         "tower",
         "rustls",
-    ];
-    let mut directives: Vec<String> = quiet
-        .iter()
-        .filter(|target| !level.contains(&format!("{target}=")))
-        .map(|t| format!("{t}=warn"))
-        .collect();
+    ] {
+        if !level.contains(&format!("{target}=")) {
+            directives.push(format!("{target}=warn"));
+        }
+    }
+    if !level.contains("kube_client") {
+        directives.push("kube_client::client=off".to_owned());
+    }
+    // It shows an answer that it cannot decode, whole, at warn: a secret, perhaps.
+    if !level.contains("kube_client::client=") {
+        directives.push("kube_client::client=error".to_owned());
+    }
     directives.push(level.to_owned());
     EnvFilter::try_new(directives.join(",")).map_err(|err| LogError::Level {
         given: level.to_owned(),
@@ -102,12 +109,17 @@ mod tests {
 
     #[test]
     fn libraries_are_quiet_unless_asked() {
-        assert!(filter("debug").unwrap().to_string().contains("kube_client=warn"));
+        let unasked = filter("debug").unwrap().to_string();
+        assert!(
+            unasked.contains("kube_client=warn") && unasked.contains("kube_client::client=error"),
+            "{unasked}"
+        );
         let asked = filter("info,kube_client=debug").unwrap().to_string();
         assert!(
             asked.contains("kube_client=debug") && !asked.contains("kube_client=warn"),
             "{asked}"
         );
+        assert!(asked.contains("kube_client::client=error"), "not by its family's name: {asked}");
     }
 
     #[test]

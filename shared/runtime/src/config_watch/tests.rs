@@ -24,6 +24,10 @@ fn config_map(version: &str, entries: &[(&str, &str)]) -> ConfigMap {
 type Seen = watcher::Result<Option<ConfigMap>>;
 
 async fn follow(events: Vec<Seen>) -> (Receiver<ConfigState>, Readiness) {
+    follow_stream(stream::iter(events)).await
+}
+
+async fn follow_stream(events: impl Stream<Item = Seen>) -> (Receiver<ConfigState>, Readiness) {
     let readiness = Readiness::new();
     let gate = readiness.gate("config", "not read yet");
     let source = ConfigSource::ConfigMap {
@@ -38,7 +42,7 @@ async fn follow(events: Vec<Seen>) -> (Receiver<ConfigState>, Readiness) {
         sender,
     };
     let read = |map: &ConfigMap| source::from_config_map(&map.data.clone().unwrap_or_default(), "ops");
-    follower.follow(stream::iter(events), read).await;
+    follower.follow(events, read).await;
     (receiver, readiness)
 }
 
