@@ -17,7 +17,6 @@ use pgherd_model::names::Names;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{PodEnvironment, Source};
-use crate::plan::SecretDraft;
 use crate::redact;
 
 mod account;
@@ -34,6 +33,8 @@ mod service;
 pub(crate) mod spilo;
 mod stateful_set;
 mod volume;
+
+pub use secret::SecretDraft;
 
 /// The objects of one cluster as they shall be.
 ///

@@ -25,11 +25,10 @@ mod object;
 mod provision;
 mod secrets;
 mod stateful_set;
-#[cfg(test)]
-mod tests;
 mod text;
 
-pub use action::{Action, Propagation, SecretDraft};
+pub use crate::build::SecretDraft;
+pub use action::{Action, Propagation};
 pub use deletion::plan_deletion;
 pub use object::Object;
 

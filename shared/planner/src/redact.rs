@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Container;
 use serde::{Serialize, Serializer};
 
-use crate::observed::Source;
+use crate::observed::source::Source;
 
 /// Stands for a value that is not shown.
 pub(crate) const HIDDEN: &str = "(hidden)";

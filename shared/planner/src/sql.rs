@@ -49,11 +49,6 @@ pub enum Statement {
         /// `WITH ADMIN OPTION`: the member may pass it on.
         admin: bool,
     },
-    /// `ALTER ROLE … RESET ALL`
-    ResetSettings {
-        /// Name of the role.
-        role: String,
-    },
     /// `ALTER ROLE … SET name TO value`
     SetSetting {
         /// Name of the role.

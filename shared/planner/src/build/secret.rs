@@ -1,9 +1,30 @@
 //! The secrets of roles that log in, without passwords (zalando-behaviour 3.7).
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::cluster::{Role, SecretPlace};
+use serde::{Deserialize, Serialize};
 
 use super::Blueprint;
-use crate::plan::SecretDraft;
+
+/// A secret without its password.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecretDraft {
+    /// Namespace, which may differ from the cluster's.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Owner references.
+    pub owner_references: Vec<OwnerReference>,
+    /// Value of the key `username`; also the role.
+    pub username: String,
+}
 
 /// One per role that has a secret, by name of the role. Two roles whose names differ in dash and underscore only would share one; the
 /// first stays, and the webhook refuses such manifests.

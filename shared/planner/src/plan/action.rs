@@ -1,14 +1,13 @@
 //! What a step can be: a closed set, so that an executor that forgets a kind does not compile. Lives here: the kinds and their line for
 //! people. Must not: when one is due.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Object;
+use crate::build::SecretDraft;
 use crate::observed::ObjectRef;
 use crate::sql::Statement;
 
@@ -30,8 +29,6 @@ pub enum Action {
         /// The operations.
         operations: json_patch::Patch,
     },
-    /// Deletes an object that cannot be changed in place, and applies the new one as soon as it has gone.
-    Replace(Box<Object>),
     /// Creates a secret with a password that the executor draws. "Already exists" is success: the password there is the one in force.
     CreateSecret(Box<SecretDraft>),
     /// Server-side apply of labels, annotations and owner references of a secret that exists; its data is not touched.
@@ -79,24 +76,6 @@ pub enum Propagation {
     Orphan,
 }
 
-/// A secret without its password.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecretDraft {
-    /// Namespace, which may differ from the cluster's.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// Owner references.
-    pub owner_references: Vec<OwnerReference>,
-    /// Value of the key `username`; also the role.
-    pub username: String,
-}
-
 impl Action {
     /// One word for metrics and events.
     pub fn kind(&self) -> &'static str {
@@ -105,7 +84,6 @@ impl Action {
             Self::RemoveFinalizer(_) => "RemoveFinalizer",
             Self::Apply(_) => "Apply",
             Self::Patch { .. } => "Patch",
-            Self::Replace(_) => "Replace",
             Self::CreateSecret(_) => "CreateSecret",
             Self::LabelSecret(_) => "LabelSecret",
             Self::FillSecret(_) => "FillSecret",
@@ -127,7 +105,6 @@ impl fmt::Display for Action {
             Self::Patch { target, operations } => {
                 write!(f, "patch {target} ({} operations)", operations.0.len())
             }
-            Self::Replace(object) => write!(f, "replace {}", object.reference()),
             Self::CreateSecret(draft) => write!(f, "create secret {}/{}", draft.namespace, draft.name),
             Self::LabelSecret(draft) => write!(f, "label secret {}/{}", draft.namespace, draft.name),
             Self::FillSecret(draft) => write!(f, "fill secret {}/{}", draft.namespace, draft.name),

@@ -36,7 +36,6 @@ fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderE
             let option = if *admin { " WITH ADMIN OPTION" } else { "" };
             Ok(fill("GRANT {} TO {}", &[role, member])? + option)
         }
-        Statement::ResetSettings { role } => fill("ALTER ROLE {} RESET ALL", &[role]),
         Statement::SetSetting { role, name, value } => {
             let role = fill("ALTER ROLE {} SET ", &[role])?;
             Ok(role + &parameter(name)? + " TO " + &setting(value)?)

@@ -14,7 +14,11 @@ fn password() -> PasswordRef {
 
 #[test]
 fn names_that_postgres_would_cut_are_refused() {
-    let statement = Statement::ResetSettings { role: "x".repeat(64) };
+    let statement = Statement::CreateRole {
+        role: "x".repeat(64),
+        flags: RoleFlags::default(),
+        password: None,
+    };
     assert!(matches!(statement.render(None), Err(RenderError::Text(_))));
 }
 

@@ -107,7 +107,7 @@ impl World {
         match action {
             Action::AddFinalizer(name) => self.observed.cluster.finalizers.push(name.clone()),
             Action::RemoveFinalizer(name) => self.observed.cluster.finalizers.retain(|other| other != name),
-            Action::Apply(object) | Action::Replace(object) => self.apply(object),
+            Action::Apply(object) => self.apply(object),
             Action::Patch { target, operations } => {
                 self.change(target, |value| json_patch::patch(value, operations).unwrap());
             }

@@ -62,7 +62,6 @@ pub(super) fn run(catalog: &mut Catalog, database: &str, statement: &Statement) 
         | Statement::AddFlags { .. }
         | Statement::SetPassword { .. }
         | Statement::GrantRole { .. }
-        | Statement::ResetSettings { .. }
         | Statement::SetSetting { .. } => run_on_role(&mut catalog.roles, statement),
         inside => {
             let content = catalog
@@ -97,7 +96,6 @@ fn run_on_role(roles: &mut BTreeMap<String, RoleView>, statement: &Statement) {
                 roles.get_mut(role).unwrap().admins.insert(member.clone());
             }
         }
-        Statement::ResetSettings { role } => roles.get_mut(role).unwrap().settings.clear(),
         Statement::SetSetting { role, name, value } => {
             let text = match value {
                 SettingValue::One(text) => text.clone(),
