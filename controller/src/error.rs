@@ -17,12 +17,6 @@ pub enum TurnError {
         object: String,
         answer: kube::Error,
     },
-    #[error("cannot {verb} {object}: it still exists after {after}s")]
-    StillThere {
-        verb: &'static str,
-        object: String,
-        after: u64,
-    },
     #[error("cannot act on {object}: this controller does not know the kind")]
     UnknownKind { object: String },
     #[error("cannot read the password in secret {secret}: {message}")]
@@ -65,7 +59,6 @@ impl TurnError {
                 Some(_) => "api",
                 None => "api_unreachable",
             },
-            Self::StillThere { .. } => "still_there",
             Self::UnknownKind { .. } => "unknown_kind",
             Self::Credentials { .. } => "credentials",
             Self::NoMember(_) | Self::Patroni(_) => "patroni",

@@ -144,7 +144,6 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::AddFinalizer(name) => finalizer::add(context, scene, name).await,
         Action::RemoveFinalizer(name) => finalizer::remove(context, scene, name).await,
         Action::Apply(object) => apply::apply(context, scene, object, precondition).await,
-        Action::Replace(object) => apply::replace(context, scene, object, precondition).await,
         Action::CreateSecret(draft) => secret::create(context, scene, draft).await,
         Action::LabelSecret(draft) => secret::label(context, scene, draft, precondition).await,
         Action::FillSecret(draft) => secret::fill(context, scene, draft, precondition).await,

@@ -1,24 +1,17 @@
-//! Server-side apply, and replacement of what cannot be changed in place. Must not: build objects.
-
-use std::time::Duration;
+//! Server-side apply. Must not: build objects.
 
 use kube::api::{Patch, PatchParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
-use pgherd_planner::plan::{Object, Precondition, Propagation};
+use pgherd_planner::plan::{Object, Precondition};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
-use super::{Scene, remove};
+use super::Scene;
 use crate::cache::Key;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
-use crate::error::{TurnError, is_not_found};
+use crate::error::TurnError;
 use crate::kinds::{FoundBy, Watched};
-
-/// How long a deleted object may take to go before its successor is left to the next turn.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Makes the object be as given in every field that it gives, whoever else wrote them. Creates it when it is missing.
 pub(super) async fn apply(
@@ -31,36 +24,6 @@ pub(super) async fn apply(
     let mut body = object.to_value();
     require(&mut body, precondition);
     send(context, scene, &target, &body).await
-}
-
-/// Deletes the present object, leaving what it owns, and applies the new one when it has gone. Interrupted in between, the next turn finds
-/// the object missing and applies it.
-pub(super) async fn replace(
-    context: &Context,
-    scene: &Scene<'_>,
-    object: &Object,
-    precondition: &Precondition,
-) -> Result<(), TurnError> {
-    let target = object.reference();
-    remove::delete(context, scene, &target, Propagation::Orphan, precondition).await?;
-    let api = super::change::api(context, &target)?;
-    let deadline = Instant::now() + GONE_WITHIN;
-    loop {
-        match api.get_metadata(&target.name).await {
-            Err(error) if is_not_found(&error) => break,
-            Err(error) => return Err(TurnError::kubernetes("read", &target, error)),
-            Ok(_) if Instant::now() < deadline => sleep(LOOK_EVERY).await,
-            Ok(_) => {
-                let after = GONE_WITHIN.as_secs();
-                return Err(TurnError::StillThere {
-                    verb: "replace",
-                    object: target.to_string(),
-                    after,
-                });
-            }
-        }
-    }
-    send(context, scene, &target, &object.to_value()).await
 }
 
 /// Applies a body with nothing but what it says.

@@ -66,7 +66,7 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
     };
     let own = match &step.action {
         _ if report.view.deletion_timestamp.is_some() => None,
-        Action::Apply(object) | Action::Replace(object) => of_kind(object.kind()),
+        Action::Apply(object) => of_kind(object.kind()),
         Action::CreateSecret(_) | Action::LabelSecret(_) | Action::FillSecret(_) => Some("Secrets"),
         Action::Scale { target, .. } | Action::Patch { target, .. } => of_kind(&target.kind),
         Action::AddFinalizer(_)
