@@ -24,10 +24,6 @@ fn config_map(version: &str, entries: &[(&str, &str)]) -> ConfigMap {
 type Seen = watcher::Result<Option<ConfigMap>>;
 
 async fn follow(events: Vec<Seen>) -> (Receiver<ConfigState>, Readiness) {
-    follow_stream(stream::iter(events)).await
-}
-
-async fn follow_stream(events: impl Stream<Item = Seen>) -> (Receiver<ConfigState>, Readiness) {
     let readiness = Readiness::new();
     let gate = readiness.gate("config", "not read yet");
     let source = ConfigSource::ConfigMap {
@@ -42,7 +38,7 @@ async fn follow_stream(events: impl Stream<Item = Seen>) -> (Receiver<ConfigStat
         sender,
     };
     let read = |map: &ConfigMap| source::from_config_map(&map.data.clone().unwrap_or_default(), "ops");
-    follower.follow(events, read).await;
+    follower.follow(stream::iter(events), read).await;
     (receiver, readiness)
 }
 
@@ -88,6 +84,19 @@ async fn source_that_is_not_there_keeps_the_gate_closed_and_says_so() {
         readiness.closed(),
         [("config", "ConfigMap ops/settings is not there".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn a_version_that_is_in_force_is_not_taken_again_unless_there_was_trouble() {
+    let (first, second) = (
+        config_map("7", &[("super_username", "root")]),
+        config_map("7", &[("super_username", "not-even-read")]),
+    );
+    let (state, _) = follow(vec![Ok(Some(first.clone())), Ok(Some(second.clone()))]).await;
+    assert_eq!(state.borrow().config.users.super_username, "root");
+    let (state, _) = follow(vec![Ok(Some(first)), Ok(None), Ok(Some(second))]).await;
+    assert_eq!(state.borrow().config.users.super_username, "not-even-read");
+    assert!(state.borrow().problems.is_empty());
 }
 
 #[tokio::test]
