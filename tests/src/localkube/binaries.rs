@@ -78,16 +78,26 @@ pub(super) fn ensure(layout: &Layout, progress: &Progress) -> Result<()> {
     })
 }
 
-/// The `localkube` program: this one, or the one that Cargo put beside the running test.
+/// The `localkube` program: this one, or the one that belongs to the running demo or test, built if need be.
 fn own_program() -> Result<PathBuf> {
+    const NAME: &str = "localkube";
     let running = std::env::current_exe().context("cannot find this program's own file")?;
+    if running.file_name().is_some_and(|name| name == NAME) {
+        return Ok(running);
+    }
+    Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--package", "pgherd-tests", "--bin", NAME])
+        .dir(&checkout())
+        .timeout(BUILD_TIMEOUT)
+        .purpose("build the program localkube")
+        .output()?;
     let beside = running
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|dir| dir.join("localkube"))
+        .map(|dir| dir.join(NAME))
         .find(|file| file.is_file());
-    beside.context("the program localkube is not built; run `cargo build --package pgherd-tests --bins`")
+    beside.with_context(|| format!("the program localkube is not beside {}", running.display()))
 }
 
 impl Module {
