@@ -87,7 +87,7 @@ fn own_program() -> Result<PathBuf> {
     }
     Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--package", "pgherd-tests", "--bin", NAME])
-        .dir(&checkout())
+        .dir(checkout())
         .timeout(BUILD_TIMEOUT)
         .purpose("build the program localkube")
         .output()?;
