@@ -79,7 +79,10 @@ async fn one(context: &Context, turn: Turn) {
         context.cache.owned.distrust_unwatched(&cluster);
     }
     let started = Instant::now();
-    let ending = guarded(reconcile(context, &cluster)).instrument(span).await;
+    // Boxed: a turn is large, and the guard would hold it twice.
+    let ending = guarded(Box::pin(reconcile(context, &cluster)))
+        .instrument(span)
+        .await;
     let lane = match turn.lane {
         Lane::Edit => "edit",
         Lane::Resync => "resync",

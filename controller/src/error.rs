@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn a_patch_whose_tests_fail_is_a_conflict_and_an_invalid_object_is_not() {
         let answer = |message: &str, causes: Value| {
-            let status = json!({"status": "Failure", "code": 422, "message": message, "details": {"causes": causes}});
+            let status =
+                json!({"status": "Failure", "code": 422, "message": message, "details": {"causes": causes}});
             let status: Status = serde_json::from_value(status).unwrap();
             TurnError::kubernetes("patch", &"Service a/b", kube::Error::Api(Box::new(status)))
         };

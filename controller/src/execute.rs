@@ -120,10 +120,7 @@ fn unfinished(step: &Step, error: &TurnError) -> Outcome {
         };
     }
     tracing::warn!(step, error = problem, "step failed");
-    Outcome::Failed {
-        step,
-        error: problem,
-    }
+    Outcome::Failed { step, error: problem }
 }
 
 /// What no request can check is checked here.

@@ -26,7 +26,9 @@ pub enum RegisterError {
     },
     #[error("{name} did not become established within {}s", ESTABLISHED_WITHIN.as_secs())]
     NotEstablished { name: String },
-    #[error("cannot see whether {name} is established: {source}; the controller may get, list and watch CRDs?")]
+    #[error(
+        "cannot see whether {name} is established: {source}; the controller may get, list and watch CRDs?"
+    )]
     Unwatchable {
         name: String,
         #[source]

@@ -232,7 +232,10 @@ mod tests {
         assert!(manifests.is_empty(), "it has gone meanwhile");
 
         let version = || manifests.get(&cluster).unwrap().version.clone().unwrap();
-        manifests.note(&cluster, Manifest::of(&object("5", "u", true, &["ours", "other"])));
+        manifests.note(
+            &cluster,
+            Manifest::of(&object("5", "u", true, &["ours", "other"])),
+        );
         manifests.succeed(&cluster, "5", &object("6", "u", true, &["other"]));
         assert_eq!(version(), "6");
         manifests.succeed(&cluster, "5", &object("6", "u", true, &["ours"]));
