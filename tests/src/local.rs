@@ -1,6 +1,5 @@
 //! The local Kubernetes with everything loaded that pgherd needs to run in it: what the demo and the end-to-end tests start from.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -40,13 +39,19 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Local> {
     for tar in [&controller.tar, &webhook.tar, &postgres] {
         cluster.load_image(tar, progress)?;
     }
-    let parameters = BTreeMap::from([("docker_image".to_owned(), images::POSTGRES.to_owned())]);
+    let parameters = [
+        ("docker_image", images::POSTGRES),
+        // The newest that is in our database image.
+        ("target_major_version", "17"),
+    ];
     Ok(Local {
         kubectl: Kubectl::of_kubeconfig(&cluster.kubectl_program(), &cluster.kubeconfig()),
         overlay: Overlay {
             controller: controller.name.clone(),
             webhook: webhook.name.clone(),
-            parameters,
+            parameters: parameters
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
         },
         state: checkout().join("target/localkube"),
         cluster,
