@@ -189,5 +189,3 @@ fn is_refused(plan: &Plan, found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod turns;

@@ -4,6 +4,8 @@ use pgherd_planner::plan::{Action, Hold, Impact, Precondition, Reason, Step};
 
 use super::*;
 
+mod turns;
+
 fn step() -> Step {
     Step {
         action: Action::AddFinalizer("f".to_owned()),

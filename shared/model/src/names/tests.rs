@@ -224,7 +224,8 @@ fn reserved_variables_depend_on_the_configuration() {
 
 /// Files whose code may hold parts of names: this module, and what quotes them to users.
 fn may_format_names(path: &std::path::Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "names")
+    path.components()
+        .any(|part| part.as_os_str() == "names" || part.as_os_str() == "tests")
         || path
             .file_name()
             .is_some_and(|file| file == "names.rs" || file == "tests.rs")

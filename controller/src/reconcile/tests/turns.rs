@@ -3,7 +3,7 @@
 use pgherd_planner::observed::PodView;
 use serde_json::json;
 
-use super::*;
+use super::super::*;
 use crate::testing::{FakeApi, manifest};
 
 const MANIFEST: &str = "/apis/acid.zalan.do/v1/namespaces/apps/postgresqls/acid-demo";
