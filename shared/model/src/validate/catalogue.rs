@@ -1,7 +1,6 @@
 //! The rules, in the order of their ids.  // table
 //!
 //! A rule is added at the end; an id is never used again. What a rule does is in `check`, or in [`Cluster::parse`](crate::cluster::Cluster).
-// table
 
 use super::{
     Check, Example, Rule,
