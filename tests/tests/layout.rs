@@ -122,7 +122,10 @@ fn files_are_short_unless_they_are_tables() {
         .into_iter()
         .filter_map(|path| {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
-            let is_table = text.lines().take(12).any(|line| line.trim().ends_with("// table"));
+            let is_table = text
+                .lines()
+                .take(12)
+                .any(|line| line.trim().ends_with("// table"));
             let lines = text
                 .lines()
                 .take_while(|line| line.trim() != "#[cfg(test)]")
