@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pgherd_model::validate::{self, CATALOGUE, Example, Rule, Severity, operator_configuration, reference};
+use pgherd_model::validate::{self, Example, Rule, Severity, catalogue, operator_configuration, reference};
 
 use crate::Verdict;
 use crate::error::CliError;
@@ -32,7 +32,7 @@ pub(crate) fn rules(printer: &mut Printer) -> Result<Verdict, CliError> {
         "{TITLE}{:<8} {:<5} {:<32} DEMANDS{TITLE:#}\n",
         "RULE", "DOES", "LOOKED AT WHEN"
     );
-    for rule in CATALOGUE {
+    for rule in catalogue() {
         let style = if rule.severity == Severity::Deny {
             BAD
         } else {
@@ -83,7 +83,7 @@ fn full(given: &str) -> String {
 }
 
 fn nearest(id: &str) -> &'static str {
-    let manifests = CATALOGUE.iter().map(|rule| rule.id);
+    let manifests = catalogue().iter().map(|rule| rule.id);
     let ids = manifests.chain(CONFIGURATION.iter().map(|row| row.0));
     ids.min_by_key(|known| strsim::osa_distance(id, known))
         .expect("the catalogue has rules")

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use crate::finding::{Finding, Violation};
-pub use catalogue::CATALOGUE;
+pub use catalogue::catalogue;
 
 mod catalogue;
 mod check;
@@ -259,7 +259,7 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
     let parsed = Cluster::parse(&decoded, config);
     let subject = Subject::of(new, &decoded, &parsed, config);
     let mut found: Found = Vec::new();
-    for rule in CATALOGUE {
+    for &rule in catalogue() {
         let hits = match rule.check {
             Check::Decode | Check::Change(_) => Vec::new(),
             Check::Parse => parse_hits(rule.id, &parsed),
@@ -310,7 +310,10 @@ fn transition_hits(old: &Value, new: &Subject<'_>) -> Found {
 }
 
 fn by_check(wanted: impl Fn(&Check) -> bool) -> impl Iterator<Item = &'static Rule> {
-    CATALOGUE.iter().filter(move |rule| wanted(&rule.check))
+    catalogue()
+        .iter()
+        .copied()
+        .filter(move |rule| wanted(&rule.check))
 }
 
 fn parse_hits(id: &str, parsed: &Result<Cluster, Vec<Violation>>) -> Vec<Hit> {
@@ -353,7 +356,7 @@ impl<'a> Subject<'a> {
 
 /// The rule with this id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
-    CATALOGUE.iter().find(|rule| rule.id == id)
+    catalogue().iter().copied().find(|rule| rule.id == id)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CATALOGUE, Example, Rule, Severity, When};
+use super::{Example, Rule, Severity, When, catalogue};
 
 const INTRODUCTION: &str = "\
 # Rules for `postgresql` manifests
@@ -20,7 +20,7 @@ pub fn markdown() -> String {
     let mut page = String::from(INTRODUCTION);
     // Writing into a string cannot fail.
     page.push_str("| rule | severity | looked at when | demands |\n|---|---|---|---|\n");
-    for rule in CATALOGUE {
+    for rule in catalogue() {
         let link = rule.id.to_lowercase();
         let (severity, when) = (severity(rule.severity), when(rule.when));
         let _ = writeln!(
@@ -29,7 +29,7 @@ pub fn markdown() -> String {
             rule.id, rule.demand
         );
     }
-    for rule in CATALOGUE {
+    for rule in catalogue() {
         section(&mut page, rule);
     }
     page
