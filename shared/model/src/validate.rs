@@ -40,6 +40,8 @@ pub struct Rule {
     pub paths: &'static [&'static str],
     /// What happens when it is broken.
     pub severity: Severity,
+    /// Severity stays as it is, whatever the operator's configuration says: what it keeps out would reach beyond the cluster.
+    pub fixed: bool,
     /// When it is looked at.
     pub when: When,
     /// What it demands, one sentence.
