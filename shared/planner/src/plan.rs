@@ -4,6 +4,8 @@
 //! A plan is made from one snapshot and thrown away after use: nothing in it is remembered. The executor walks the steps in order and stops
 //! at the first whose precondition does not hold any more; the next snapshot gives the next plan.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
@@ -16,13 +18,14 @@ mod account;
 mod action;
 mod claims;
 mod deletion;
-mod dynamic;
+pub(crate) mod dynamic;
 mod ensure;
 mod finalizer;
 mod members;
 mod network;
 mod object;
-mod provision;
+pub(crate) mod provision;
+mod roll;
 mod secrets;
 mod stateful_set;
 mod text;
@@ -194,6 +197,16 @@ impl Plan {
             .map(|step| step.impact)
             .max()
             .unwrap_or_default()
+    }
+
+    /// Pods that are made anew: by its steps now, or by those that it holds back; sorted.
+    pub fn rolled(&self) -> Vec<String> {
+        let held = self.holds.iter().filter_map(|hold| match &hold.reason {
+            HoldReason::RollPending(pods) => Some(pods),
+            _ => None,
+        });
+        let names: BTreeSet<String> = held.flatten().cloned().collect();
+        names.into_iter().collect()
     }
 
     /// Looks again after `delay`, or earlier.

@@ -6,7 +6,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::{OperatorConfig, ResizeMode};
 use pgherd_model::names::{Names, Role, annotations::ROLLING_UPDATE_REQUIRED};
 
-use super::{Action, HoldReason, Impact, Object, Plan, Precondition, Reason, Step, ensure as one};
+use super::{Action, HoldReason, Impact, Object, Plan, Precondition, Reason, Step, ensure as one, roll};
 use crate::build::Desired;
 use crate::diff::difference;
 use crate::observed::{Observed, PodView, Source};
@@ -36,9 +36,13 @@ pub(super) fn ensure(
         }
         Source::Known(Some(stored)) => {
             immutable(wanted, stored, config, plan);
-            template(wanted, stored, plan);
+            let changes = template(wanted, stored, plan);
             scale(cluster, stored, observed, config, plan);
-            roll(stored, observed, plan);
+            if changes {
+                roll::hold_all(cluster, observed, config, plan);
+            } else {
+                roll(stored, observed, plan);
+            }
         }
     }
 }
@@ -60,19 +64,21 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
     }
 }
 
-/// Everything that can be changed in place, but for the number of members.
-fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
+/// Everything that can be changed in place, but for the number of members. True when pods have to be made anew for it.
+fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) -> bool {
     let wanted = object(&with_immutable_of(wanted.clone(), stored));
     let stored = object(stored);
     let Some(found) = difference(wanted.kind(), &wanted.to_value(), &stored.to_value()) else {
-        return;
+        return false;
     };
+    let rolls = found.paths().iter().any(|path| roll::is_reason(path));
     // In the stored spelling, so that what means the same does not make a new revision.
     let settled = serde_json::from_value(found.settled.clone()).map_or(wanted, |settled: StatefulSet| {
         Object::StatefulSet(Box::new(settled))
     });
     let unchanged = Precondition::Unchanged(stored.reference().resource_version);
     one::change(settled, &stored, found, unchanged, plan);
+    rolls
 }
 
 fn object(stateful_set: &StatefulSet) -> Object {
