@@ -5,11 +5,13 @@
 //! model::Cluster ─► build ─► Desired ─┐
 //!                    controller's Observed ─┴─► plan (with diff, sql) ─► Plan ─► controller executes
 //!                                                                        └─► assess ─► status
+//! old and new manifest ─► impact (build, a settled world, plan) ─► what an edit will do
 //! ```
 
 pub mod assess;
 pub mod build;
 mod diff;
+pub mod impact;
 pub mod observed;
 pub mod plan;
 mod redact;

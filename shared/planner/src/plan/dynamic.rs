@@ -31,6 +31,11 @@ pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
     });
 }
 
+/// All that the manifest says: the configuration after which nothing more is wanted.
+pub(crate) fn settled(cluster: &Cluster) -> Value {
+    Value::Object(patch(cluster, &Map::new()))
+}
+
 fn patch(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
     let mut patch: Map<String, Value> = settings(cluster)
         .into_iter()

@@ -17,6 +17,7 @@ use crate::sql::Statement;
 mod databases;
 mod privileges;
 mod roles;
+pub(crate) mod settled;
 #[cfg(test)]
 mod tests;
 

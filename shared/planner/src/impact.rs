@@ -1,0 +1,145 @@
+//! What a change will do to what runs, told before it is stored. Lives here: the change of one manifest, and of the operator's configuration
+//! under a fleet. Must not: rules about manifests (`validate`), or a second opinion about what a change needs.
+//!
+//! ```text
+//! old manifest ─► State ─► settled: the world in which nothing of it is missing ─┐
+//! new manifest ─► State ─────────────────────────────────────────────────────────┴─► plan ─► lines, or one count of a fleet
+//! ```
+//!
+//! The plan is the controller's own, so that what is said is what is done. In the world that it is made for all pods run, the first one leads,
+//! and the objects that add variables to pods are the same before and after.
+
+use jiff::Timestamp;
+use pgherd_model::api;
+use pgherd_model::api::postgresql::Postgresql;
+use pgherd_model::cluster::Cluster;
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::default;
+use serde_json::Value;
+
+use crate::build::{self, Desired};
+use crate::observed::{PodEnvironment, Source};
+use crate::plan::{self, Plan};
+
+mod cause;
+mod fleet;
+mod lines;
+mod settled;
+mod text;
+
+pub use fleet::{Counts, of_configuration};
+
+/// Longest line, in characters: what API servers and clients show in full.
+pub const LINE_LIMIT: usize = 120;
+
+/// The stored manifest cannot be used, so that there is nothing to compare with.
+const OLD_UNREADABLE: &str = "what this does is not known: the stored manifest cannot be used as it is";
+/// The new manifest cannot be used, and is stored all the same.
+const NEW_UNREADABLE: &str = "takes no effect: this manifest cannot be used as it is";
+
+/// What replacing the manifest `old` by `new` does, gravest first, each line of at most [`LINE_LIMIT`] characters and without any value
+/// that may be secret. Empty when nothing is done, and when the cluster is being deleted. `now` tells whether a maintenance window is open.
+///
+/// Both are raw `postgresql` objects; what they leave out is filled in as admission does.
+pub fn of_edit(old: &Value, new: &Value, config: &OperatorConfig, now: Timestamp) -> Vec<String> {
+    let is_deleting = |object: &Value| {
+        let stamp = object.pointer("/metadata/deletionTimestamp");
+        stamp.is_some_and(|stamp| !stamp.is_null())
+    };
+    if is_same(old, new) || is_deleting(new) {
+        return Vec::new();
+    }
+    let read = |object: &Value, stored| api::decode(&default::complete(object, stored, config)).ok();
+    let (before, mut after) = (read(old, None), read(new, Some(old)));
+    if let (Some(before), Some(after)) = (&before, &mut after) {
+        keep_identity(before, after);
+    }
+    let state = |manifest: Option<Postgresql>| manifest.and_then(|manifest| State::of(&manifest, config));
+    match (state(before), state(after)) {
+        (Some(before), Some(after)) => lines::of(&Change::between(before, after, config, config, now), now),
+        (Some(_), None) => vec![NEW_UNREADABLE.to_owned()],
+        (None, _) => vec![OLD_UNREADABLE.to_owned()],
+    }
+}
+
+/// Nothing that the cluster is made of differs.
+fn is_same(old: &Value, new: &Value) -> bool {
+    let parts = [
+        "/spec",
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/metadata/ownerReferences",
+    ];
+    parts.iter().all(|part| old.pointer(part) == new.pointer(part))
+}
+
+/// What only the API server writes is missing from a file: it stays as it is stored.
+fn keep_identity(old: &Postgresql, new: &mut Postgresql) {
+    let (old, new) = (&old.metadata, &mut new.metadata);
+    new.name.clone_from(&old.name);
+    new.namespace.clone_from(&old.namespace);
+    new.uid.clone_from(&old.uid);
+    new.generation = old.generation;
+    if new.owner_references.is_none() {
+        new.owner_references.clone_from(&old.owner_references);
+    }
+}
+
+/// A cluster and its objects.
+struct State {
+    cluster: Cluster,
+    desired: Desired,
+}
+
+impl State {
+    /// None when the manifest cannot be used.
+    fn of(manifest: &Postgresql, config: &OperatorConfig) -> Option<Self> {
+        let cluster = Cluster::parse(manifest, config).ok()?;
+        // What other objects add to the variables is not known here, and the same on both sides.
+        let environment = Source::Known(PodEnvironment::default());
+        let desired = build::build(&cluster, config, &environment);
+        Some(Self { cluster, desired })
+    }
+}
+
+/// One cluster before and after a change, and what the change needs.
+struct Change {
+    before: State,
+    after: State,
+    plan: Plan,
+}
+
+impl Change {
+    fn between(
+        before: State,
+        after: State,
+        old: &OperatorConfig,
+        new: &OperatorConfig,
+        now: Timestamp,
+    ) -> Self {
+        let observed = settled::observed(&before, old);
+        let plan = plan::plan(&after.cluster, &after.desired, &observed, new, now);
+        Self { before, after, plan }
+    }
+
+    /// Members that are there before and after.
+    fn staying(&self) -> i32 {
+        self.before.cluster.instances.min(self.after.cluster.instances)
+    }
+
+    /// Pods that are made anew, and not just removed.
+    fn rolled(&self) -> usize {
+        let staying = usize::try_from(self.staying()).unwrap_or_default();
+        self.plan.rolled().len().min(staying)
+    }
+
+    /// Pods on which Postgres restarts in place.
+    fn restarted(&self) -> usize {
+        let restarts = self.plan.steps.iter().any(cause::is_restart);
+        if restarts {
+            usize::try_from(self.staying()).unwrap_or_default()
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Why something is done, in one or two words each: what of the pods differs, which settings. Lives here: reading the plan's reasons. Must not:
+//! values, which may be secret.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Container, EnvVar};
+use pgherd_model::cluster::Cluster;
+use pgherd_model::names::env::{PGVERSION, SPILO_CONFIGURATION};
+use serde_json::Value;
+
+use super::Change;
+use crate::build::spilo;
+use crate::plan::{Action, Impact, Object, Reason, Step};
+
+const TEMPLATE: &str = "/spec/template/";
+/// Part of Patroni's configuration whose fields are parameters of Postgres.
+const PARAMETERS: &str = "parameters";
+
+/// Postgres restarts in place for this step.
+pub(super) fn is_restart(step: &Step) -> bool {
+    matches!(step.action, Action::PatchPatroni(_)) && step.impact > Impact::Reload
+}
+
+/// What of the pods is changed.
+pub(super) fn of_roll(change: &Change) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for path in change.plan.steps.iter().filter_map(template_paths).flatten() {
+        let found = match path.strip_prefix(TEMPLATE).map(word) {
+            Some(Word::Is(word)) => vec![word],
+            Some(Word::Variables) => variables(change),
+            Some(Word::None) | None => Vec::new(),
+        };
+        for word in found {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+    }
+    words
+}
+
+fn template_paths(step: &Step) -> Option<&Vec<String>> {
+    let is_stateful_set = match &step.action {
+        Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
+        Action::Patch { target, .. } => target.kind == "StatefulSet",
+        _ => false,
+    };
+    match &step.reason {
+        Reason::Differs(paths) if is_stateful_set => Some(paths),
+        _ => None,
+    }
+}
+
+/// What a path below the template means.
+enum Word {
+    Is(String),
+    /// Variables of the database container, which have names.
+    Variables,
+    /// Nothing that a pod is made anew for.
+    None,
+}
+
+fn word(path: &str) -> Word {
+    let steps: Vec<&str> = path.split('/').collect();
+    let name = match steps.as_slice() {
+        ["metadata", "annotations", ..] => return Word::None,
+        ["spec", "containers", "0", "env", ..] => return Word::Variables,
+        ["spec", "containers", "0", "volumeMounts", ..] => "volumes",
+        ["spec", "containers", "0", field, ..] | ["metadata", field, ..] => field,
+        ["spec", "containers", ..] => "sidecars",
+        ["spec", "initContainers", ..] => "init containers",
+        ["spec", field, ..] => field,
+        _ => path,
+    };
+    Word::Is(spelled(name))
+}
+
+/// `priorityClassName` as `priority class name`.
+fn spelled(field: &str) -> String {
+    let letter = |letter: char| {
+        let space = letter.is_ascii_uppercase().then_some(' ');
+        space.into_iter().chain(letter.to_lowercase())
+    };
+    field.chars().flat_map(letter).collect()
+}
+
+/// The variables that differ, by name; the settings of the image by what they say.
+fn variables(change: &Change) -> Vec<String> {
+    let (before, after) = (environment(&change.before), environment(&change.after));
+    let differs = |name: &str| match (before.get(name), after.get(name)) {
+        (Some(one), Some(other)) => one != other && !same_for_pods(name, one, other),
+        (one, other) => one.is_some() || other.is_some(),
+    };
+    let mut names: Vec<&str> = before
+        .keys()
+        .chain(after.keys())
+        .copied()
+        .filter(|name| differs(name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let clusters = (&change.before.cluster, &change.after.cluster);
+    names
+        .into_iter()
+        .flat_map(|name| match name {
+            SPILO_CONFIGURATION => settings(clusters),
+            PGVERSION => vec!["version".to_owned()],
+            other => vec![other.to_owned()],
+        })
+        .collect()
+}
+
+fn environment(state: &super::State) -> BTreeMap<&str, &EnvVar> {
+    let container = state.desired.stateful_set.known().and_then(database_container);
+    let variables = container
+        .and_then(|container| container.env.as_ref())
+        .into_iter()
+        .flatten();
+    variables
+        .map(|variable| (variable.name.as_str(), variable))
+        .collect()
+}
+
+fn database_container(stateful_set: &StatefulSet) -> Option<&Container> {
+    let pod = stateful_set.spec.as_ref()?.template.spec.as_ref()?;
+    pod.containers.first()
+}
+
+fn same_for_pods(name: &str, one: &EnvVar, other: &EnvVar) -> bool {
+    let texts = (one.value.as_deref(), other.value.as_deref());
+    name == SPILO_CONFIGURATION
+        && matches!(texts, (Some(one), Some(other)) if spilo::same_for_pods(one, other))
+}
+
+/// What differs in the settings that each member has of its own.
+fn settings((before, after): (&Cluster, &Cluster)) -> Vec<String> {
+    let mut words = Vec::new();
+    if before.version != after.version {
+        words.push("version".to_owned());
+    }
+    let (old, new) = (&before.postgres, &after.postgres);
+    words.extend(changed(&old.local_parameters, &new.local_parameters));
+    if old.pg_hba != new.pg_hba {
+        words.push("pg_hba".to_owned());
+    }
+    if old.initdb != new.initdb {
+        words.push("initdb".to_owned());
+    }
+    if words.is_empty() {
+        words.push(SPILO_CONFIGURATION.to_owned());
+    }
+    words
+}
+
+/// Keys whose values are not the same in both.
+fn changed(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+    let mut names: Vec<String> = one
+        .keys()
+        .chain(other.keys())
+        .filter(|name| one.get(*name) != other.get(*name))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The settings that a step changes in Patroni's configuration.
+pub(super) fn of_patroni(step: &Step) -> Vec<String> {
+    let Action::PatchPatroni(Value::Object(patch)) = &step.action else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for (name, value) in patch {
+        let Value::Object(part) = value else {
+            names.push(name.clone());
+            continue;
+        };
+        for (field, value) in part {
+            match value {
+                Value::Object(parameters) if field == PARAMETERS => names.extend(parameters.keys().cloned()),
+                _ if name == "slots" => names.push(format!("slot {field}")),
+                _ => names.push(field.clone()),
+            }
+        }
+    }
+    names
+}

@@ -1,0 +1,122 @@
+//! What a change of the operator's configuration does to many clusters. Lives here: one verdict for each, counted.
+
+use std::ops::AddAssign;
+
+use jiff::Timestamp;
+use pgherd_model::api;
+use pgherd_model::config::OperatorConfig;
+use serde_json::Value;
+
+use super::text::{count, cut};
+use super::{Change, State};
+use crate::plan::Action;
+
+/// Clusters by the gravest thing that happens to each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pods are made anew.
+    pub rolls: usize,
+    /// Postgres restarts in place.
+    pub restarts: usize,
+    /// Members come or go, but none is made anew.
+    pub scales: usize,
+    /// Postgres or Patroni reads its settings again.
+    pub reloads: usize,
+    /// Only objects around the pods, roles or databases change.
+    pub changes: usize,
+    /// Nothing happens.
+    pub unchanged: usize,
+    /// The manifest cannot be used before or after the change.
+    pub unreadable: usize,
+}
+
+/// Counts what replacing `old` by `new` does to the clusters of these raw `postgresql` objects. Each costs about as much as
+/// [`super::of_edit`]: who has little time hands in a part of the fleet and adds up.
+pub fn of_configuration<'a>(
+    clusters: impl IntoIterator<Item = &'a Value>,
+    old: &OperatorConfig,
+    new: &OperatorConfig,
+) -> Counts {
+    let mut counts = Counts::default();
+    for manifest in clusters {
+        *counts.place(manifest, old, new) += 1;
+    }
+    counts
+}
+
+impl Counts {
+    fn place(&mut self, manifest: &Value, old: &OperatorConfig, new: &OperatorConfig) -> &mut usize {
+        let Ok(manifest) = api::decode(manifest) else {
+            return &mut self.unreadable;
+        };
+        let (Some(before), Some(after)) = (State::of(&manifest, old), State::of(&manifest, new)) else {
+            return &mut self.unreadable;
+        };
+        // When it happens does not count here.
+        let change = Change::between(before, after, old, new, Timestamp::UNIX_EPOCH);
+        let is_patroni = |action: &Action| matches!(action, Action::PatchPatroni(_));
+        let steps = &change.plan.steps;
+        if change.rolled() > 0 {
+            &mut self.rolls
+        } else if change.restarted() > 0 {
+            &mut self.restarts
+        } else if change.before.cluster.instances != change.after.cluster.instances {
+            &mut self.scales
+        } else if steps.iter().any(|step| is_patroni(&step.action)) {
+            &mut self.reloads
+        } else if steps.is_empty() {
+            &mut self.unchanged
+        } else {
+            &mut self.changes
+        }
+    }
+
+    /// How many clusters were looked at.
+    pub fn total(&self) -> usize {
+        self.rolls
+            + self.restarts
+            + self.scales
+            + self.reloads
+            + self.changes
+            + self.unchanged
+            + self.unreadable
+    }
+
+    /// One line, gravest first: `rolls 12 clusters, reloads 3, leaves 85 alone`.
+    pub fn line(&self) -> String {
+        let parts = [
+            ("rolls", self.rolls, ""),
+            ("restarts Postgres in", self.restarts, ""),
+            ("changes the members of", self.scales, ""),
+            ("reloads", self.reloads, ""),
+            ("updates objects of", self.changes, ""),
+            ("leaves", self.unchanged, " alone"),
+            ("cannot tell for", self.unreadable, ""),
+        ];
+        let told = parts.into_iter().filter(|(_, number, _)| *number > 0);
+        let said: Vec<String> = told
+            .enumerate()
+            .map(|(index, (verb, number, rest))| match index {
+                // The word once is enough.
+                0 => format!("{verb} {}{rest}", count(number, "cluster")),
+                _ => format!("{verb} {number}{rest}"),
+            })
+            .collect();
+        if said.is_empty() {
+            return "touches no cluster: there is none".to_owned();
+        }
+        cut(&said.join(", "))
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.rolls += other.rolls;
+        self.restarts += other.restarts;
+        self.scales += other.scales;
+        self.reloads += other.reloads;
+        self.changes += other.changes;
+        self.unchanged += other.unchanged;
+        self.unreadable += other.unreadable;
+    }
+}

@@ -1,0 +1,152 @@
+//! A change's plan in lines, gravest first. Lives here: the order and the words. Must not: what is due (`plan`).
+
+use jiff::Timestamp;
+use pgherd_model::cluster::Origin;
+use pgherd_model::units::Window;
+use pgherd_model::units::window::is_open;
+
+use super::text::{because, count, listed};
+use super::{Change, cause};
+use crate::plan::Action;
+
+mod catalog;
+mod objects;
+
+pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
+    let mut lines: Vec<String> = rolls(change).into_iter().chain(restarts(change)).collect();
+    let is_disruptive = !lines.is_empty();
+    if is_disruptive {
+        lines.extend(waits(change, now));
+    }
+    lines.extend(members(change));
+    lines.extend(objects::held(change));
+    lines.extend(objects::volumes(change));
+    lines.extend(objects::services(change));
+    lines.extend(catalog::made(change));
+    lines.extend(reloads(change, is_disruptive));
+    lines.extend(objects::others(change));
+    lines.extend(catalog::left(change));
+    lines
+}
+
+fn rolls(change: &Change) -> Option<String> {
+    let pods = change.rolled();
+    let is_standby = matches!(change.before.cluster.origin, Origin::Standby(_));
+    let order = match pods {
+        0 => return None,
+        1 => "the database is away until it is back",
+        _ if is_standby => "replicas first, the standby leader last",
+        _ => "replicas first, then 1 switchover",
+    };
+    let line = format!("rolls {}: {order}", count(pods, "pod"));
+    Some(because(&line, &cause::of_roll(change)))
+}
+
+fn restarts(change: &Change) -> Option<String> {
+    let pods = change.restarted();
+    let order = match pods {
+        0 => return None,
+        1 => "the database is away until it is back",
+        _ => "primary last",
+    };
+    let line = format!("restarts Postgres on {}, {order}", count(pods, "pod"));
+    let names: Vec<String> = change
+        .plan
+        .steps
+        .iter()
+        .filter(|step| cause::is_restart(step))
+        .flat_map(cause::of_patroni)
+        .collect();
+    Some(because(&line, &names))
+}
+
+/// When the work that the lines before tell of may begin.
+fn waits(change: &Change, now: Timestamp) -> Option<String> {
+    let windows = &change.after.cluster.windows;
+    if is_open(windows, now) {
+        return None;
+    }
+    let next = windows
+        .iter()
+        .min_by_key(|window| (window.next_start(now), window.length()))?;
+    let opens = next.next_start(now).strftime("%Y-%m-%dT%H:%MZ");
+    Some(format!(
+        "waits for the window {} UTC, opens {opens}",
+        spelled(next)
+    ))
+}
+
+/// `Sat 02:00-04:00`.
+fn spelled(window: &Window) -> String {
+    let text = window.to_string();
+    match window.day {
+        Some(_) => text.replacen(':', " ", 1),
+        None => text,
+    }
+}
+
+fn members(change: &Change) -> Option<String> {
+    let (before, after) = (&change.before.cluster, &change.after.cluster);
+    let (from, to) = (before.instances, after.instances);
+    let number = usize::try_from(from.abs_diff(to)).unwrap_or_default();
+    let members = count(number, "member");
+    match (from, to) {
+        _ if from == to => None,
+        _ if from < to => Some(format!("adds {members} (from {from} to {to})")),
+        (_, 0) => Some(format!(
+            "removes all {members}: the database stops{}",
+            fate(change)
+        )),
+        _ => Some(listed(
+            &format!("removes {members} ("),
+            &leaving(change),
+            &format!("){}", fate(change)),
+        )),
+    }
+}
+
+/// Pods of the highest ordinals, last first, as they go.
+fn leaving(change: &Change) -> Vec<String> {
+    let identity = &change.before.cluster.identity;
+    let ordinals = change.after.cluster.instances..change.before.cluster.instances;
+    ordinals
+        .rev()
+        .map(|ordinal| format!("{}-{ordinal}", identity.name))
+        .collect()
+}
+
+/// What becomes of the volumes of members that go.
+fn fate(change: &Change) -> &'static str {
+    let policy = change
+        .after
+        .desired
+        .stateful_set
+        .known()
+        .and_then(|object| object.spec.as_ref())
+        .and_then(|spec| {
+            spec.persistent_volume_claim_retention_policy
+                .as_ref()?
+                .when_scaled
+                .as_deref()
+        });
+    if policy == Some("Delete") {
+        ", their volumes are deleted"
+    } else {
+        ", volumes stay"
+    }
+}
+
+/// Settings that Postgres or Patroni takes over while it runs.
+fn reloads(change: &Change, is_disruptive: bool) -> Option<String> {
+    let steps = change.plan.steps.iter();
+    let is_reload = |step: &&crate::plan::Step| {
+        matches!(step.action, Action::PatchPatroni(_)) && !cause::is_restart(step)
+    };
+    let names: Vec<String> = steps.filter(is_reload).flat_map(cause::of_patroni).collect();
+    let line = if is_disruptive {
+        "reloads Postgres"
+    } else {
+        "reload only"
+    };
+    (!names.is_empty()).then(|| because(line, &names))
+}
