@@ -16,6 +16,7 @@ mod apply;
 mod change;
 mod finalizer;
 mod patroni;
+mod pod;
 mod remove;
 mod secret;
 mod sql;
@@ -151,6 +152,16 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::GrowClaim { target, size } => change::grow(context, scene, target, size, precondition).await,
         Action::PatchPatroni(patch) => patroni::patch(context, scene, patch).await,
         Action::RunSql { database, statements } => sql::run(context, scene, database, statements).await,
+        Action::CheckTemplate { stateful_set, pod } => pod::check_template(context, stateful_set, pod).await,
+        Action::DeletePod { target } => pod::delete(context, scene, target).await,
+        Action::Checkpoint { .. } => {
+            sql::checkpoint(context, scene).await;
+            Ok(())
+        }
+        Action::Switchover { leader, candidate } => {
+            patroni::switch_over(context, scene, leader, candidate).await
+        }
+        Action::RestartPostgres { member } => patroni::restart(context, scene, member).await,
         Action::Delete { target, propagation } => {
             remove::delete(context, scene, target, *propagation, precondition).await
         }

@@ -83,6 +83,12 @@ pub fn resource_of(kind: &str) -> Option<ApiResource> {
         "Endpoints" => Some(endpoints()),
         "ConfigMap" => Some(config_map()),
         "Pod" => Some(resource("", "v1", "Pod", "pods")),
+        "ControllerRevision" => Some(resource(
+            "apps",
+            "v1",
+            "ControllerRevision",
+            "controllerrevisions",
+        )),
         _ => None,
     };
     Watched::of_kind(kind).map(Watched::resource).or_else(unwatched)

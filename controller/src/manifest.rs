@@ -1,15 +1,15 @@
-//! A manifest as the controller takes it: whether it is there, what it means, and how far it may be acted on. Pure but for the cache. Must
+//! A manifest as the controller takes it: whether it is there, and what it means. Pure but for the cache. Must
 //! not: validate (model).
 
 use jiff::Timestamp;
 use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::api::{self, status::PostgresqlStatus};
-use pgherd_model::cluster::{Cluster, Origin};
+use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::Violation;
-use pgherd_model::names::annotations;
 use pgherd_planner::assess::{self, last_good};
 use pgherd_planner::observed::ClusterView;
+use pgherd_planner::plan::catalog_unwanted;
 use serde_json::Value;
 
 use crate::cluster_ref::ClusterRef;
@@ -173,15 +173,9 @@ impl Meaning {
 
     /// Why its database is not asked, if so.
     pub fn catalog_unwanted(&self, config: &OperatorConfig) -> Option<&'static str> {
-        if !config.debug.enable_database_access {
-            return Some("database access is switched off (enable_database_access)");
-        }
         match self.cluster() {
             None => Some("the manifest is not valid"),
-            Some(cluster) if matches!(cluster.origin, Origin::Standby(_)) => {
-                Some("a standby follows its source")
-            }
-            Some(_) => None,
+            Some(cluster) => catalog_unwanted(cluster, config),
         }
     }
 }
@@ -234,28 +228,6 @@ fn departed(mut view: ClusterView, now: Timestamp) -> ClusterView {
     view
 }
 
-/// How far a cluster may be acted on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Plan and execute.
-    Live,
-    /// Plan and report.
-    Observe,
-    /// Report only.
-    Paused,
-}
-
-impl Mode {
-    /// By annotation. A word that we do not know is taken as the careful one.
-    pub fn of(view: &ClusterView) -> Self {
-        match view.annotations.get(annotations::MODE).map(String::as_str) {
-            None | Some("live" | "") => Self::Live,
-            Some("paused") => Self::Paused,
-            Some(_) => Self::Observe,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pgherd_model::api::status::ClusterStatus;
@@ -306,21 +278,6 @@ mod tests {
         assert!(
             remarks[0].1.starts_with("spec.numberOfInstances: "),
             "{remarks:?}"
-        );
-    }
-
-    #[test]
-    fn an_unknown_mode_is_the_careful_one() {
-        let mode = |word: &str| {
-            let mut view = ClusterView::default();
-            view.annotations
-                .insert(annotations::MODE.to_owned(), word.to_owned());
-            Mode::of(&view)
-        };
-        assert_eq!(Mode::of(&ClusterView::default()), Mode::Live);
-        assert_eq!(
-            (mode("live"), mode("paused"), mode("Pause")),
-            (Mode::Live, Mode::Paused, Mode::Observe)
         );
     }
 

@@ -1,9 +1,10 @@
 //! What is remembered of a cluster between its turns. All of it can be lost: a restart costs reads, never correctness. A leaf.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_planner::observed::{Catalog, ObjectRef};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ pub struct Memory {
     pub catalog: Option<(CatalogKey, Catalog)>,
     /// The primary's Endpoints as last read or written, in Endpoints mode.
     pub endpoints: Option<Value>,
+    /// Templates of revisions that pods still run, by the revision's name.
+    pub templates: BTreeMap<String, PodTemplateSpec>,
     /// When everything is read anew, whatever the watches said; none before the first turn.
     pub resync: Option<Instant>,
     failures: u32,

@@ -19,6 +19,7 @@ mod environment;
 mod leftovers;
 mod objects;
 mod patroni;
+mod templates;
 
 pub use environment::environment;
 
@@ -47,12 +48,13 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
     };
     objects::read(context, question, &mut observed).await;
     let pods = context.cache.pods.of(question.cluster);
+    observed.pods = Source::Known(pods.clone());
     if question.deleting {
         observed.patroni_objects = leftovers::read(context, question).await;
     } else {
         observed.patroni = patroni::read(context, &pods).await;
         observed.catalog = catalog::read(context, question, &observed, &pods).await;
+        observed.templates = templates::read(context, question.cluster, &observed).await;
     }
-    observed.pods = Source::Known(pods);
     observed
 }

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub mod members;
 pub mod wire;
@@ -26,6 +26,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// A change of the configuration writes to the API server and is waited for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Patroni answers when the switchover or the restart is over: it gives up after 20 s, a fast shutdown under load takes longer.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(45);
+/// What Patroni says when a member waits for no restart any more.
+const NOTHING_PENDING: &str = "restart conditions are not satisfied";
 /// The largest answer that is read: the history of a cluster of many timelines is a few ten kilobytes.
 const MAX_BODY: usize = 1 << 20;
 
@@ -76,6 +80,19 @@ struct Call {
     limit: Duration,
 }
 
+impl Call {
+    fn post(at: IpAddr, path: &'static str, name: &'static str, body: &Value) -> Self {
+        Self {
+            at,
+            method: Method::POST,
+            path,
+            name,
+            body: Bytes::from(body.to_string()),
+            limit: CHANGE_TIMEOUT,
+        }
+    }
+}
+
 impl Default for Patroni {
     fn default() -> Self {
         Self::at_port(PORT)
@@ -121,6 +138,23 @@ impl Patroni {
             limit: WRITE_TIMEOUT,
         };
         self.send(call).await.map(drop)
+    }
+
+    /// `POST /switchover`: `candidate` takes over from `leader`. Answered when it has.
+    pub async fn switch_over(&self, at: IpAddr, leader: &str, candidate: &str) -> Result<(), PatroniError> {
+        let body = json!({ "leader": leader, "candidate": candidate });
+        let call = Call::post(at, "/switchover", "POST /switchover", &body);
+        self.send(call).await.map(drop)
+    }
+
+    /// `POST /restart`, if the member still waits for one. Answered when Postgres runs again.
+    pub async fn restart_pending(&self, at: IpAddr) -> Result<(), PatroniError> {
+        let body = json!({ "restart_pending": true });
+        let call = Call::post(at, "/restart", "POST /restart", &body);
+        match self.send(call).await {
+            Err(PatroniError::Refused { message, .. }) if message.contains(NOTHING_PENDING) => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     async fn read<T: DeserializeOwned>(

@@ -7,14 +7,14 @@ use pgherd_model::names::Names;
 use pgherd_planner::assess::{Outcome, Subject, assess};
 use pgherd_planner::build::build;
 use pgherd_planner::observed::Observed;
-use pgherd_planner::plan::{HoldReason, Plan, plan, plan_deletion};
+use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion};
 use pgherd_runtime::tasks::chain;
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{Retry, TurnError};
 use crate::execute::{Executed, Scene, execute};
-use crate::manifest::{Found, Meaning, Mode};
+use crate::manifest::{Found, Meaning};
 use crate::observe::{Question, environment, observe};
 use crate::report::{Report, report};
 

@@ -1,4 +1,6 @@
-//! Changes of Patroni's dynamic configuration.
+//! What Patroni is asked to do: its dynamic configuration, a planned switchover, a restart of Postgres.
+
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -21,4 +23,28 @@ pub(super) async fn patch(context: &Context, scene: &Scene<'_>, patch: &Value) -
         }
     }
     result
+}
+
+/// Asks the leader to hand over. One that does not lead any more refuses: somebody was faster.
+pub(super) async fn switch_over(
+    context: &Context,
+    scene: &Scene<'_>,
+    leader: &str,
+    candidate: &str,
+) -> Result<(), TurnError> {
+    let at = address(scene, leader)?;
+    Ok(context.patroni.switch_over(at, leader, candidate).await?)
+}
+
+/// Restarts Postgres in one member, unless it waits for nothing any more.
+pub(super) async fn restart(context: &Context, scene: &Scene<'_>, member: &str) -> Result<(), TurnError> {
+    Ok(context.patroni.restart_pending(address(scene, member)?).await?)
+}
+
+fn address(scene: &Scene<'_>, member: &str) -> Result<IpAddr, TurnError> {
+    let mut running = members(scene.pods).into_iter();
+    let found = running.find(|(name, _)| *name == member);
+    found
+        .map(|(_, address)| address)
+        .ok_or(TurnError::NoMember("the member's pod does not run"))
 }

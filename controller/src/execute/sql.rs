@@ -1,8 +1,9 @@
 //! The plan's statements on the primary, as the superuser. Passwords become verifiers here.
 
-use pgherd_model::names::{Role, ports};
+use pgherd_model::names::{Role, ports, roles::MAINTENANCE_DATABASE};
 use pgherd_planner::observed::PodView;
 use pgherd_planner::sql::{Statement, Verifier, verifier};
+use pgherd_runtime::tasks::chain;
 
 use super::Scene;
 use crate::context::Context;
@@ -33,6 +34,23 @@ pub(super) async fn run(
     };
     let session = open(&target(scene), &login).await?;
     session.run(statements, &verifiers).await.map_err(TurnError::from)
+}
+
+/// Has the primary write a checkpoint. Nothing depends on it but the length of a pause.
+pub(super) async fn checkpoint(context: &Context, scene: &Scene<'_>) {
+    let outcome = async {
+        let (user, password) = superuser(context, scene.cluster, scene.names, scene.config).await?;
+        let login = Login {
+            user,
+            password,
+            database: MAINTENANCE_DATABASE.to_owned(),
+        };
+        let session = open(&target(scene), &login).await?;
+        session.checkpoint().await.map_err(TurnError::from)
+    };
+    if let Err(error) = outcome.await {
+        tracing::info!(error = chain(&error), "no checkpoint; going on");
+    }
 }
 
 async fn resolve(

@@ -1,14 +1,15 @@
 //! What Patroni says, asked from one member: the primary's first, because it knows the most. Must not: judge members.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use pgherd_planner::observed::{MemberRole, MemberView, PatroniView, PodView, Source};
+use pgherd_planner::observed::{MemberRole, MemberView, ParameterChange, PatroniView, PodView, Source};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::patroni::PatroniError;
 use crate::patroni::members::members;
-use crate::patroni::wire::{ClusterMember, Lag};
+use crate::patroni::wire::{Change, ClusterMember, Lag};
 
 /// How many members are asked before the cluster counts as silent.
 const TRIES: usize = 3;
@@ -18,7 +19,10 @@ pub(super) async fn read(context: &Context, pods: &[PodView]) -> Source<PatroniV
     let mut reason = "not asked: no pod runs".to_owned();
     for (name, address) in members(pods).into_iter().take(TRIES) {
         match ask(context, name, address).await {
-            Ok(view) => return Source::Known(view),
+            Ok(mut view) => {
+                confirm_restarts(context, pods, &mut view).await;
+                return Source::Known(view);
+            }
             Err(error) => reason = error.to_string(),
         }
     }
@@ -48,6 +52,23 @@ async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniVi
     Ok(view)
 }
 
+/// A member tells of its restart at its next round only: whether it still waits for one, it knows itself. One that does not answer is taken
+/// at its last word.
+async fn confirm_restarts(context: &Context, pods: &[PodView], view: &mut PatroniView) {
+    let addresses = members(pods);
+    let pending = view.members.iter_mut().filter(|member| member.pending_restart);
+    let questions = pending.filter_map(|member| {
+        let (_, address) = addresses.iter().find(|(name, _)| *name == member.name)?;
+        Some(async move {
+            if let Ok(answer) = context.patroni.member(*address).await {
+                member.pending_restart = answer.pending_restart;
+                member.restart_reasons = reasons(answer.pending_restart_reason);
+            }
+        })
+    });
+    futures::future::join_all(questions).await;
+}
+
 fn member_view(member: ClusterMember) -> MemberView {
     MemberView {
         role: serde_json::from_value(Value::String(member.role)).unwrap_or(MemberRole::Replica),
@@ -59,7 +80,33 @@ fn member_view(member: ClusterMember) -> MemberView {
         state: member.state,
         timeline: member.timeline,
         pending_restart: member.pending_restart,
+        restart_reasons: reasons(member.pending_restart_reason),
+        never_leads: is_yes(&member.tags.nofailover),
         server_version: None,
+    }
+}
+
+fn reasons(changes: BTreeMap<String, Change>) -> BTreeMap<String, ParameterChange> {
+    let change = |change: Change| ParameterChange {
+        old: text(change.old_value),
+        new: text(change.new_value),
+    };
+    changes.into_iter().map(|(name, it)| (name, change(it))).collect()
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn is_yes(tag: &Value) -> bool {
+    match tag {
+        Value::Bool(yes) => *yes,
+        Value::String(text) => matches!(text.to_ascii_lowercase().as_str(), "true" | "on" | "yes"),
+        _ => false,
     }
 }
 

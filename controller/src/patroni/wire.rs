@@ -1,5 +1,7 @@
 //! What Patroni answers, as far as we read it. Lives here: wire types that tolerate every version from 2 to 4. Must not: judgement.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,6 +31,27 @@ pub struct ClusterMember {
     pub lag: Lag,
     #[serde(default)]
     pub pending_restart: bool,
+    #[serde(default)]
+    pub pending_restart_reason: BTreeMap<String, Change>,
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// Of a member's tags, what we read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Tags {
+    /// Patroni takes more than `true` for yes.
+    #[serde(default)]
+    pub nofailover: Value,
+}
+
+/// What a restart would change: Patroni 4 and later. Values are texts or numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Change {
+    #[serde(default)]
+    pub old_value: Value,
+    #[serde(default)]
+    pub new_value: Value,
 }
 
 /// How far a replica is behind, as reported.
@@ -54,6 +77,8 @@ pub struct MemberAnswer {
     pub server_version: Option<u32>,
     #[serde(default)]
     pub pending_restart: bool,
+    #[serde(default)]
+    pub pending_restart_reason: BTreeMap<String, Change>,
     #[serde(default)]
     pub cluster_unlocked: bool,
 }

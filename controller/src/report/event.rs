@@ -17,7 +17,7 @@ pub(super) async fn of_turn(context: &Context, report: &Report<'_>) {
 
 fn notes(report: &Report<'_>) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    for step in report.done {
+    for step in report.done.iter().filter(|step| is_told(&step.action)) {
         let (reason, action) = (reason(step, report).to_owned(), step.action.kind());
         let text = step.to_string();
         match notes
@@ -55,6 +55,11 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
     notes
 }
 
+/// Preparations change nothing.
+fn is_told(action: &Action) -> bool {
+    !matches!(action, Action::CheckTemplate { .. } | Action::Checkpoint { .. })
+}
+
 /// Zalando's reasons where it has one for the object; else what the turn is about.
 fn reason(step: &Step, report: &Report<'_>) -> &'static str {
     let of_kind = |kind: &str| match kind {
@@ -69,11 +74,15 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
         Action::Apply(object) => of_kind(object.kind()),
         Action::CreateSecret(_) | Action::LabelSecret(_) | Action::FillSecret(_) => Some("Secrets"),
         Action::Scale { target, .. } | Action::Patch { target, .. } => of_kind(&target.kind),
+        Action::DeletePod { .. } | Action::RestartPostgres { .. } => Some("Update"),
+        Action::Switchover { .. } => Some("Switchover"),
         Action::AddFinalizer(_)
         | Action::RemoveFinalizer(_)
         | Action::GrowClaim { .. }
         | Action::PatchPatroni(_)
         | Action::RunSql { .. }
+        | Action::CheckTemplate { .. }
+        | Action::Checkpoint { .. }
         | Action::Delete { .. } => None,
     };
     own.unwrap_or_else(|| phase(report))

@@ -27,6 +27,11 @@ impl Session {
         Ok(())
     }
 
+    /// Writes what is in memory to disk.
+    pub async fn checkpoint(&self) -> Result<(), SqlError> {
+        self.send("CHECKPOINT", "CHECKPOINT").await
+    }
+
     /// A failure ends the session with its transaction: the server rolls back.
     async fn send(&self, text: &str, shown: impl ToString) -> Result<(), SqlError> {
         bounded("carrying out a statement", async {

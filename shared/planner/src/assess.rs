@@ -111,7 +111,7 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
     PostgresqlStatus {
         postgres_cluster_status: word::of(subject, conditions::is_ready(&conditions)),
         observed_generation: Some(subject.observed.cluster.generation),
-        primary: members::primary(subject.observed),
+        primary: members::primary(subject.observed, subject.config),
         members: members::all(subject.observed, subject.config),
         effective: subject.manifest.cluster().map(Cluster::effective),
         plan: summary(subject.plan),

@@ -35,6 +35,7 @@ mod stateful_set;
 mod volume;
 
 pub use secret::SecretDraft;
+pub use stateful_set::trial_pod;
 
 /// The objects of one cluster as they shall be.
 ///

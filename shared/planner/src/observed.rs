@@ -3,11 +3,11 @@
 //!
 //! Serialisable, so that a snapshot can be printed, mailed and replayed. It holds no password: of a Secret only what [`SecretView`] has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Endpoints, PodTemplateSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -17,11 +17,13 @@ use serde::{Deserialize, Serialize};
 use crate::redact;
 
 pub mod catalog;
+mod member;
 pub mod patroni;
 pub(crate) mod source;
 
 pub use catalog::{Catalog, DatabaseView, RoleView};
-pub use patroni::{MemberRole, MemberView, PatroniView};
+pub use member::Member;
+pub use patroni::{MemberRole, MemberView, ParameterChange, PatroniView};
 pub use source::Source;
 
 /// One cluster as found. Immutable once made.
@@ -49,6 +51,10 @@ pub struct Observed {
     pub secrets: Source<Vec<SecretView>>,
     /// Pods with the cluster's labels.
     pub pods: Source<Vec<PodView>>,
+    /// Pod templates of revisions that some pods were made of and that are not the latest, by the revision's name: see
+    /// [`Observed::revisions_to_read`]. `None`: looked for and not there.
+    #[serde(serialize_with = "redact::templates")]
+    pub templates: BTreeMap<String, Source<Option<PodTemplateSpec>>>,
     /// Claims with the cluster's labels.
     pub claims: Source<Vec<ClaimView>>,
     /// Patroni's own objects: the service `C-config` and the state objects, in either mode. Only asked for when the cluster is being
@@ -201,5 +207,23 @@ impl Observed {
     /// The object is being deleted.
     pub fn is_deleting(&self) -> bool {
         self.cluster.deletion_timestamp.is_some()
+    }
+
+    /// The revision of the StatefulSet's present template; `None` as long as Kubernetes has not made one of it.
+    pub fn latest_revision(&self) -> Option<&str> {
+        let stored = self.stateful_set.known()?.as_ref()?;
+        let status = stored.status.as_ref()?;
+        let is_current = status.observed_generation >= stored.metadata.generation;
+        let revision = status.update_revision.as_deref()?;
+        (is_current && !revision.is_empty()).then_some(revision)
+    }
+
+    /// Revisions whose templates have to be read before anything can be said about the pods that were made of them.
+    pub fn revisions_to_read(&self) -> BTreeSet<&str> {
+        let pods = self.pods.known().into_iter().flatten();
+        let latest = self.latest_revision();
+        pods.map(|pod| pod.revision.as_str())
+            .filter(|revision| !revision.is_empty() && Some(*revision) != latest)
+            .collect()
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod dynamic;
 mod ensure;
 mod finalizer;
 mod members;
+mod mode;
 mod network;
 mod object;
 pub(crate) mod provision;
@@ -33,7 +34,9 @@ mod text;
 pub use crate::build::SecretDraft;
 pub use action::{Action, Propagation};
 pub use deletion::plan_deletion;
+pub use mode::Mode;
 pub use object::Object;
+pub use provision::unwanted as catalog_unwanted;
 
 /// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
@@ -92,6 +95,14 @@ pub enum Reason {
     },
     /// The operator's configuration asks for it.
     Configured,
+    /// A pod runs an older template than the one that is wanted.
+    Outdated,
+    /// A pod runs an older template, and does not run: why.
+    Broken(String),
+    /// The primary's pod goes with a scale-down.
+    Leaves(String),
+    /// These parameters wait for a restart; empty when Patroni does not say which.
+    Pending(Vec<String>),
     /// The cluster is being deleted.
     Deleted,
 }
@@ -170,6 +181,16 @@ pub enum HoldReason {
     RollPending(Vec<String>),
     /// Members wait for a restart of Postgres.
     RestartPending(Vec<String>),
+    /// No maintenance window is open.
+    OutsideWindows,
+    /// Replicas are too far behind.
+    Lagging(Vec<String>),
+    /// The primary shall move, and nobody can take over: why.
+    NoCandidate(String),
+    /// Somebody told Patroni to leave its members alone.
+    PatroniPaused,
+    /// The operator is told not to touch this cluster: the mode.
+    Mode(String),
     /// Kubernetes does not allow these fields to change.
     Immutable(Vec<String>),
     /// The primary's pod would go.
@@ -256,7 +277,7 @@ pub fn plan(
     desired: &Desired,
     observed: &Observed,
     config: &OperatorConfig,
-    _now: Timestamp,
+    now: Timestamp,
 ) -> Plan {
     let mut plan = Plan::default();
     finalizer::keep(observed, config, &mut plan);
@@ -284,5 +305,8 @@ pub fn plan(
     dynamic::ensure(cluster, observed, &mut plan);
     claims::grow(cluster, observed, config, &mut plan);
     provision::provision(cluster, config, observed, &mut plan);
+    // Last: what fails before it is a reason not to disturb anything.
+    roll::ensure(cluster, desired, observed, config, now, &mut plan);
+    mode::hold(&observed.cluster, &mut plan);
     plan
 }

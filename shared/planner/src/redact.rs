@@ -1,10 +1,11 @@
 //! Keys that a manifest gives in clear end up in the variables of a pod template, because the image takes them nowhere else. Lives here:
 //! leaving them out when an object is printed or serialised for people. What is sent is made by `plan::Object::to_value` alone.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 use serde::{Serialize, Serializer};
 
 use crate::observed::source::Source;
@@ -17,12 +18,17 @@ const SUSPICIOUS: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENT
 /// The same with the values of suspicious variables hidden.
 pub(crate) fn stateful_set(object: &StatefulSet) -> StatefulSet {
     let mut shown = object.clone();
-    let template = shown.spec.as_mut().and_then(|spec| spec.template.spec.as_mut());
-    if let Some(pod) = template {
+    if let Some(spec) = shown.spec.as_mut() {
+        hide_in(&mut spec.template);
+    }
+    shown
+}
+
+fn hide_in(template: &mut PodTemplateSpec) {
+    if let Some(pod) = template.spec.as_mut() {
         pod.containers.iter_mut().for_each(hide);
         pod.init_containers.iter_mut().flatten().for_each(hide);
     }
-    shown
 }
 
 fn hide(container: &mut Container) {
@@ -53,6 +59,20 @@ pub(crate) fn optional_source<S: Serializer>(
         Source::Unknown(reason) => Source::Unknown(reason.clone()),
     }
     .serialize(serializer)
+}
+
+/// As [`source`], for templates alone.
+pub(crate) fn templates<S: Serializer>(
+    value: &BTreeMap<String, Source<Option<PodTemplateSpec>>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut shown = value.clone();
+    for template in shown.values_mut() {
+        if let Source::Known(Some(template)) = template {
+            hide_in(template);
+        }
+    }
+    shown.serialize(serializer)
 }
 
 /// As [`source`], for the object of a step.

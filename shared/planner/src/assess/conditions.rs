@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pgherd_model::cluster::Origin;
 
 use super::{Outcome, Subject, members};
-use crate::observed::{MemberView, PodView, Source};
+use crate::observed::{Member, Source};
 use crate::plan::{Action, Hold, HoldReason};
 
 const READY: &str = "Ready";
@@ -172,13 +172,13 @@ fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
     {
         return kept;
     }
-    let pods = members::pods(subject.observed, subject.config);
-    let up = pods.iter().filter(|pod| is_up(subject, pod)).count();
-    let behind: Vec<&str> = pods
-        .iter()
-        .filter(|pod| !is_up(subject, pod))
-        .map(|pod| pod.name.as_str())
-        .collect();
+    // What Patroni does not say is not known to be so.
+    let answered = subject.observed.patroni.known().is_some();
+    let (up, behind): (Vec<Member<'_>>, Vec<Member<'_>>) = members::of(subject.observed, subject.config)
+        .into_iter()
+        .partition(|member| answered && member.is_up());
+    let up = up.len();
+    let behind: Vec<&str> = behind.iter().map(|member| member.pod.name.as_str()).collect();
     if up == wanted && behind.is_empty() {
         return Verdict::yes("AllUp", format!("{up} of {wanted} members are up"));
     }
@@ -187,12 +187,6 @@ fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
         text = format!("{text}, not {}", behind.join(", "));
     }
     Verdict::no("MembersMissing", text)
-}
-
-/// Its pod lives and Postgres runs in it, as leader or streaming.
-fn is_up(subject: &Subject<'_>, pod: &PodView) -> bool {
-    let view = members::view(subject.observed, &pod.name);
-    view.is_some_and(MemberView::keeps_up) && pod.trouble.is_empty() && !pod.terminating
 }
 
 fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
@@ -237,7 +231,8 @@ fn restart_pending(subject: &Subject<'_>) -> Verdict {
 
 fn held(subject: &Subject<'_>, kind: impl Fn(&HoldReason) -> bool) -> Verdict {
     match subject.plan.holds.iter().find(|hold| kind(&hold.reason)) {
-        Some(hold) => Verdict::yes("Held", hold.to_string()),
+        Some(hold) if hold.until.is_some() => Verdict::yes("Held", hold.to_string()),
+        Some(hold) => Verdict::yes("InProgress", hold.to_string()),
         None => Verdict::no("UpToDate", ""),
     }
 }
@@ -281,8 +276,13 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
 /// A change that is deferred leaves a cluster ready; one that is missing does not.
 fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
     match hold.reason {
-        HoldReason::RollPending(_)
-        | HoldReason::RestartPending(_)
+        // In progress, unless it waits for its time.
+        HoldReason::RollPending(_) | HoldReason::NoCandidate(_) => hold.until.is_none(),
+        HoldReason::RestartPending(_)
+        | HoldReason::OutsideWindows
+        | HoldReason::PatroniPaused
+        | HoldReason::Mode(_)
+        | HoldReason::Lagging(_)
         | HoldReason::Immutable(_)
         | HoldReason::SwitchedOff(_) => false,
         // What was seen of this spec stays true as long as nothing else is seen.

@@ -5,65 +5,50 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
 use crate::observed::patroni::SMALL_LAG;
-use crate::observed::{MemberRole, MemberView, Observed, PodView};
+use crate::observed::{Member, MemberRole, MemberView, Observed, PodView};
 
-/// The cluster's members: what else carries its labels, a copy for debugging say, is none.
-pub(super) fn pods<'a>(observed: &'a Observed, config: &OperatorConfig) -> Vec<&'a PodView> {
-    let names = Names::of(&observed.cluster.namespace, &observed.cluster.name, config);
-    let all = observed.pods.known().map(Vec::as_slice).unwrap_or_default();
-    let mut members: Vec<&PodView> = all
-        .iter()
-        .filter(|pod| names.ordinal(&pod.name).is_some())
-        .collect();
-    members.sort_by_key(|pod| names.ordinal(&pod.name));
-    members
+/// The cluster's members by ordinal.
+pub(super) fn of<'a>(observed: &'a Observed, config: &OperatorConfig) -> Vec<Member<'a>> {
+    observed.members(&Names::of(
+        &observed.cluster.namespace,
+        &observed.cluster.name,
+        config,
+    ))
 }
 
 /// Each member's pod is ready and has a role.
 pub(super) fn all_pods_ready(observed: &Observed, config: &OperatorConfig) -> bool {
-    let pods = pods(observed, config);
-    !pods.is_empty()
-        && pods
-            .iter()
-            .all(|pod| pod.ready && !pod.terminating && !pod.role_label.is_empty())
+    let members = of(observed, config);
+    let ready = |pod: &PodView| pod.ready && !pod.terminating && !pod.role_label.is_empty();
+    !members.is_empty() && members.iter().all(|member| ready(member.pod))
 }
 
 /// Every member, by ordinal, with what Patroni says of it, or said last when it is silent now.
 pub(super) fn all(observed: &Observed, config: &OperatorConfig) -> Vec<StatusMember> {
     let known = &observed.cluster.status.members;
-    pods(observed, config)
+    of(observed, config)
         .into_iter()
-        .map(|pod| {
+        .map(|Member { pod, view, .. }| {
             let last = known.iter().find(|member| member.name == pod.name);
             match (last, observed.patroni.known()) {
                 (Some(last), None) if pod.ready && pod.trouble.is_empty() => last.clone(),
-                _ => member(pod, view(observed, &pod.name)),
+                _ => member(pod, view),
             }
         })
         .collect()
 }
 
 /// The pod that leads. Patroni knows it first; when it does not answer, the label that it wrote is the next best word.
-pub(super) fn primary(observed: &Observed) -> Option<String> {
+pub(super) fn primary(observed: &Observed, config: &OperatorConfig) -> Option<String> {
     let labelled = || {
-        let pods = observed.pods.known()?;
-        let pod = pods.iter().find(|pod| is_labelled_primary(pod))?;
-        Some(pod.name.clone())
+        let members = of(observed, config);
+        let primary = members.iter().find(|member| member.is_labelled_primary())?;
+        Some(primary.pod.name.clone())
     };
     match observed.patroni.known() {
         Some(patroni) => patroni.running_leader().map(|leader| leader.name.clone()),
         None => labelled(),
     }
-}
-
-pub(super) fn is_labelled_primary(pod: &PodView) -> bool {
-    // Zalando's word on the wire.
-    pod.role_label == "master" && !pod.terminating
-}
-
-pub(super) fn view<'a>(observed: &'a Observed, name: &str) -> Option<&'a MemberView> {
-    let patroni = observed.patroni.known()?;
-    patroni.members.iter().find(|member| member.name == name)
 }
 
 fn member(pod: &PodView, view: Option<&MemberView>) -> StatusMember {

@@ -228,7 +228,7 @@ fn deferred_roll_leaves_the_cluster_ready() {
     world.plan.holds.push(Hold {
         step: "roll".to_owned(),
         reason,
-        until: None,
+        until: Some(Timestamp::MAX),
     });
     let status = world.status();
     assert_eq!(

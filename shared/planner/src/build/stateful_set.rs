@@ -6,7 +6,8 @@ use k8s_openapi::api::apps::v1::{
     StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Pod, Volume,
+    VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -46,6 +47,39 @@ pub(super) fn build(blueprint: Blueprint<'_>, environment: &PodEnvironment) -> S
             persistent_volume_claim_retention_policy: Some(retention(blueprint)),
             ..StatefulSetSpec::default()
         }),
+        status: None,
+    }
+}
+
+/// A pod as Kubernetes would make it of the template, under a name of its own: to ask an API server whether it takes it. Never to be stored.
+pub fn trial_pod(stateful_set: &StatefulSet, pod: &str) -> Pod {
+    let Some(spec) = &stateful_set.spec else {
+        return Pod::default();
+    };
+    let metadata = spec.template.metadata.clone().unwrap_or_default();
+    let mut pod_spec = spec.template.spec.clone().unwrap_or_default();
+    let claims = spec.volume_claim_templates.iter().flatten();
+    let names = claims.filter_map(|claim| claim.metadata.name.as_deref());
+    let volumes = names.map(|name| Volume {
+        name: name.to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: format!("{name}-{pod}"),
+            read_only: None,
+        }),
+        ..Volume::default()
+    });
+    pod_spec.volumes.get_or_insert_default().extend(volumes);
+    pod_spec.hostname = Some(pod.to_owned());
+    pod_spec.subdomain.clone_from(&spec.service_name);
+    Pod {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{pod}-try-")),
+            namespace: stateful_set.metadata.namespace.clone(),
+            labels: metadata.labels,
+            annotations: metadata.annotations,
+            ..ObjectMeta::default()
+        },
+        spec: Some(pod_spec),
         status: None,
     }
 }

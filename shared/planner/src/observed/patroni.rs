@@ -1,5 +1,7 @@
 //! What Patroni says about its cluster. Lives here: the types, in the words of Patroni's REST API. Must not: how members are asked.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,8 +34,32 @@ pub struct MemberView {
     pub lag: Option<i64>,
     /// A parameter waits for a restart of Postgres.
     pub pending_restart: bool,
+    /// Which parameters wait for it, by name. Patroni tells since 4.0; empty otherwise.
+    pub restart_reasons: BTreeMap<String, ParameterChange>,
+    /// Its tags keep it from ever leading (`nofailover`).
+    pub never_leads: bool,
     /// `server_version` of `GET /patroni`, as 170004.
     pub server_version: Option<i64>,
+}
+
+/// A parameter that waits for a restart, as Patroni writes its values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ParameterChange {
+    /// In force.
+    pub old: String,
+    /// After the restart.
+    pub new: String,
+}
+
+impl ParameterChange {
+    /// Both are numbers, and the new one is smaller.
+    pub fn is_decrease(&self) -> bool {
+        match (self.old.parse::<i64>(), self.new.parse::<i64>()) {
+            (Ok(old), Ok(new)) => new < old,
+            _ => false,
+        }
+    }
 }
 
 /// Patroni's roles. `master` and `primary` of old and new versions are both [`MemberRole::Leader`].
@@ -56,11 +82,39 @@ pub enum MemberRole {
 }
 
 impl PatroniView {
+    /// The member of this name.
+    pub fn member(&self, name: &str) -> Option<&MemberView> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// Somebody told Patroni to leave its members alone (`patronictl pause`).
+    pub fn is_paused(&self) -> bool {
+        self.is_set("pause")
+    }
+
+    /// Transactions wait for a standby: only one that is in sync may become the primary.
+    pub fn is_synchronous(&self) -> bool {
+        self.is_set("synchronous_mode")
+    }
+
+    /// Bytes that a replica may be behind and still become the primary.
+    pub fn lag_limit(&self) -> i64 {
+        let limit = self.config.get("maximum_lag_on_failover").and_then(Value::as_i64);
+        limit.filter(|limit| *limit > 0).unwrap_or(SMALL_LAG)
+    }
+
+    /// A switch of the dynamic configuration; `synchronous_mode` may also be `quorum`.
+    fn is_set(&self, key: &str) -> bool {
+        match self.config.get(key) {
+            Some(Value::Bool(set)) => *set,
+            Some(Value::String(text)) => !matches!(text.as_str(), "" | "off" | "false"),
+            _ => false,
+        }
+    }
+
     /// The member that leads: a primary or a standby leader.
     pub fn leader(&self) -> Option<&MemberView> {
-        self.members
-            .iter()
-            .find(|member| matches!(member.role, MemberRole::Leader | MemberRole::StandbyLeader))
+        self.members.iter().find(|member| member.leads())
     }
 
     /// The leader when it accepts connections. One of a standby cluster streams from elsewhere.
@@ -79,6 +133,11 @@ impl MemberView {
             self.state.as_str(),
             "running" | "streaming" | "in archive recovery"
         )
+    }
+
+    /// It leads: a primary, or the leader of a standby cluster.
+    pub fn leads(&self) -> bool {
+        matches!(self.role, MemberRole::Leader | MemberRole::StandbyLeader)
     }
 
     /// It leads, or follows its leader. Patroni before 3.0.4 says `running` of replicas too; their lag then tells.

@@ -58,6 +58,36 @@ pub enum Action {
         /// In order.
         statements: Vec<Statement>,
     },
+    /// Asks the API server whether it would take a pod of the StatefulSet's template, by a dry run.
+    CheckTemplate {
+        /// The StatefulSet.
+        stateful_set: ObjectRef,
+        /// The member whose pod would be made.
+        pod: String,
+    },
+    /// Deletes a member's pod, exactly this one by its uid, so that it is made anew. "Not found" is success.
+    DeletePod {
+        /// The pod.
+        target: ObjectRef,
+    },
+    /// Writes what Postgres holds in memory to disk, so that the pause that follows is short. A checkpoint that fails costs time, nothing
+    /// else: the executor goes on.
+    Checkpoint {
+        /// The member that leads.
+        member: String,
+    },
+    /// Has Patroni make another member the primary. Refused by Patroni when `leader` does not lead any more.
+    Switchover {
+        /// The member that leads.
+        leader: String,
+        /// The one that shall lead.
+        candidate: String,
+    },
+    /// Has Patroni restart Postgres in a member, if it still waits for a restart. The pod stays.
+    RestartPostgres {
+        /// The member.
+        member: String,
+    },
     /// Deletes an object. "Not found" is success.
     Delete {
         /// The object.
@@ -91,6 +121,11 @@ impl Action {
             Self::GrowClaim { .. } => "GrowClaim",
             Self::PatchPatroni(_) => "PatchPatroni",
             Self::RunSql { .. } => "RunSql",
+            Self::CheckTemplate { .. } => "CheckTemplate",
+            Self::DeletePod { .. } => "DeletePod",
+            Self::Checkpoint { .. } => "Checkpoint",
+            Self::Switchover { .. } => "Switchover",
+            Self::RestartPostgres { .. } => "RestartPostgres",
             Self::Delete { .. } => "Delete",
         }
     }
@@ -115,6 +150,15 @@ impl fmt::Display for Action {
                 [only] => write!(f, "in database {database}: {only}"),
                 many => write!(f, "in database {database}: {} statements", many.len()),
             },
+            Self::CheckTemplate { stateful_set, pod } => {
+                write!(f, "try the template of {stateful_set} for {pod}")
+            }
+            Self::DeletePod { target } => write!(f, "make {target} anew"),
+            Self::Checkpoint { member } => write!(f, "checkpoint on {member}"),
+            Self::Switchover { leader, candidate } => {
+                write!(f, "switch over from {leader} to {candidate}")
+            }
+            Self::RestartPostgres { member } => write!(f, "restart postgres on {member}"),
             Self::Delete { target, .. } => write!(f, "delete {target}"),
         }
     }

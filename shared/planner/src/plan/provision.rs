@@ -45,8 +45,7 @@ impl Wanted {
 
 /// Adds the statements that are needed.
 pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, plan: &mut Plan) {
-    let standby = matches!(cluster.origin, Origin::Standby(_));
-    if standby || cluster.instances == 0 || !config.debug.enable_database_access {
+    if cluster.instances == 0 || unwanted(cluster, config).is_some() {
         return;
     }
     let catalog = match (&observed.catalog.known(), observed.catalog.unknown()) {
@@ -65,6 +64,14 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
     }
     take(plan, MAINTENANCE_DATABASE, wanted);
     inside(cluster, catalog, plan);
+}
+
+/// Why roles and databases of a cluster are not managed, and its catalog is not asked for, if so.
+pub fn unwanted(cluster: &Cluster, config: &OperatorConfig) -> Option<&'static str> {
+    if !config.debug.enable_database_access {
+        return Some("database access is switched off (enable_database_access)");
+    }
+    matches!(cluster.origin, Origin::Standby(_)).then_some("a standby follows its source")
 }
 
 fn wait_for_catalog(why: &str, plan: &mut Plan) {

@@ -1,32 +1,166 @@
-//! Pods of an older template are made anew, one by one (zalando-behaviour 4.5). Lives here: which differences are a reason.
+//! Pods of an older template are made anew, one by one, and the primary moves once (zalando-behaviour 4.5, A.20, A.21). Lives here: what
+//! is next. Must not: what counts as older, as best candidate or as allowed now; the files below say that.
+//!
+//! No state is kept: which pods are old is seen on the pods, whether the last one is back is asked of Patroni. The order follows from
+//! that: a replica is the only thing that goes as long as one is old, the primary moves when none is, and then it is a replica.
+//!
+//! ```text
+//! outdated ─► broken ones go at once ─► gate: may anything be disturbed now? ─► next old replica ─► switchover ─► the old primary
+//! ```
 
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{HoldReason, Plan};
-use crate::observed::Observed;
+use super::{Action, Hold, HoldReason, Object, Plan, Reason, provision};
+use crate::build::Desired;
+use crate::observed::{Member, MemberView, Observed, Source};
+
+mod candidate;
+mod gate;
+mod outdated;
+mod restart;
+mod steps;
+
+use gate::{LOOK_AGAIN, Wait};
 
 const STEP: &str = "roll the pods";
-const TEMPLATE: &str = "/spec/template/";
-/// A running pod can do without these: they are only read by others, and can be changed on it.
-const ANNOTATIONS: &str = "/spec/template/metadata/annotations";
 
-/// A difference of the StatefulSet at this path concerns the pods that run.
-pub(super) fn is_reason(path: &str) -> bool {
-    path.starts_with(TEMPLATE) && !path.starts_with(ANNOTATIONS)
+/// What the decisions are made of.
+struct Situation<'a> {
+    cluster: &'a Cluster,
+    config: &'a OperatorConfig,
+    observed: &'a Observed,
+    stored: &'a StatefulSet,
+    now: Timestamp,
+    /// The members that stay, by ordinal: those of a scale-down under way are not looked after any more.
+    members: Vec<Member<'a>>,
 }
 
-/// The template is changed in this very plan: whatever pods there are will run an older one.
-pub(super) fn hold_all(cluster: &Cluster, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
+/// What is next.
+enum Next<'a> {
+    Remake(Member<'a>, Reason),
+    MovePrimary {
+        leader: &'a str,
+        candidate: &'a str,
+        reason: Reason,
+    },
+}
+
+/// Takes the next step of a roll, of a primary that has to leave, or of pending restarts; at most one of them, and only one at a time.
+pub(super) fn ensure(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
+    let (Some(wanted), Some(Some(stored))) = (desired.stateful_set.known(), observed.stateful_set.known())
+    else {
+        return;
+    };
+    if cluster.instances == 0 {
+        return;
+    }
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
-    let pods = observed.pods.known().into_iter().flatten();
-    let mut members: Vec<String> = pods
-        .filter(|pod| names.ordinal(&pod.name).is_some())
-        .map(|pod| pod.name.clone())
-        .collect();
-    members.sort();
-    if !members.is_empty() {
-        plan.hold(STEP, HoldReason::RollPending(members));
+    let mut members = observed.members(&names);
+    members.retain(|member| i64::from(member.ordinal) < i64::from(cluster.instances));
+    let situation = Situation {
+        cluster,
+        config,
+        observed,
+        stored,
+        now,
+        members,
+    };
+    let old = outdated::find(&situation, wanted, plan);
+    let leaving = situation.leader_that_leaves(&names);
+    if old.is_empty() && leaving.is_none() {
+        return restart::ensure(&situation, plan);
+    }
+    let until = match next(&situation, &old, leaving, plan) {
+        Ok(next) => {
+            steps::take(&situation, next, plan);
+            None
+        }
+        Err(wait) => wait.hold(STEP, now, plan),
+    };
+    if !old.is_empty() {
+        let pods = old.iter().map(|member| member.pod.name.clone()).collect();
+        plan.holds.push(Hold {
+            step: STEP.to_owned(),
+            reason: HoldReason::RollPending(pods),
+            until,
+        });
+    }
+    if until.is_none() {
+        plan.wake(LOOK_AGAIN);
+    }
+}
+
+fn next<'a>(
+    situation: &Situation<'a>,
+    old: &[Member<'a>],
+    leaving: Option<&'a str>,
+    plan: &Plan,
+) -> Result<Next<'a>, Wait> {
+    // A pod that goes before Kubernetes knows the new template comes back with the old one.
+    if changes_stateful_set(plan) || situation.observed.latest_revision().is_none() {
+        return Err(Wait::silent());
+    }
+    // Nobody misses what does not run, and what runs out of it may be unable to answer until it is mended.
+    let down = |member: &&Member<'a>| member.defect().is_some() && !member.serves();
+    if let Some(member) = old.iter().find(down) {
+        let defect = member.defect().unwrap_or_default().to_owned();
+        return Ok(Next::Remake(*member, Reason::Broken(defect)));
+    }
+    let patroni = gate::pass(situation, old)?;
+    let leader = patroni.running_leader().ok_or_else(Wait::silent)?;
+    if let Some(replica) = old.iter().find(|member| member.pod.name != leader.name) {
+        return Ok(Next::Remake(*replica, Reason::Outdated));
+    }
+    // What is old now, if anything, is the primary.
+    match (old, leaving) {
+        ([primary], None) if situation.members.len() == 1 => Ok(Next::Remake(*primary, Reason::Outdated)),
+        _ => Ok(Next::MovePrimary {
+            leader: &leader.name,
+            candidate: candidate::best(situation, patroni).map_err(Wait::of)?,
+            reason: match leaving {
+                Some(pod) => Reason::Leaves(pod.to_owned()),
+                None => Reason::Outdated,
+            },
+        }),
+    }
+}
+
+fn changes_stateful_set(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
+        Action::Patch { target, .. } => target.kind == "StatefulSet",
+        _ => false,
+    })
+}
+
+impl<'a> Situation<'a> {
+    /// The pod that leads although it is not among the members that stay.
+    fn leader_that_leaves(&self, names: &Names) -> Option<&'a str> {
+        let leader = self.observed.patroni.known()?.leader()?;
+        let ordinal = names.ordinal(&leader.name)?;
+        (i64::from(ordinal) >= i64::from(self.cluster.instances)).then_some(leader.name.as_str())
+    }
+
+    fn leads(&self, member: &Member<'_>) -> bool {
+        match &self.observed.patroni {
+            Source::Known(_) => member.view.is_some_and(MemberView::leads),
+            Source::Unknown(_) => member.is_labelled_primary(),
+        }
+    }
+
+    /// The database can be asked for a checkpoint.
+    fn has_sql(&self) -> bool {
+        provision::unwanted(self.cluster, self.config).is_none() && self.observed.catalog.known().is_some()
     }
 }

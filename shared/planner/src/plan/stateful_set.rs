@@ -1,12 +1,12 @@
 //! The StatefulSet (zalando-behaviour 4.5): applied without restarting anything, because its pods go only when they are deleted. What
-//! Kubernetes does not let change, and the roll of pods that run an older template, are holds.
+//! Kubernetes does not let change is a hold. Must not: pods of an older template (`roll`).
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::{OperatorConfig, ResizeMode};
-use pgherd_model::names::{Names, Role, annotations::ROLLING_UPDATE_REQUIRED};
+use pgherd_model::names::{Names, Role};
 
-use super::{Action, HoldReason, Impact, Object, Plan, Precondition, Reason, Step, ensure as one, roll};
+use super::{Action, HoldReason, Impact, Object, Plan, Precondition, Reason, Step, ensure as one};
 use crate::build::Desired;
 use crate::diff::difference;
 use crate::observed::{Observed, PodView, Source};
@@ -36,13 +36,8 @@ pub(super) fn ensure(
         }
         Source::Known(Some(stored)) => {
             immutable(wanted, stored, config, plan);
-            let changes = template(wanted, stored, plan);
+            template(wanted, stored, plan);
             scale(cluster, stored, observed, config, plan);
-            if changes {
-                roll::hold_all(cluster, observed, config, plan);
-            } else {
-                roll(stored, observed, plan);
-            }
         }
     }
 }
@@ -64,21 +59,19 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
     }
 }
 
-/// Everything that can be changed in place, but for the number of members. True when pods have to be made anew for it.
-fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) -> bool {
+/// Everything that can be changed in place, but for the number of members.
+fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
     let wanted = object(&with_immutable_of(wanted.clone(), stored));
     let stored = object(stored);
     let Some(found) = difference(wanted.kind(), &wanted.to_value(), &stored.to_value()) else {
-        return false;
+        return;
     };
-    let rolls = found.paths().iter().any(|path| roll::is_reason(path));
     // In the stored spelling, so that what means the same does not make a new revision.
     let settled = serde_json::from_value(found.settled.clone()).map_or(wanted, |settled: StatefulSet| {
         Object::StatefulSet(Box::new(settled))
     });
     let unchanged = Precondition::Unchanged(stored.reference().resource_version);
     one::change(settled, &stored, found, unchanged, plan);
-    rolls
 }
 
 fn object(stateful_set: &StatefulSet) -> Object {
@@ -171,29 +164,5 @@ fn primary_that_stays(
         Ok(Some(primary.name.clone()))
     } else {
         Err(HoldReason::PrimaryWouldGo(primary.name.clone()))
-    }
-}
-
-/// Pods that run an older template: those of another revision than the latest, and those that Zalando's operator marked for it.
-fn roll(stored: &StatefulSet, observed: &Observed, plan: &mut Plan) {
-    let (Some(status), Some(pods)) = (stored.status.as_ref(), observed.pods.known()) else {
-        return;
-    };
-    let latest = status.update_revision.as_deref().unwrap_or_default();
-    let is_current = status.observed_generation >= stored.metadata.generation && !latest.is_empty();
-    let is_old = |pod: &PodView| is_current && !pod.revision.is_empty() && pod.revision != latest;
-    let is_marked = |pod: &PodView| {
-        pod.annotations
-            .get(ROLLING_UPDATE_REQUIRED)
-            .is_some_and(|value| value == "true")
-    };
-    let mut old: Vec<String> = pods
-        .iter()
-        .filter(|pod| is_old(pod) || is_marked(pod))
-        .map(|pod| pod.name.clone())
-        .collect();
-    old.sort();
-    if !old.is_empty() {
-        plan.hold("roll the pods", HoldReason::RollPending(old));
     }
 }

@@ -29,6 +29,11 @@ impl fmt::Display for Reason {
             Self::Scaled { from, to } => write!(f, "from {from} to {to} members"),
             Self::Grown { from, to } => write!(f, "from {from} to {to}"),
             Self::Configured => f.write_str("operator configuration"),
+            Self::Outdated => f.write_str("older template"),
+            Self::Broken(defect) => write!(f, "does not run: {defect}"),
+            Self::Leaves(pod) => write!(f, "{pod} has to go"),
+            Self::Pending(parameters) if parameters.is_empty() => f.write_str("parameters wait for it"),
+            Self::Pending(parameters) => write!(f, "{} wait for it", first_of(parameters)),
             Self::Deleted => f.write_str("cluster deleted"),
         }
     }
@@ -63,20 +68,19 @@ impl fmt::Display for HoldReason {
             }
             Self::NoPrimary => f.write_str("no primary accepts connections"),
             Self::PodsTerminating(pods) => write!(f, "waiting for pods to end: {}", pods.join(", ")),
-            Self::RollPending(pods) => write!(
-                f,
-                "pods run an older template and are not rolled by this version: {}",
-                pods.join(", ")
-            ),
-            Self::RestartPending(pods) => write!(
-                f,
-                "members wait for a restart of postgres, which this version leaves to patronictl: {}",
-                pods.join(", ")
-            ),
+            Self::RollPending(pods) => write!(f, "pods run an older template: {}", pods.join(", ")),
+            Self::RestartPending(pods) => {
+                write!(f, "members wait for a restart of postgres: {}", pods.join(", "))
+            }
+            Self::OutsideWindows => f.write_str("it is not time for maintenance"),
+            Self::Lagging(pods) => write!(f, "replicas have not caught up: {}", pods.join(", ")),
+            Self::NoCandidate(why) => write!(f, "no member can become the primary: {why}"),
+            Self::PatroniPaused => f.write_str("patroni is paused: patronictl resume ends that"),
+            Self::Mode(mode) => write!(f, "the cluster's mode is {mode}"),
             Self::Immutable(paths) => write!(f, "kubernetes does not let {} change", paths.join(", ")),
             Self::PrimaryWouldGo(pod) => write!(
                 f,
-                "{pod} is the primary and would go: switch over to a member that stays first"
+                "{pod} is the primary and would go: a member that stays takes over first"
             ),
             Self::Lacking(what) => write!(f, "{what} does not exist"),
             Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),

@@ -345,7 +345,7 @@ fn parameters_go_through_patroni_and_only_those_that_differ() {
 }
 
 #[test]
-fn pods_of_an_older_template_are_named_and_left_alone() {
+fn a_pod_of_an_older_template_is_made_anew() {
     let mut world = settled("A", "minimal");
     let stateful_set = known(&mut world.observed.stateful_set).as_mut().unwrap();
     stateful_set.status =
@@ -354,11 +354,14 @@ fn pods_of_an_older_template_are_named_and_left_alone() {
         pod.revision = revision.to_owned();
     }
     let plan = world.plan();
-    assert_eq!(lines(&plan), [""; 0]);
     assert_eq!(
-        plan.holds[0].reason,
-        HoldReason::RollPending(vec!["minimal-1".to_owned()])
+        lines(&plan),
+        [
+            "try the template of StatefulSet default/minimal for minimal-1 (older template)",
+            "make Pod default/minimal-1 anew (older template) [replica restart]"
+        ]
     );
+    assert_eq!(plan.rolled(), ["minimal-1"]);
 }
 
 /// Damage to a cluster that was as it should be.

@@ -135,6 +135,11 @@ impl World {
                 }
             }
             Action::Delete { target, .. } => self.delete(target),
+            Action::CheckTemplate { .. }
+            | Action::Checkpoint { .. }
+            | Action::DeletePod { .. }
+            | Action::Switchover { .. }
+            | Action::RestartPostgres { .. } => panic!("nothing rolls in this world: {action}"),
         }
     }
 
@@ -314,6 +319,7 @@ impl World {
                 MemberRole::Replica
             },
             state: if ordinal == 0 { "running" } else { "streaming" }.to_owned(),
+            lag: Some(0),
             ..MemberView::default()
         };
         let members = (0..members).map(member).collect();

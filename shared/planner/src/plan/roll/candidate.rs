@@ -1,0 +1,30 @@
+//! Who becomes primary in a planned switchover (zalando-behaviour A.20). Lives here: the choice among members that are up and have caught up.
+
+use super::Situation;
+use crate::observed::{MemberRole, MemberView, PatroniView};
+use crate::plan::HoldReason;
+
+/// The replica with the smallest lag among those that are in sync, or among all where none is; in synchronous mode only one in sync will
+/// do. Of equals the first in Patroni's order. A member that leaves with a scale-down, or whose tags keep it from leading, is none.
+pub(super) fn best<'a>(situation: &Situation<'a>, patroni: &'a PatroniView) -> Result<&'a str, HoldReason> {
+    let stays = |member: &&MemberView| {
+        let mut members = situation.members.iter();
+        members.any(|staying| staying.pod.name == member.name)
+    };
+    let suits = |member: &&MemberView| !member.leads() && !member.never_leads && member.is_up();
+    let suitable: Vec<&MemberView> = patroni.members.iter().filter(suits).filter(stays).collect();
+    let in_sync =
+        |member: &&&MemberView| matches!(member.role, MemberRole::SyncStandby | MemberRole::QuorumStandby);
+    let nearest = |member: &&&MemberView| member.lag.unwrap_or(i64::MAX);
+    let all = suitable.iter();
+    let chosen = match all.clone().filter(in_sync).min_by_key(nearest) {
+        None if patroni.is_synchronous() => {
+            return Err(HoldReason::NoCandidate("no replica is synchronous".to_owned()));
+        }
+        None => all.min_by_key(nearest),
+        found => found,
+    };
+    chosen
+        .map(|member| member.name.as_str())
+        .ok_or_else(|| HoldReason::NoCandidate("no replica may lead".to_owned()))
+}

@@ -1,0 +1,87 @@
+//! Whether a member may be disturbed now. Lives here: every condition that all disturbances share. Must not: which member.
+
+use jiff::{SignedDuration, Timestamp};
+use pgherd_model::units::window;
+
+use super::Situation;
+use crate::observed::{Member, PatroniView};
+use crate::plan::{Hold, HoldReason, Plan};
+
+/// While something is under way.
+pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// Not now.
+pub(super) struct Wait {
+    /// Why, unless another part of the plan says it.
+    reason: Option<HoldReason>,
+    until: Option<Timestamp>,
+}
+
+impl Wait {
+    /// For something that the plan says elsewhere.
+    pub(super) fn silent() -> Self {
+        Self {
+            reason: None,
+            until: None,
+        }
+    }
+
+    pub(super) fn of(reason: HoldReason) -> Self {
+        Self {
+            reason: Some(reason),
+            until: None,
+        }
+    }
+
+    /// Puts the wait into the plan, with a wake-up at its end; gives that.
+    pub(super) fn hold(self, step: &str, now: Timestamp, plan: &mut Plan) -> Option<Timestamp> {
+        let Self { reason, until } = self;
+        if let Some(reason) = reason {
+            let step = step.to_owned();
+            plan.holds.push(Hold { step, reason, until });
+        }
+        if let Some(until) = until {
+            plan.wake(until.duration_since(now));
+        }
+        until
+    }
+}
+
+/// Passes when a member may be disturbed: it is time for maintenance, and every member that stays is up and has caught up. A defect of one
+/// that is `old` does not count: making it anew is what mends it.
+pub(super) fn pass<'a>(situation: &Situation<'a>, old: &[Member<'_>]) -> Result<&'a PatroniView, Wait> {
+    let (windows, now) = (&situation.cluster.windows, situation.now);
+    if !window::is_open(windows, now) {
+        return Err(Wait {
+            reason: Some(HoldReason::OutsideWindows),
+            until: window::next_start(windows, now),
+        });
+    }
+    let patroni = situation.observed.patroni.known().ok_or_else(Wait::silent)?;
+    if patroni.is_paused() {
+        return Err(Wait::of(HoldReason::PatroniPaused));
+    }
+    let wanted = usize::try_from(situation.cluster.instances).unwrap_or(usize::MAX);
+    let mended = |member: &Member<'_>| member.defect().is_some() && old.contains(member);
+    let mut present = situation.members.iter();
+    if present.len() < wanted || !present.all(|member| member.is_up() || mended(member)) {
+        return Err(Wait::silent());
+    }
+    let behind: Vec<String> = situation
+        .members
+        .iter()
+        .filter(|member| !mended(member) && !has_caught_up(member, patroni.lag_limit()))
+        .map(|member| member.pod.name.clone())
+        .collect();
+    if !behind.is_empty() {
+        return Err(Wait::of(HoldReason::Lagging(behind)));
+    }
+    Ok(patroni)
+}
+
+/// It leads, or is known to be near to the one that does.
+fn has_caught_up(member: &Member<'_>, limit: i64) -> bool {
+    member
+        .view
+        .is_some_and(|view| view.leads() || view.lag.is_some_and(|lag| lag <= limit))
+}

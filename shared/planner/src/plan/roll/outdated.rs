@@ -1,0 +1,104 @@
+//! Which pods run something else than what is wanted. Lives here: the judgement, by the template that a pod was made of. Must not: order.
+//!
+//! A revision's name alone does not tell: Zalando's operator, and lazy upgrades, leave pods of earlier revisions that need nothing. So the
+//! pod's own template is compared with the wanted one, by meaning.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
+use serde_json::{Value, json};
+
+use super::{STEP, Situation};
+use crate::diff::difference;
+use crate::observed::{Member, Source};
+use crate::plan::{HoldReason, Plan};
+
+const TEMPLATE: &str = "/spec/template/";
+/// A running pod can do without these: they are for others to read.
+const ANNOTATIONS: &str = "/spec/template/metadata/annotations";
+
+/// What a pod's template is in comparison with the wanted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Age {
+    Current,
+    /// Only its images are older.
+    OldImage,
+    Old,
+    Unknown(String),
+}
+
+/// The pods that have to be made anew, by ordinal: those of an older template, and those that Zalando's operator marked for it.
+pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &mut Plan) -> Vec<Member<'a>> {
+    let wanted = wrapped(wanted.spec.as_ref().map(|spec| &spec.template));
+    let mut ages: BTreeMap<&str, Age> = BTreeMap::new();
+    let mut old = Vec::new();
+    let mut deferred = Vec::new();
+    for member in &situation.members {
+        let revision = member.pod.revision.as_str();
+        let age = ages
+            .entry(revision)
+            .or_insert_with(|| age(situation, revision, &wanted));
+        match age {
+            _ if is_marked(member) => old.push(*member),
+            Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
+                deferred.push(member.pod.name.as_str());
+            }
+            Age::Old | Age::OldImage => old.push(*member),
+            Age::Current | Age::Unknown(_) => {}
+        }
+    }
+    if !deferred.is_empty() {
+        let step = format!("roll the pods to another image: {}", deferred.join(", "));
+        plan.hold(
+            step,
+            HoldReason::SwitchedOff("enable_lazy_spilo_upgrade".to_owned()),
+        );
+    }
+    for (revision, age) in ages {
+        if let Age::Unknown(why) = age {
+            plan.hold_unknown(STEP, &format!("template of revision {revision}"), &why);
+        }
+    }
+    old
+}
+
+fn is_marked(member: &Member<'_>) -> bool {
+    let mark = member.pod.annotations.get(ROLLING_UPDATE_REQUIRED);
+    mark.is_some_and(|value| value == "true")
+}
+
+fn age(situation: &Situation<'_>, revision: &str, wanted: &Value) -> Age {
+    let latest = situation.observed.latest_revision();
+    let template = if revision.is_empty() || latest == Some(revision) {
+        situation.stored.spec.as_ref().map(|spec| &spec.template)
+    } else {
+        match situation.observed.templates.get(revision) {
+            Some(Source::Unknown(why)) => return Age::Unknown(why.clone()),
+            Some(Source::Known(Some(template))) => Some(template),
+            // Kubernetes keeps the revision of every pod; one whose revision somebody removed is old for sure.
+            Some(Source::Known(None)) | None if latest.is_some() => return Age::Old,
+            Some(Source::Known(None)) | None => {
+                return Age::Unknown("kubernetes has not named the latest one yet".to_owned());
+            }
+        }
+    };
+    let Some(found) = difference("StatefulSet", wanted, &wrapped(template)) else {
+        return Age::Current;
+    };
+    let mut reasons = found.paths();
+    reasons.retain(|path| path.starts_with(TEMPLATE) && !path.starts_with(ANNOTATIONS));
+    if reasons.is_empty() {
+        Age::Current
+    } else if reasons.iter().all(|path| path.ends_with("/image")) {
+        Age::OldImage
+    } else {
+        Age::Old
+    }
+}
+
+/// In its place, so that it is compared by the rules of that place.
+fn wrapped(template: Option<&PodTemplateSpec>) -> Value {
+    json!({ "spec": { "template": template } })
+}

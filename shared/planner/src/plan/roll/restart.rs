@@ -1,0 +1,72 @@
+//! Parameters that wait for a restart of Postgres (zalando-behaviour 4.7, A.22). Lives here: who restarts next. Pods stay.
+
+use super::gate::{self, LOOK_AGAIN, Wait};
+use super::{Situation, steps};
+use crate::observed::{Member, MemberView};
+use crate::plan::{Action, Hold, HoldReason, Plan};
+
+const STEP: &str = "restart postgres";
+/// A replica does not take smaller values of these than its primary has.
+const PRIMARY_FIRST: [&str; 5] = [
+    "max_connections",
+    "max_locks_per_transaction",
+    "max_prepared_transactions",
+    "max_wal_senders",
+    "max_worker_processes",
+];
+
+pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
+    let waits = |member: &&Member<'_>| member.view.is_some_and(|view| view.pending_restart);
+    let pending: Vec<Member<'_>> = situation.members.iter().filter(waits).copied().collect();
+    if pending.is_empty() {
+        return;
+    }
+    let is_changing = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::PatchPatroni(_)));
+    let next = match next(situation, &pending) {
+        // One restart for all of it.
+        _ if is_changing => Err(Wait::silent()),
+        Ok(member) => gate::pass(situation, &[]).map(|_| member),
+        Err(wait) => Err(wait),
+    };
+    let until = match next {
+        Ok(member) => {
+            steps::restart(situation, member, plan);
+            None
+        }
+        Err(wait) => wait.hold(STEP, situation.now, plan),
+    };
+    let names = pending.iter().map(|member| member.pod.name.clone()).collect();
+    plan.holds.push(Hold {
+        step: STEP.to_owned(),
+        reason: HoldReason::RestartPending(names),
+        until,
+    });
+    if until.is_none() {
+        plan.wake(LOOK_AGAIN);
+    }
+}
+
+/// Replicas before the primary, because they must never have less than it; but what shrinks, shrinks on the primary first. A replica that
+/// waits for both is restarted before and after it.
+fn next<'a>(situation: &Situation<'_>, pending: &[Member<'a>]) -> Result<Member<'a>, Wait> {
+    let (primary, replicas): (Vec<Member<'a>>, Vec<Member<'a>>) =
+        pending.iter().partition(|member| situation.leads(member));
+    let reasons = |member: &Member<'a>| member.view.map(|view| view.restart_reasons.is_empty());
+    if replicas.iter().any(|replica| reasons(replica) == Some(true)) {
+        let what = "patroni's word on which parameters wait (before version 4.0): restart with patronictl";
+        return Err(Wait::of(HoldReason::Lacking(what.to_owned())));
+    }
+    let goes_first = |replica: &&Member<'a>| !replica.view.is_some_and(follows_primary);
+    let first = replicas.iter().find(goes_first);
+    let next = first.or(primary.first()).or(replicas.first());
+    next.copied().ok_or_else(Wait::silent)
+}
+
+/// All that it waits for is smaller values of what its primary must not have more of.
+fn follows_primary(view: &MemberView) -> bool {
+    let mut reasons = view.restart_reasons.iter();
+    reasons.all(|(name, change)| PRIMARY_FIRST.contains(&name.as_str()) && change.is_decrease())
+}
