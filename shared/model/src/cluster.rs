@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub(crate) mod alias;
+pub mod backup;
 pub mod container;
 pub mod database;
 mod effective;
@@ -21,6 +22,7 @@ pub mod instances;
 pub mod origin;
 pub mod patroni;
 pub mod pod;
+pub mod pooler;
 pub mod postgres;
 mod reading;
 pub mod resources;
@@ -28,9 +30,10 @@ pub mod role;
 pub mod rules;
 pub mod scheduling;
 pub mod storage;
-pub mod unparsed;
+pub mod streams;
 pub mod volume;
 
+pub use backup::Backup;
 pub use container::Sidecar;
 pub use database::{Database, PreparedDatabase, PreparedSchema};
 pub use exposure::{Exposure, Service, ServiceKind};
@@ -38,12 +41,13 @@ pub use identity::{Identity, Inherited};
 pub use origin::{Archive, CloneFrom, CloneMethod, Origin, Standby, StandbyArchive, StandbyHost};
 pub use patroni::Patroni;
 pub use pod::{Pod, Tls};
+pub use pooler::{PoolSizes, Pooler};
 pub use postgres::{InitdbOption, PasswordEncryption, Postgres};
 pub use resources::Resources;
 pub use role::{Role, RoleFlag, RoleOrigin, Rotation, SecretPlace};
 pub use scheduling::Scheduling;
 pub use storage::{Storage, SubPath};
-pub use unparsed::Unparsed;
+pub use streams::{Recovery, Stream, StreamTable};
 pub use volume::{AdditionalVolume, Targets};
 
 /// A cluster as it shall be.
@@ -83,8 +87,12 @@ pub struct Cluster {
     pub prepared_databases: Vec<PreparedDatabase>,
     /// When disruptive work may happen; empty: always (4.18).
     pub windows: Vec<Window>,
-    /// Parts of the manifest that are not given a meaning here.
-    pub unparsed: Unparsed,
+    /// Its poolers; none where it has none.
+    pub pooler: Option<Pooler>,
+    /// Its regular dumps; none where it has none.
+    pub backup: Option<Backup>,
+    /// Its change streams, in order.
+    pub streams: Vec<Stream>,
     /// What a human may want to know: what was ignored, raised or cut.
     pub findings: Vec<Finding>,
 }
@@ -128,6 +136,9 @@ impl Cluster {
         let roles = role::read(reading, &prepared_databases, standby);
         let pod = pod::read(reading, &inherited);
         let windows = windows(reading);
+        let pooler = pooler::read(reading);
+        let backup = backup::read(reading);
+        let streams = streams::read(reading);
         Some(Self {
             instances,
             version: version?,
@@ -143,7 +154,9 @@ impl Cluster {
             databases,
             prepared_databases,
             windows,
-            unparsed: Unparsed::of(reading.spec),
+            pooler,
+            backup,
+            streams,
             findings: Vec::new(),
             identity,
             inherited,

@@ -5,7 +5,9 @@
 pub mod cidr;
 pub mod cron;
 pub mod duration;
+pub mod hba;
 pub mod lsn;
+pub mod name;
 pub mod quantity;
 pub mod sql;
 pub mod version;

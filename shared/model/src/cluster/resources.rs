@@ -75,7 +75,8 @@ type Written = BTreeMap<String, String>;
 pub(super) fn of_postgres(reading: &mut Reading<'_>) -> Resources {
     let written = reading.spec.resources.clone().unwrap_or_default();
     let sides = (texts(written.requests.as_ref()), texts(written.limits.as_ref()));
-    let mut resources = fill(reading, &sides, PATH);
+    let defaults = Defaults::of_pods(reading.config);
+    let mut resources = fill(reading, &sides, &defaults, PATH);
     let config = reading.config;
     let exempt = reading.has_switch(config.general.ignore_resources_limits_annotation_key.as_ref());
     if !exempt {
@@ -101,7 +102,60 @@ pub(super) fn of_sidecar(
             .collect()
     };
     let sides = written.map(|written| (side(written.requests.as_ref()), side(written.limits.as_ref())));
-    let mut resources = fill(reading, &sides.unwrap_or_default(), path);
+    let defaults = Defaults::of_pods(reading.config);
+    let mut resources = fill(reading, &sides.unwrap_or_default(), &defaults, path);
+    settle(&mut resources, reading.config);
+    resources
+}
+
+/// Those of a pooler's pod: defaults of their own, none of the operator's limits.
+pub(super) fn of_pooler(reading: &mut Reading<'_>, written: Option<&written::Resources>) -> Resources {
+    let written = written.cloned().unwrap_or_default();
+    let sides = (texts(written.requests.as_ref()), texts(written.limits.as_ref()));
+    let config = &reading.config.connection_pooler;
+    let defaults = Defaults {
+        requests: [
+            (CPU, config.connection_pooler_default_cpu_request),
+            (MEMORY, config.connection_pooler_default_memory_request),
+        ],
+        limits: [
+            (CPU, config.connection_pooler_default_cpu_limit),
+            (MEMORY, config.connection_pooler_default_memory_limit),
+        ],
+    };
+    let mut resources = fill(reading, &sides, &defaults, "spec.connectionPooler.resources");
+    settle(&mut resources, reading.config);
+    resources
+}
+
+/// Those of the backup job: the operator's for it, or else the defaults of databases.
+pub(super) fn of_backup(reading: &mut Reading<'_>) -> Resources {
+    let (config, pods) = (
+        &reading.config.logical_backup,
+        &reading.config.postgres_pod_resources,
+    );
+    let defaults = Defaults {
+        requests: [
+            (
+                CPU,
+                config.logical_backup_cpu_request.or(pods.default_cpu_request),
+            ),
+            (
+                MEMORY,
+                config
+                    .logical_backup_memory_request
+                    .or(pods.default_memory_request),
+            ),
+        ],
+        limits: [
+            (CPU, config.logical_backup_cpu_limit.or(pods.default_cpu_limit)),
+            (
+                MEMORY,
+                config.logical_backup_memory_limit.or(pods.default_memory_limit),
+            ),
+        ],
+    };
+    let mut resources = fill(reading, &<(Written, Written)>::default(), &defaults, "");
     settle(&mut resources, reading.config);
     resources
 }
@@ -125,20 +179,38 @@ fn texts(side: Option<&ResourceDescription>) -> Written {
     .collect()
 }
 
+/// What the operator gives where a manifest gives nothing.
+struct Defaults {
+    requests: [(&'static str, Option<Quantity>); 2],
+    limits: [(&'static str, Option<Quantity>); 2],
+}
+
+impl Defaults {
+    fn of_pods(config: &OperatorConfig) -> Self {
+        let config = &config.postgres_pod_resources;
+        Self {
+            requests: [
+                (CPU, config.default_cpu_request),
+                (MEMORY, config.default_memory_request),
+            ],
+            limits: [
+                (CPU, config.default_cpu_limit),
+                (MEMORY, config.default_memory_limit),
+            ],
+        }
+    }
+}
+
 /// The manifest's amounts, the operator's where the manifest has none of CPU or memory.
-fn fill(reading: &mut Reading<'_>, (requests, limits): &(Written, Written), path: &str) -> Resources {
-    let config = &reading.config.postgres_pod_resources;
-    let for_requests = [
-        (CPU, config.default_cpu_request),
-        (MEMORY, config.default_memory_request),
-    ];
-    let for_limits = [
-        (CPU, config.default_cpu_limit),
-        (MEMORY, config.default_memory_limit),
-    ];
+fn fill(
+    reading: &mut Reading<'_>,
+    (requests, limits): &(Written, Written),
+    defaults: &Defaults,
+    path: &str,
+) -> Resources {
     Resources {
-        requests: fill_side(reading, requests, for_requests, &format!("{path}.requests")),
-        limits: fill_side(reading, limits, for_limits, &format!("{path}.limits")),
+        requests: fill_side(reading, requests, defaults.requests, &format!("{path}.requests")),
+        limits: fill_side(reading, limits, defaults.limits, &format!("{path}.limits")),
     }
 }
 

@@ -15,6 +15,14 @@ pub(super) fn config() -> OperatorConfig {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
+pub(super) fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
+    let texts = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let data = parameters.iter().map(texts).collect();
+    crate::config::source::from_config_map(&data, "default")
+        .unwrap()
+        .0
+}
+
 pub(super) fn manifest(spec: Value) -> Postgresql {
     let mut object = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",

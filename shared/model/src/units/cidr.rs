@@ -53,6 +53,27 @@ impl Cidr {
             .ok_or_else(|| error("the prefix must be 0 to 32 for IPv4, 0 to 128 for IPv6"))?;
         Ok(Self { address, prefix })
     }
+
+    /// The same without bits behind the prefix.
+    #[must_use]
+    pub fn network(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let behind = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                IpAddr::V4((address.to_bits() & !behind).into())
+            }
+            IpAddr::V6(address) => {
+                let behind = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                IpAddr::V6((address.to_bits() & !behind).into())
+            }
+        };
+        Self { address, ..self }
+    }
+
+    /// Every address of its kind belongs to it.
+    pub const fn is_everything(self) -> bool {
+        self.prefix == 0
+    }
 }
 
 impl fmt::Display for Cidr {
@@ -108,6 +129,17 @@ mod tests {
         "1::2::3/16",
         "::ffff:10.0.0.1/120",
     ];
+
+    #[test]
+    fn a_network_has_no_bits_behind_its_prefix() {
+        let network = |text: &str| Cidr::parse(text).unwrap().network().to_string();
+        assert_eq!(network("10.1.2.3/8"), "10.0.0.0/8");
+        assert_eq!(network("10.1.2.3/32"), "10.1.2.3/32");
+        assert_eq!(network("10.1.2.3/0"), "0.0.0.0/0");
+        assert_eq!(network("2001:db8::1/32"), "2001:db8::/32");
+        assert_eq!(network("::1/128"), "::1/128");
+        assert!(Cidr::parse("::/0").unwrap().is_everything());
+    }
 
     #[test]
     fn parser_and_pattern_agree() {
