@@ -14,6 +14,7 @@ pub mod crd;
 pub mod default;
 pub mod finding;
 pub mod names;
+pub mod postgres_parameters;
 pub mod secret;
 pub mod units;
 pub mod validate;
