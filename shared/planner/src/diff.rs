@@ -53,6 +53,7 @@ pub(crate) fn difference(kind: &str, desired: &Value, stored: &Value) -> Option<
 /// The desired value, spelled as the stored one wherever both mean the same.
 fn settle(desired: &Value, stored: &Value, place: &Place) -> Value {
     match (desired, stored) {
+        _ if desired == stored => stored.clone(),
         (Value::Object(wanted), Value::Object(found)) => {
             let field = |(name, value): (&String, &Value)| {
                 let settled = match found.get(name) {
@@ -91,6 +92,7 @@ fn settle_variable(wanted: &Map<String, Value>, found: &Map<String, Value>, plac
 /// The stored value with the settled one laid over it, and without what must not be there.
 fn overlay(settled: &Value, stored: &Value, place: &Place) -> Value {
     match (settled, stored) {
+        _ if settled == stored => stored.clone(),
         (Value::Object(wanted), Value::Object(found)) => Value::Object(overlay_fields(wanted, found, place)),
         (Value::Array(wanted), Value::Array(found)) => Value::Array(match place.key() {
             Some(key) => overlay_keyed(wanted, found, key, place),

@@ -16,6 +16,10 @@ pub(super) fn object(wanted: Object, stored: Option<Object>, plan: &mut Plan) {
             Precondition::None,
         );
     };
+    // A comparison by meaning costs more.
+    if wanted == stored {
+        return;
+    }
     if let Some(found) = difference(wanted.kind(), &wanted.to_value(), &stored.to_value()) {
         let same = Precondition::SameObject(stored.reference().uid);
         change(wanted, &stored, found, same, plan);

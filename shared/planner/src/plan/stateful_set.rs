@@ -48,7 +48,11 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
         config.kubernetes.storage_resize_mode,
         ResizeMode::Pvc | ResizeMode::Mixed
     );
-    let (wanted, held) = (object(wanted), object(&with_immutable_of(wanted.clone(), stored)));
+    let held = with_immutable_of(wanted.clone(), stored);
+    if held.spec == wanted.spec {
+        return;
+    }
+    let (wanted, held) = (object(wanted), object(&held));
     let Some(found) = difference(held.kind(), &wanted.to_value(), &held.to_value()) else {
         return;
     };
@@ -61,8 +65,12 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
 
 /// Everything that can be changed in place, but for the number of members.
 fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
-    let wanted = object(&with_immutable_of(wanted.clone(), stored));
-    let stored = object(stored);
+    let wanted = with_immutable_of(wanted.clone(), stored);
+    // A comparison by meaning costs more.
+    if is_same(&wanted, stored) {
+        return;
+    }
+    let (wanted, stored) = (object(&wanted), object(stored));
     let Some(found) = difference(wanted.kind(), &wanted.to_value(), &stored.to_value()) else {
         return;
     };
@@ -72,6 +80,14 @@ fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
     });
     let unchanged = Precondition::Unchanged(stored.reference().resource_version);
     one::change(settled, &stored, found, unchanged, plan);
+}
+
+/// All that can be wanted is the same to the letter.
+fn is_same(wanted: &StatefulSet, stored: &StatefulSet) -> bool {
+    let (new, old) = (&wanted.metadata, &stored.metadata);
+    wanted.spec == stored.spec
+        && (&new.labels, &new.annotations) == (&old.labels, &old.annotations)
+        && new.owner_references == old.owner_references
 }
 
 fn object(stateful_set: &StatefulSet) -> Object {
