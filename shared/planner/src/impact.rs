@@ -133,10 +133,10 @@ impl Change {
         self.plan.rolled().len().min(staying)
     }
 
-    /// Pods on which Postgres restarts in place.
+    /// Pods on which Postgres restarts in place. A pod that is made anew starts with what is wanted.
     fn restarted(&self) -> usize {
         let restarts = self.plan.steps.iter().any(cause::is_restart);
-        if restarts {
+        if restarts && self.rolled() == 0 {
             usize::try_from(self.staying()).unwrap_or_default()
         } else {
             0

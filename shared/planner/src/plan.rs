@@ -26,7 +26,7 @@ mod mode;
 mod network;
 mod object;
 pub(crate) mod provision;
-mod roll;
+pub(crate) mod roll;
 mod secrets;
 mod stateful_set;
 mod text;

@@ -7,15 +7,18 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::env::{PGVERSION, SPILO_CONFIGURATION};
+use pgherd_model::postgres_parameters::{patroni_default, restarts};
 use serde_json::Value;
 
 use super::Change;
 use crate::build::spilo;
+use crate::plan::roll::PRIMARY_FIRST;
 use crate::plan::{Action, Impact, Object, Reason, Step};
 
 const TEMPLATE: &str = "/spec/template/";
 /// Part of Patroni's configuration whose fields are parameters of Postgres.
 const PARAMETERS: &str = "parameters";
+const SLOTS: &str = "slots";
 
 /// Postgres restarts in place for this step.
 pub(super) fn is_restart(step: &Step) -> bool {
@@ -166,24 +169,63 @@ fn changed(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> 
     names
 }
 
-/// The settings that a step changes in Patroni's configuration.
-pub(super) fn of_patroni(step: &Step) -> Vec<String> {
-    let Action::PatchPatroni(Value::Object(patch)) = &step.action else {
-        return Vec::new();
-    };
-    let mut names = Vec::new();
-    for (name, value) in patch {
-        let Value::Object(part) = value else {
-            names.push(name.clone());
+/// Settings that go through Patroni, by what they take.
+#[derive(Default)]
+pub(super) struct Settings {
+    /// Parameters that take effect when Postgres starts again.
+    pub(super) restarting: Vec<String>,
+    /// All others.
+    pub(super) reloading: Vec<String>,
+}
+
+/// The settings that are changed in Patroni's configuration.
+pub(super) fn of_patroni(change: &Change) -> Settings {
+    let mut settings = Settings::default();
+    for step in &change.plan.steps {
+        let Action::PatchPatroni(Value::Object(patch)) = &step.action else {
             continue;
         };
-        for (field, value) in part {
-            match value {
-                Value::Object(parameters) if field == PARAMETERS => names.extend(parameters.keys().cloned()),
-                _ if name == "slots" => names.push(format!("slot {field}")),
-                _ => names.push(field.clone()),
+        let version = change.after.cluster.version;
+        for name in patch.iter().flat_map(|(name, value)| names(name, value)) {
+            if is_restart(step) && restarts(&name, version) {
+                settings.restarting.push(name);
+            } else {
+                settings.reloading.push(name);
             }
         }
     }
+    settings
+}
+
+/// What a part of Patroni's configuration sets.
+fn names(name: &str, value: &Value) -> Vec<String> {
+    let Value::Object(part) = value else {
+        return vec![name.to_owned()];
+    };
+    let mut names = Vec::new();
+    for (field, value) in part {
+        match value {
+            Value::Object(parameters) if field == PARAMETERS => names.extend(parameters.keys().cloned()),
+            _ if name == SLOTS => names.push(format!("slot {field}")),
+            _ => names.push(field.clone()),
+        }
+    }
     names
+}
+
+/// All of these parameters shrink, and a replica must not have less of them than its primary.
+pub(super) fn is_primary_first(change: &Change, parameters: &[String]) -> bool {
+    let number = |cluster: &Cluster, name: &str| -> Option<i64> {
+        let value = cluster.postgres.dynamic_parameters.get(name);
+        let value = value.map(String::as_str).or_else(|| patroni_default(name));
+        value?.trim().parse().ok()
+    };
+    let shrinks = |name: &String| {
+        let (before, after) = (
+            number(&change.before.cluster, name),
+            number(&change.after.cluster, name),
+        );
+        PRIMARY_FIRST.contains(&name.as_str()) && after < before
+    };
+    parameters.iter().all(shrinks)
 }

@@ -7,7 +7,6 @@ use pgherd_model::units::window::is_open;
 
 use super::text::{because, count, listed};
 use super::{Change, cause};
-use crate::plan::Action;
 
 mod catalog;
 mod objects;
@@ -39,24 +38,21 @@ fn rolls(change: &Change) -> Option<String> {
         _ => "replicas first, then 1 switchover",
     };
     let line = format!("rolls {}: {order}", count(pods, "pod"));
-    Some(because(&line, &cause::of_roll(change)))
+    let mut causes = cause::of_roll(change);
+    causes.extend(cause::of_patroni(change).restarting);
+    Some(because(&line, &causes))
 }
 
 fn restarts(change: &Change) -> Option<String> {
     let pods = change.restarted();
+    let names = cause::of_patroni(change).restarting;
     let order = match pods {
         0 => return None,
         1 => "the database is away until it is back",
+        _ if cause::is_primary_first(change, &names) => "primary first",
         _ => "primary last",
     };
     let line = format!("restarts Postgres on {}, {order}", count(pods, "pod"));
-    let names: Vec<String> = change
-        .plan
-        .steps
-        .iter()
-        .filter(|step| cause::is_restart(step))
-        .flat_map(cause::of_patroni)
-        .collect();
     Some(because(&line, &names))
 }
 
@@ -138,15 +134,11 @@ fn fate(change: &Change) -> &'static str {
 
 /// Settings that Postgres or Patroni takes over while it runs.
 fn reloads(change: &Change, is_disruptive: bool) -> Option<String> {
-    let steps = change.plan.steps.iter();
-    let is_reload = |step: &&crate::plan::Step| {
-        matches!(step.action, Action::PatchPatroni(_)) && !cause::is_restart(step)
-    };
-    let names: Vec<String> = steps.filter(is_reload).flat_map(cause::of_patroni).collect();
     let line = if is_disruptive {
         "reloads Postgres"
     } else {
         "reload only"
     };
+    let names = cause::of_patroni(change).reloading;
     (!names.is_empty()).then(|| because(line, &names))
 }

@@ -25,6 +25,7 @@ mod restart;
 mod steps;
 
 use gate::{LOOK_AGAIN, Wait};
+pub(crate) use restart::PRIMARY_FIRST;
 
 const STEP: &str = "roll the pods";
 

@@ -96,6 +96,52 @@ fn what_reloads_does_not_roll() {
 }
 
 #[test]
+fn postgres_restarts_for_some_parameters() {
+    let parameters = |parameters: &Value| said(&json!({"postgresql": {"parameters": parameters}}));
+    assert_eq!(
+        parameters(&json!({"max_connections": "200", "work_mem": "8MB"})),
+        [
+            "restarts Postgres on 3 pods, primary last (max_connections)",
+            "reloads Postgres (work_mem)"
+        ]
+    );
+    assert_eq!(
+        parameters(&json!({"max_connections": "50"})),
+        ["restarts Postgres on 3 pods, primary first (max_connections)"]
+    );
+    assert_eq!(
+        parameters(&json!({"max_connections": "100"})),
+        ["reload only (max_connections)"],
+        "it is what Patroni sets without being told"
+    );
+    let both = said(&json!({
+        "dockerImage": "registry.example/spilo:2", "postgresql": {"parameters": {"max_connections": "200"}},
+    }));
+    assert_eq!(
+        both,
+        ["rolls 3 pods: replicas first, then 1 switchover (image, max_connections)"],
+        "a pod that is made anew needs no other restart"
+    );
+}
+
+#[test]
+fn an_image_that_is_put_off_rolls_nothing() {
+    let mut lazy = config("A");
+    lazy.general.enable_lazy_spilo_upgrade = true;
+    let new = with(
+        &demo(),
+        &json!({"spec": {"dockerImage": "registry.example/spilo:2"}}),
+    );
+    assert_eq!(
+        under(&lazy, &demo(), &new),
+        [
+            "keeps the running pods on their image until they roll for another reason (enable_lazy_spilo_upgrade)",
+            "updates in place: 1 stateful set"
+        ]
+    );
+}
+
+#[test]
 fn members_come_and_go() {
     assert_eq!(
         said(&json!({"numberOfInstances": 5})),

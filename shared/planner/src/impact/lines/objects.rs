@@ -3,43 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Change;
-use super::super::text::{because, count, listed};
-use crate::plan::{Action, HoldReason, Reason, Step};
+use super::super::text::{because, count, cut, listed};
+use crate::plan::{Action, Hold, HoldReason, Reason, Step};
 
 /// Fields that rules of validation speak about.
 const TOLD_BY_RULES: &str = "/spec/volumeClaimTemplates";
+/// The parameter that puts off new images.
+const LAZY: &str = "enable_lazy_spilo_upgrade";
 
-/// What Kubernetes or a switch of the operator does not let happen.
+/// What Kubernetes or a switch of the operator does not let happen now.
 pub(super) fn held(change: &Change) -> Vec<String> {
     let told = |path: &&String| !path.starts_with(TOLD_BY_RULES) && path.starts_with('/');
-    let line = |reason: &HoldReason| match reason {
+    let line = |hold: &Hold| match &hold.reason {
         HoldReason::Immutable(paths) => {
             let paths: Vec<String> = paths
                 .iter()
                 .filter(told)
                 .map(|path| path.trim_start_matches('/').replace('/', "."))
                 .collect();
-            (!paths.is_empty()).then(|| {
-                listed(
-                    "needs the StatefulSet made anew, stays as it is until then: ",
-                    &paths,
-                    "",
-                )
-            })
+            let what = "stays until the StatefulSet is made anew: ";
+            (!paths.is_empty()).then(|| listed(what, &paths, ""))
         }
-        HoldReason::SwitchedOff(switch) => Some(listed(
-            "does not resize the volumes: ",
-            std::slice::from_ref(switch),
-            "",
+        HoldReason::SwitchedOff(switch) if switch.starts_with(LAZY) => Some(format!(
+            "keeps the running pods on their image until they roll for another reason ({switch})"
         )),
+        HoldReason::SwitchedOff(switch) => Some(cut(&format!("does not change the {}: {switch}", hold.step))),
         _ => None,
     };
-    change
-        .plan
-        .holds
-        .iter()
-        .filter_map(|hold| line(&hold.reason))
-        .collect()
+    change.plan.holds.iter().filter_map(line).collect()
 }
 
 /// Volumes that grow, by the sizes from which they do.

@@ -7,7 +7,7 @@ use crate::plan::{Action, Hold, HoldReason, Plan};
 
 const STEP: &str = "restart postgres";
 /// A replica does not take smaller values of these than its primary has.
-const PRIMARY_FIRST: [&str; 5] = [
+pub(crate) const PRIMARY_FIRST: [&str; 5] = [
     "max_connections",
     "max_locks_per_transaction",
     "max_prepared_transactions",
