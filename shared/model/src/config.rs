@@ -17,12 +17,13 @@ mod object;
 mod outcome;
 mod param;
 pub mod reference;
-mod remarks;
 pub mod render;
 mod retired;
+pub mod rules;
 pub mod schedule;
 pub mod schema;
 mod section;
+mod severity;
 pub mod source;
 pub mod template;
 mod text;
@@ -32,7 +33,7 @@ mod view;
 pub use crate::finding::Finding;
 pub use choice::{
     BackupProvider, ClaimFate, PodManagement, PoolerMode, ReadinessMerge, ResizeMode, TrafficPolicy,
-    UpgradeMode,
+    UpgradeMode, ValidationProfile,
 };
 pub use compound::{ClaimRetention, InfrastructureRole, NamespacedName};
 pub use environment::{Overrides, Watch};
@@ -40,9 +41,9 @@ pub use object::{OperatorConfiguration, OperatorConfigurationStatus};
 pub use outcome::{ConfigError, FindingKind};
 pub use param::{Affects, Form, Forms, Kind, Param, Width};
 pub use section::{
-    AwsOrGcp, ConnectionPooler, Debugging, General, Kubernetes, LoadBalancer, LoggingRestApi, LogicalBackup,
-    MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources, Scalyr, Section, TeamsApi, Timeouts,
-    Users,
+    Admission, AwsOrGcp, ConnectionPooler, Debugging, General, Kubernetes, LoadBalancer, LoggingRestApi,
+    LogicalBackup, MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources, Scalyr, Section,
+    TeamsApi, Timeouts, Users,
 };
 pub use template::Template;
 

@@ -1,9 +1,9 @@
 //! The CRDs as values; `deploy/kustomize/crds` holds them as files. Lives here: names, columns and assembly. The types give the fields, the
-//! table in `constraints` what their values may be, `structural` makes of it what an API server accepts.
+//! table in `constraints` what their values may be, `structural` makes of it what an API server accepts, `check` says what one would refuse.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceSubresourceStatus,
-    CustomResourceSubresources, JSONSchemaProps,
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceSubresourceScale,
+    CustomResourceSubresourceStatus, CustomResourceSubresources, JSONSchemaProps,
 };
 use kube::CustomResourceExt;
 use serde_json::Value;
@@ -11,6 +11,8 @@ use serde_json::Value;
 use crate::api::{postgresql::Postgresql, team::PostgresTeam};
 use constraints::Row;
 
+#[cfg(feature = "crd-check")]
+pub mod check;
 mod constraints;
 mod structural;
 
@@ -21,7 +23,20 @@ pub fn all() -> [CustomResourceDefinition; 3] {
 
 /// `postgresqls.acid.zalan.do`. Kinds in lower case: history, and stored objects.
 pub fn postgresql() -> CustomResourceDefinition {
-    finish(Postgresql::crd(), &constraints::of_postgresql(), &columns())
+    let mut crd = finish(Postgresql::crd(), &constraints::of_postgresql(), &columns());
+    for subresources in crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.subresources.as_mut())
+    {
+        subresources.scale = Some(CustomResourceSubresourceScale {
+            spec_replicas_path: ".spec.numberOfInstances".to_owned(),
+            status_replicas_path: ".status.numberOfInstances".to_owned(),
+            label_selector_path: Some(".status.labelSelector".to_owned()),
+        });
+    }
+    crd
 }
 
 /// `postgresteams.acid.zalan.do`.

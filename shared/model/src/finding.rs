@@ -1,4 +1,4 @@
-//! How pure code reports on a manifest: what is worth knowing, and what is wrong. Lives here: the two types. Who logs them, makes events of
+//! How pure code reports on a manifest: what is worth knowing, and what is wrong. Lives here: the types. Who logs them, makes events of
 //! them or shows them to a user is decided by the programs.
 
 use std::fmt;
@@ -35,6 +35,28 @@ impl fmt::Display for Finding {
             f.write_str(&self.message)
         } else {
             write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+/// What happens when a rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The object is refused.
+    Deny,
+    /// The user is told.
+    Warn,
+}
+
+impl Severity {
+    /// Both, by the words that configurations and pages use.
+    pub const WORDS: [(&'static str, Self); 2] = [("deny", Self::Deny), ("warn", Self::Warn)];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Warn => "warn",
         }
     }
 }

@@ -3,13 +3,18 @@
 //!
 //! ```text
 //! catalogue (one row per rule) ─► review(new, old, config) ─► violations: what blocks, all at once
-//!      checks by topic ─┘                │                └─► warnings: what will be ignored, raised or cut
-//!                                  ratchet: what the stored object already had never blocks
+//!      checks by topic ─┘            │           │        └─► warnings: what will be ignored, raised or cut
+//!                                 ratchet      policy: profile and severities of the operator's configuration
+//!                                    └─ what the stored object already had never blocks
 //! ```
+//!
+//! Beside manifests: `scale` (a change of one number), `deletion`, `team`, `operator_configuration`.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::Value;
+
+use policy::Policy;
 
 use crate::{
     api::{
@@ -21,15 +26,25 @@ use crate::{
     default,
 };
 
-pub use crate::finding::{Finding, Violation};
+pub use crate::finding::{Finding, Severity, Violation};
 pub use catalogue::catalogue;
 
 mod catalogue;
 mod check;
+mod deletion;
 pub mod operator_configuration;
+mod policy;
+mod ratchet;
 pub mod reference;
+pub mod rejected;
+mod scale;
+mod team;
+mod unreadable;
 
+pub use deletion::deletion;
 pub use operator_configuration::operator_configuration;
+pub use scale::scale;
+pub use team::team;
 
 /// One rule. Its id is never used again for another one.
 #[derive(Debug, Clone, Copy)]
@@ -57,15 +72,6 @@ pub struct Rule {
     check: Check,
 }
 
-/// What happens when a rule is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// The object is refused.
-    Deny,
-    /// The user is told.
-    Warn,
-}
-
 /// When a rule is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum When {
@@ -75,6 +81,8 @@ pub enum When {
     Changed,
     /// When an object is changed, by comparison with the stored one.
     Transition,
+    /// When an object is about to be deleted.
+    Deleted,
 }
 
 /// A manifest that shows a rule: an overlay in YAML on the least manifest.
@@ -124,6 +132,12 @@ enum Check {
     Object(fn(&Subject<'_>) -> Vec<Hit>),
     /// By itself, on the stored object and the new one.
     Change(fn(&Subject<'_>, &Subject<'_>) -> Vec<Hit>),
+    /// By itself, on an object that is about to go.
+    Deletion(fn(&deletion::Farewell<'_>) -> Vec<Hit>),
+    /// By itself, on a `PostgresTeam`.
+    Team(fn(&team::Subject<'_>) -> Vec<Hit>),
+    /// On the operator's configuration: by its parser, or with the rows in `config`.
+    Configuration,
 }
 
 impl std::fmt::Debug for Check {
@@ -189,53 +203,22 @@ pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Revi
     let new = default::complete(new, old, config);
     let old = old.map(|old| default::complete(old, None, config));
     let found = hits(&new, old.as_ref(), config);
-    let known: BTreeSet<(&str, String)> = match &old {
-        Some(old) => hits(old, None, config)
-            .into_iter()
-            .map(|(rule, hit)| (rule.id, hit.path))
-            .collect(),
-        None => BTreeSet::new(),
+    let policy = Policy::of(config);
+    // Looking at the stored object once more is dear, and mostly there is nothing to excuse.
+    let excused = match &old {
+        Some(old) if found.iter().any(|(rule, _)| policy.may_refuse(rule)) => {
+            ratchet::excused(&found, &new, &stored_hits(old, &new, config), old)
+        }
+        _ => BTreeSet::new(),
     };
-    let blocks = |rule: &Rule, hit: &Hit| match rule.when {
-        _ if rule.severity == Severity::Warn => false,
-        When::Created => old.is_none(),
-        When::Changed => !known.contains(&(rule.id, hit.path.clone())),
-        When::Transition => true,
-    };
-    sorted(found.into_iter().partition(|(rule, hit)| blocks(rule, hit)))
+    policy.settle(found, old.is_some(), &excused)
 }
 
 type Found = Vec<(&'static Rule, Hit)>;
 
-/// What blocks becomes violations; of the rest, warnings are shown, but not about a path that is refused anyway.
-fn sorted((blocking, rest): (Found, Found)) -> Review {
-    let mut violations: Vec<Violation> = blocking
-        .into_iter()
-        .map(|(rule, hit)| Violation::new(rule.id, hit.path, hit.message))
-        .collect();
-    violations.sort();
-    let refused: BTreeSet<&str> = violations
-        .iter()
-        .map(|violation| violation.path.as_str())
-        .collect();
-    let mut warnings: Vec<(Hit, &str)> = rest
-        .into_iter()
-        .filter(|(rule, hit)| rule.severity == Severity::Warn && !refused.contains(hit.path.as_str()))
-        .map(|(rule, hit)| (hit, rule.id))
-        .collect();
-    warnings.sort();
-    warnings.dedup();
-    let warnings = warnings.iter().map(|(hit, id)| warning(hit, id)).collect();
-    Review { violations, warnings }
-}
-
 /// One line with the rule's id, the text before it cut to fit.
-fn warning(hit: &Hit, id: &str) -> String {
-    let text = shorten(
-        &format!("{}: {}", hit.path, hit.message),
-        WARNING_LIMIT - id.len() - 3,
-    );
-    format!("{text} ({id})")
+fn warning(text: &str, id: &str) -> String {
+    format!("{} ({id})", shorten(text, WARNING_LIMIT - id.len() - 3))
 }
 
 /// The text in at most `limit` characters.
@@ -252,7 +235,7 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
     let decoded = match api::decode::<Postgresql>(new) {
         Ok(decoded) => decoded,
         Err(error) => {
-            let hit = Hit::new(error.path.clone(), wrong_type(&error.message));
+            let hit = Hit::new(error.path.clone(), unreadable::words(&error.message));
             return by_check(|check| matches!(check, Check::Decode))
                 .map(|rule| (rule, hit.clone()))
                 .collect();
@@ -263,7 +246,9 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
     let mut found: Found = Vec::new();
     for &rule in catalogue() {
         let hits = match rule.check {
-            Check::Decode | Check::Change(_) => Vec::new(),
+            Check::Decode | Check::Change(_) | Check::Deletion(_) | Check::Team(_) | Check::Configuration => {
+                Vec::new()
+            }
             Check::Parse => parse_hits(rule.id, &parsed),
             Check::Finding(reason) => finding_hits(reason, &parsed),
             Check::Object(check) => check(&subject),
@@ -274,24 +259,30 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
     found
 }
 
-/// A decoder's message without the value, which may be a secret: the type that was found and the one that was expected.
-fn wrong_type(message: &str) -> String {
-    let expected = message.split_once(", expected ").map(|(_, expected)| expected);
-    let found = message
-        .strip_prefix("invalid type: ")
-        .and_then(|rest| rest.split([' ', ',']).next());
-    match (found, expected) {
-        (Some(found), Some(expected)) => {
-            let article = if found.starts_with(['a', 'e', 'i', 'o', 'u']) {
-                "an"
-            } else {
-                "a"
-            };
-            format!("is {article} {found}; expected {expected}")
+/// What the stored object breaks. Where that keeps it from being read at all, it is looked at once more with the new values of the fields that
+/// are to blame: mending one mistake must not bring forth another that was hidden behind it.
+fn stored_hits(old: &Value, new: &Value, config: &OperatorConfig) -> Found {
+    let mut found = hits(old, None, config);
+    let mut mended = old.clone();
+    let mut fields: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut last = found.clone();
+    loop {
+        let to_blame: BTreeSet<_> = last
+            .iter()
+            .filter(|(rule, _)| matches!(rule.check, Check::Decode | Check::Parse))
+            .filter_map(|(_, hit)| ratchet::top_field(&hit.path))
+            .collect();
+        if to_blame.is_subset(&fields) {
+            return found;
         }
-        (None, Some(expected)) => format!("is not allowed; expected {expected}"),
-        _ if message.starts_with("missing field") => message.to_owned(),
-        _ => "cannot be read".to_owned(),
+        for (part, field) in &to_blame {
+            ratchet::take_over(&mut mended, new, part, field);
+        }
+        fields.extend(to_blame);
+        last = hits(&mended, None, config);
+        let elsewhere =
+            |hit: &Hit| ratchet::top_field(&hit.path).is_none_or(|field| !fields.contains(&field));
+        found.extend(last.iter().filter(|(_, hit)| elsewhere(hit)).cloned());
     }
 }
 
@@ -356,9 +347,18 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The rule with this id.
+/// Every rule there is, for manifests, teams and the operator's configuration, in the order of their ids.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    let manifests = catalogue().iter().copied();
+    operator_configuration::rules()
+        .iter()
+        .chain(team::RULES)
+        .chain(manifests)
+}
+
+/// The rule with this id, whatever it is about.
 pub fn rule(id: &str) -> Option<&'static Rule> {
-    catalogue().iter().copied().find(|rule| rule.id == id)
+    rules().find(|rule| rule.id == id)
 }
 
 #[cfg(test)]

@@ -111,6 +111,8 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
     PostgresqlStatus {
         postgres_cluster_status: word::of(subject, conditions::is_ready(&conditions)),
         observed_generation: Some(subject.observed.cluster.generation),
+        number_of_instances: members::number(subject.observed, subject.config),
+        label_selector: Some(members::selector(subject.observed, subject.config)),
         primary: members::primary(subject.observed, subject.config),
         members: members::all(subject.observed, subject.config),
         effective: subject.manifest.cluster().map(Cluster::effective),

@@ -28,6 +28,12 @@ pub struct PostgresqlStatus {
     /// Conditions, `Ready` first of all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// Members that exist: what the scale subresource shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number_of_instances: Option<i32>,
+    /// What finds them, in the text form of a selector: what autoscalers ask the scale subresource for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_selector: Option<String>,
     /// Pod that runs the primary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<String>,
@@ -253,6 +259,8 @@ impl PostgresqlStatus {
             postgres_cluster_status: part(&mut whole, "PostgresClusterStatus"),
             observed_generation: part(&mut whole, "observedGeneration"),
             conditions: part(&mut whole, "conditions"),
+            number_of_instances: part(&mut whole, "numberOfInstances"),
+            label_selector: part(&mut whole, "labelSelector"),
             primary: part(&mut whole, "primary"),
             members: part(&mut whole, "members"),
             effective: part(&mut whole, "effective"),

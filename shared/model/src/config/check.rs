@@ -1,13 +1,13 @@
-//! What values are allowed: each by itself, and together.
+//! What values are allowed, each by itself.
 //!
-//! Not here: reading them (`source`).
+//! Not here: reading them (`source`), nor what must hold for several together (`rules`).
 
 use regex_lite::Regex;
 use serde_json::Value;
 
 use super::param::{Form, Kind, Param, Width};
 use super::value::Scope;
-use super::{ConfigError, Finding, FindingKind, OperatorConfig, schedule};
+use super::{OperatorConfig, schedule};
 
 impl Param {
     /// What may be written, in words.
@@ -29,6 +29,7 @@ impl Param {
             Kind::Windows => "windows such as Sat:01:00-06:00 or 01:00-06:00 (UTC)",
             Kind::InfrastructureRoles => "definitions with secretname, userkey, passwordkey, rolekey",
             Kind::ClaimRetention => "when_deleted and when_scaled, each retain or delete",
+            Kind::Severities => "ids of rules such as PGV-011, each with deny or warn",
             Kind::Containers => "a list of containers",
             Kind::Probe => "a probe",
             Kind::Manifest(kind) => return format!("a {kind} as JSON or YAML"),
@@ -122,48 +123,17 @@ fn manifest(text: &str, kind: &str) -> Result<(), String> {
     }
 }
 
-/// Replaces values that count differently than written.
-pub(super) fn adjust(config: &mut OperatorConfig, form: Form) -> Vec<Finding> {
+/// Replaces a value that counts differently than written, and says so.
+pub(super) fn adjust(config: &mut OperatorConfig, form: Form) -> Option<(&'static str, String)> {
     let instances = &mut config.connection_pooler.connection_pooler_number_of_instances;
     if form == Form::ConfigMap || *instances >= 2 {
-        return Vec::new();
+        return None;
     }
     let message = format!("{instances} counts as 2 in this form");
     *instances = 2;
-    let path = place("connection_pooler_number_of_instances", form);
-    vec![Finding::new(FindingKind::Adjusted.reason(), path, message)]
+    Some(("connection_pooler_number_of_instances", message))
 }
 
 pub(super) fn place(name: &str, form: Form) -> String {
     super::param(name).map_or_else(|| name.to_owned(), |param| param.place(form))
-}
-
-/// Values that do not go together.
-pub(super) fn conflicts(config: &OperatorConfig, form: Form) -> Vec<ConfigError> {
-    let mut errors = Vec::new();
-    let mut conflict = |first: &str, other: &str, problem: String| {
-        let (path, others) = (place(first, form), vec![place(other, form)]);
-        errors.push(ConfigError::Conflict {
-            path,
-            others,
-            problem,
-        });
-    };
-    let (min, max) = (config.general.min_instances, config.general.max_instances);
-    if min > 0 && max > 0 && min > max {
-        conflict(
-            "min_instances",
-            "max_instances",
-            format!("{min} is more than the maximum {max}"),
-        );
-    }
-    let pooler = &config.connection_pooler;
-    if pooler.connection_pooler_user == config.users.super_username {
-        let problem = format!(
-            "the pooler's role must not be the superuser {}",
-            config.users.super_username
-        );
-        conflict("connection_pooler_user", "super_username", problem);
-    }
-    errors
 }

@@ -120,6 +120,16 @@ choices! {
         Transaction = "transaction",
     }
 
+    /// How strict admission is.
+    ValidationProfile {
+        /// Nothing but what must never be is refused; the user is told what would be.
+        Observe = "observe",
+        /// Each rule does what the reference page says.
+        Standard = "standard",
+        /// What a manifest says and would not get is refused too.
+        Strict = "strict",
+    }
+
     /// What becomes of volume claims that a StatefulSet no longer needs.
     ClaimFate {
         /// They stay.

@@ -107,6 +107,8 @@ pub enum Kind {
     Manifest(&'static str),
     /// Regular expressions, as a list.
     Expressions,
+    /// Severities by id of a rule, written like a map.
+    Severities,
 }
 
 /// Size of an integer parameter on the wire.
@@ -370,7 +372,7 @@ impl Param {
             Kind::Switch => Value::Bool(text == "true"),
             Kind::Integer(_) => text.parse::<i64>().map_or(Value::Null, Value::from),
             Kind::List | Kind::Windows | Kind::Expressions => text.split(',').map(Value::from).collect(),
-            Kind::Map | Kind::ClaimRetention => text
+            Kind::Map | Kind::ClaimRetention | Kind::Severities => text
                 .split(',')
                 .filter_map(|item| item.split_once(':'))
                 .map(|(key, value)| (key.to_owned(), Value::from(value)))

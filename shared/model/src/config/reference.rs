@@ -215,7 +215,7 @@ fn kind(param: &Param) -> String {
         },
         Kind::Duration => "duration".to_owned(),
         Kind::List => "list".to_owned(),
-        Kind::Map | Kind::ClaimRetention => "map".to_owned(),
+        Kind::Map | Kind::ClaimRetention | Kind::Severities => "map".to_owned(),
         Kind::OneOf(words) => words
             .iter()
             .map(|word| format!("`{word}`"))

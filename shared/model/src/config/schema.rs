@@ -18,6 +18,7 @@ use super::object::{KIND, PLURAL};
 use super::param::{Kind, Param, Width};
 use super::section::SECTIONS;
 use crate::api::{GROUP, VERSION};
+use crate::finding::Severity;
 
 /// The whole CRD.
 pub fn crd() -> CustomResourceDefinition {
@@ -191,9 +192,12 @@ fn shape(param: &Param) -> JSONSchemaProps {
             additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(plain("string")))),
             ..plain("object")
         },
-        Kind::OneOf(words) => JSONSchemaProps {
-            enum_: Some(words.iter().map(|word| JSON(Value::from(*word))).collect()),
-            ..plain("string")
+        Kind::OneOf(words) => one_of(words.iter().copied()),
+        Kind::Severities => JSONSchemaProps {
+            additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(one_of(
+                Severity::WORDS.iter().map(|(word, _)| *word),
+            )))),
+            ..plain("object")
         },
         // Earlier versions took the empty text for "not set".
         Kind::Cpu | Kind::Memory => JSONSchemaProps {
@@ -226,6 +230,14 @@ fn shape(param: &Param) -> JSONSchemaProps {
                 ..plain("string")
             }
         }
+    }
+}
+
+fn one_of<'w>(words: impl Iterator<Item = &'w str>) -> JSONSchemaProps {
+    JSONSchemaProps {
+        type_: Some("string".to_owned()),
+        enum_: Some(words.map(|word| JSON(Value::from(word))).collect()),
+        ..JSONSchemaProps::default()
     }
 }
 

@@ -133,4 +133,5 @@ sections!(
     scalyr::Scalyr,
     connection_pooler::ConnectionPooler,
     patroni::Patroni,
+    admission::Admission,
 );

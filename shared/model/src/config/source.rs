@@ -7,12 +7,35 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::param::{Form, Forms, Kind, Param};
+use super::rules::{self, Remark};
 use super::section::SECTIONS;
 use super::value::Scope;
-use super::{ConfigError, Finding, FindingKind, OperatorConfig, check, remarks, retired};
+use super::{ConfigError, Finding, FindingKind, OperatorConfig, check, retired};
 
 /// A configuration with its findings, or everything that is wrong with it.
 pub type Outcome = Result<(OperatorConfig, Vec<Finding>), Vec<ConfigError>>;
+
+/// Everything that there is to say about a configuration.
+#[derive(Debug)]
+pub struct Look {
+    /// What it says, with defaults in the place of what is wrong.
+    pub config: OperatorConfig,
+    /// What is odd.
+    pub remarks: Vec<Remark>,
+    /// What is wrong.
+    pub errors: Vec<ConfigError>,
+}
+
+impl Look {
+    fn outcome(self) -> Outcome {
+        if self.errors.is_empty() {
+            let findings = self.remarks.into_iter().map(|remark| remark.finding).collect();
+            Ok((self.config, findings))
+        } else {
+            Err(self.errors)
+        }
+    }
+}
 
 /// Reads the ConfigMap form.
 ///
@@ -23,6 +46,11 @@ pub type Outcome = Result<(OperatorConfig, Vec<Finding>), Vec<ConfigError>>;
 ///
 /// Every value that cannot be read, is not allowed, or does not go with another one.
 pub fn from_config_map(data: &BTreeMap<String, String>, operator_namespace: &str) -> Outcome {
+    look_at_config_map(data, operator_namespace).outcome()
+}
+
+/// As [`from_config_map`], with all that there is to say about it, whether or not it can be used.
+pub fn look_at_config_map(data: &BTreeMap<String, String>, operator_namespace: &str) -> Look {
     let mut reader = Reader::new(Form::ConfigMap, operator_namespace);
     let mut given: BTreeMap<String, &str> = BTreeMap::new();
     for (key, value) in data {
@@ -65,11 +93,20 @@ pub fn from_config_map(data: &BTreeMap<String, String>, operator_namespace: &str
 ///
 /// As for [`from_config_map`], and when `configuration` or a group in it is not an object.
 pub fn from_object(object: &Value, operator_namespace: &str) -> Outcome {
-    from_configuration(object.get("configuration"), operator_namespace)
+    look_at_object(object, operator_namespace).outcome()
+}
+
+/// As [`from_object`], with all that there is to say about it, whether or not it can be used.
+pub fn look_at_object(object: &Value, operator_namespace: &str) -> Look {
+    look_at_configuration(object.get("configuration"), operator_namespace)
 }
 
 /// Reads the part under `configuration`.
 pub(super) fn from_configuration(configuration: Option<&Value>, operator_namespace: &str) -> Outcome {
+    look_at_configuration(configuration, operator_namespace).outcome()
+}
+
+fn look_at_configuration(configuration: Option<&Value>, operator_namespace: &str) -> Look {
     let mut reader = Reader::new(Form::Crd, operator_namespace);
     let nothing = Map::new();
     let configuration = match configuration {
@@ -113,7 +150,7 @@ struct Reader<'a> {
     form: Form,
     config: OperatorConfig,
     scope: Scope<'a>,
-    findings: Vec<Finding>,
+    remarks: Vec<Remark>,
     errors: Vec<ConfigError>,
 }
 
@@ -123,7 +160,7 @@ impl<'a> Reader<'a> {
             form,
             config: OperatorConfig::unset(),
             scope: Scope::new(namespace),
-            findings: Vec::new(),
+            remarks: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -212,12 +249,18 @@ impl<'a> Reader<'a> {
                 None => (FindingKind::Unknown, "is not a parameter".to_owned()),
             },
         };
-        self.findings.push(Finding::new(kind.reason(), path, message));
+        self.remark(kind, path.to_owned(), message);
     }
 
     fn find(&mut self, param: &Param, kind: FindingKind, message: &str) {
-        self.findings
-            .push(Finding::new(kind.reason(), param.place(self.form), message));
+        self.remark(kind, param.place(self.form), message.to_owned());
+    }
+
+    fn remark(&mut self, kind: FindingKind, path: String, message: String) {
+        self.remarks.push(Remark {
+            rule: kind.rule(),
+            finding: Finding::new(kind.reason(), path, message),
+        });
     }
 
     fn shape(&mut self, path: &str, problem: &str) {
@@ -227,14 +270,16 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn finish(mut self) -> Outcome {
-        self.findings.extend(check::adjust(&mut self.config, self.form));
-        self.findings.extend(remarks::remarks(&self.config, self.form));
-        self.errors.extend(check::conflicts(&self.config, self.form));
-        if self.errors.is_empty() {
-            Ok((self.config, self.findings))
-        } else {
-            Err(self.errors)
+    fn finish(mut self) -> Look {
+        if let Some((name, message)) = check::adjust(&mut self.config, self.form) {
+            self.remark(FindingKind::Adjusted, check::place(name, self.form), message);
+        }
+        self.remarks.extend(rules::remarks(&self.config, self.form));
+        self.errors.extend(rules::errors(&self.config, self.form));
+        Look {
+            config: self.config,
+            remarks: self.remarks,
+            errors: self.errors,
         }
     }
 }
@@ -245,7 +290,9 @@ fn counts_as_absent(param: &Param, value: &Value) -> bool {
         Value::String(text) => text.is_empty() && !param.access.empty_is_value,
         Value::Number(number) => param.zero_is_unset && number.as_i64() == Some(0),
         Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty() && matches!(param.kind, Kind::Map | Kind::ClaimRetention),
+        Value::Object(fields) => {
+            fields.is_empty() && matches!(param.kind, Kind::Map | Kind::ClaimRetention | Kind::Severities)
+        }
         _ => false,
     }
 }

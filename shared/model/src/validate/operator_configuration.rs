@@ -1,87 +1,172 @@
-//! The operator's own configuration under review, in both forms, by the parser that the controller uses.
+//! The operator's own configuration under review, in both forms, by the parser that the controller uses and the rules in `config`. Must not:
+//! other rules, but the one that needs to know all the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use serde_json::Value;
 
-use super::{Review, Violation};
-use crate::config::{ConfigError, Form, source};
+use super::{
+    Check, Example, Found, Hit, Review, Rule,
+    Severity::Warn,
+    When::Changed,
+    policy::{self, Policy},
+};
+use crate::config::{ConfigError, Form, OperatorConfig, param, rules as rows, source};
 
-/// A value cannot be read, or is outside of what is allowed.
-pub const VALUE: &str = "PGC-001";
-/// Values do not go together.
-pub const CONFLICT: &str = "PGC-002";
-/// The object is not made like a configuration.
-pub const SHAPE: &str = "PGC-003";
+pub use crate::config::rules::{CONFLICT, SHAPE, VALUE};
 
 /// Reviews a configuration that is being stored: an `OperatorConfiguration`, or the ConfigMap of that form; `old` is the stored object on an
 /// update, whose own mistakes never block it. Names without a namespace are in `operator_namespace`.
+///
+/// Neither profile nor severities count here: they would be those of the configuration under review.
 pub fn operator_configuration(
     new: &Value,
     old: Option<&Value>,
     form: Form,
     operator_namespace: &str,
 ) -> Review {
-    let (found, findings) = read(new, form, operator_namespace);
-    let known: BTreeSet<(&str, String)> = old
-        .map(|old| read(old, form, operator_namespace).0)
+    let (found, config) = look(new, form, operator_namespace);
+    let excused: BTreeSet<(&str, String)> = old
+        .map(|old| look(old, form, operator_namespace).0)
         .unwrap_or_default()
         .into_iter()
-        .map(|violation| (violation.rule, violation.path))
+        .map(|(rule, hit)| (rule.id, hit.path))
         .collect();
-    let mut violations = found;
-    violations.retain(|violation| !known.contains(&(violation.rule, violation.path.clone())));
-    violations.sort();
-    Review {
-        violations,
-        warnings: findings,
+    Policy::of(&config).settle(found, old.is_some(), &excused)
+}
+
+/// All rules about the operator's configuration, in the order of their ids.
+pub(super) fn rules() -> &'static [Rule] {
+    static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+        let mut rules: Vec<Rule> = rows::RULES.iter().map(of_row).collect();
+        rules.push(SEVERITIES);
+        rules.sort_by_key(|rule| rule.id);
+        rules
+    });
+    &ALL
+}
+
+const fn of_row(row: &rows::ConfigRule) -> Rule {
+    Rule {
+        id: row.id,
+        paths: row.parameters,
+        severity: row.severity,
+        fixed: true,
+        when: Changed,
+        demand: row.demand,
+        reason: row.reason,
+        accepts: Example::of(row.accepts),
+        rejects: Example::of(row.rejects),
+        since: row.since,
+        check: Check::Configuration,
     }
 }
 
-fn read(object: &Value, form: Form, operator_namespace: &str) -> (Vec<Violation>, Vec<String>) {
-    let outcome = match form {
-        Form::Crd => source::from_object(object, operator_namespace),
+const SEVERITIES: Rule = Rule {
+    id: "PGC-016",
+    paths: &["validation_severity"],
+    severity: Warn,
+    fixed: true,
+    when: Changed,
+    demand: "Severities are given to rules that there are, and that can have another one.",
+    reason: "An unknown id is ignored, and so is one whose rule is fixed: what that keeps out would reach beyond the cluster.",
+    accepts: Example::of("validation_severity: 'PGV-011:deny'"),
+    rejects: Example::of("validation_severity: 'PGV-911:deny'"),
+    since: "0.1",
+    check: Check::Configuration,
+};
+
+/// What is found, and what the configuration comes to.
+fn look(object: &Value, form: Form, operator_namespace: &str) -> (Found, OperatorConfig) {
+    let look = match form {
+        Form::Crd => source::look_at_object(object, operator_namespace),
         Form::ConfigMap => match texts(object.get("data")) {
-            Ok(data) => source::from_config_map(&data, operator_namespace),
-            Err(violation) => return (vec![violation], Vec::new()),
+            Ok(data) => source::look_at_config_map(&data, operator_namespace),
+            Err(hit) => {
+                let found = known(SHAPE, hit).into_iter().collect();
+                return (found, OperatorConfig::default_for(form));
+            }
         },
     };
-    match outcome {
-        Ok((_, findings)) => (
-            Vec::new(),
-            findings
-                .iter()
-                .map(|finding| super::shorten(&finding.to_string(), super::WARNING_LIMIT))
-                .collect(),
-        ),
-        Err(errors) => (errors.iter().map(violation).collect(), Vec::new()),
-    }
+    let errors = look
+        .errors
+        .iter()
+        .filter_map(|error| known(id(error), hit(error)));
+    let remarks = look.remarks.iter().filter_map(|remark| {
+        let finding = &remark.finding;
+        known(
+            remark.rule,
+            Hit::new(finding.path.clone(), finding.message.clone()),
+        )
+    });
+    let severities = severities(&look.config, form);
+    let found = errors.chain(remarks).chain(severities).collect();
+    (found, look.config)
 }
 
-fn texts(data: Option<&Value>) -> Result<BTreeMap<String, String>, Violation> {
+fn known(id: &str, hit: Hit) -> Option<(&'static Rule, Hit)> {
+    let rule = rules().iter().find(|rule| rule.id == id);
+    debug_assert!(rule.is_some(), "{id} has a row");
+    Some((rule?, hit))
+}
+
+fn severities(config: &OperatorConfig, form: Form) -> Vec<(&'static Rule, Hit)> {
+    let path = param("validation_severity").map_or_else(String::new, |param| param.place(form));
+    let problem = |id: &String| match super::rule(id) {
+        Some(rule) if policy::is_fixed(rule) => Some(format!("{id} is ignored: its severity is fixed")),
+        Some(_) => None,
+        None => Some(format!("{id} is no rule; did you mean {}?", nearest(id))),
+    };
+    let ids = config.admission.validation_severity.keys();
+    ids.filter_map(|id| known(SEVERITIES.id, Hit::new(path.clone(), problem(id)?)))
+        .collect()
+}
+
+/// The rule whose id is most like this one.
+fn nearest(id: &str) -> &'static str {
+    let ids = super::rules()
+        .filter(|rule| !policy::is_fixed(rule))
+        .map(|rule| rule.id);
+    ids.min_by_key(|known| strsim::osa_distance(id, known))
+        .unwrap_or_default()
+}
+
+fn texts(data: Option<&Value>) -> Result<BTreeMap<String, String>, Hit> {
     let fields = match data {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
         Some(Value::Object(fields)) => fields,
-        Some(_) => return Err(Violation::new(SHAPE, "data", "is not an object")),
+        Some(_) => return Err(Hit::new("data", "is not an object")),
     };
     let text = |(key, value): (&String, &Value)| match value {
         Value::String(text) => Ok((key.clone(), text.clone())),
-        _ => Err(Violation::new(SHAPE, format!("data.{key}"), "is not a string")),
+        _ => Err(Hit::new(
+            format!("data.{key}"),
+            "is not a string; write it in quotes",
+        )),
     };
     fields.iter().map(text).collect()
 }
 
-/// The error's own words, without the path in front.
-fn violation(error: &ConfigError) -> Violation {
-    let rule = match error {
+const fn id(error: &ConfigError) -> &'static str {
+    match error {
         ConfigError::Value { .. } => VALUE,
         ConfigError::Conflict { .. } => CONFLICT,
         ConfigError::Shape { .. } => SHAPE,
-    };
+    }
+}
+
+/// The error's own words, without the path in front.
+fn hit(error: &ConfigError) -> Hit {
     let text = error.to_string();
     let message = text
         .strip_prefix(error.path())
         .and_then(|rest| rest.strip_prefix(": "))
         .unwrap_or(&text);
-    Violation::new(rule, error.path(), message)
+    Hit::new(error.path(), message)
 }
+
+#[cfg(test)]
+mod tests;

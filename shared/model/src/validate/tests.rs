@@ -7,9 +7,11 @@ use serde_json::json;
 use super::*;
 use crate::config::{Form, source};
 
+mod coverage;
 mod laws;
+mod policies;
 
-fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
+pub(super) fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
     let data: BTreeMap<String, String> = parameters
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -17,12 +19,12 @@ fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
     source::from_config_map(&data, "default").unwrap().0
 }
 
-fn config() -> OperatorConfig {
+pub(super) fn config() -> OperatorConfig {
     config_of(&[("enable_teams_api", "false")])
 }
 
 /// The least manifest with an overlay in YAML.
-fn manifest(overlay: &str) -> Value {
+pub(super) fn manifest(overlay: &str) -> Value {
     let mut object = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
         "metadata": {"name": "acid-test", "namespace": "test"},
@@ -35,11 +37,13 @@ fn manifest(overlay: &str) -> Value {
 fn broken_rules(example: &Example) -> Vec<&'static str> {
     let new = manifest(example.manifest);
     let stored = example.stored.map(manifest);
-    let found = hits(&new, stored.as_ref(), &config_of(example.config));
+    let config = config_of(example.config);
+    let mut found = hits(&new, stored.as_ref(), &config);
+    found.extend(deletion::hits(&new, &config));
     found.into_iter().map(|(rule, _)| rule.id).collect()
 }
 
-fn violations(review: &Review) -> Vec<(&str, &str)> {
+pub(super) fn violations(review: &Review) -> Vec<(&str, &str)> {
     review
         .violations
         .iter()
@@ -90,11 +94,11 @@ fn every_rule_finds_its_rejecting_example() {
 fn deny_rules_refuse_and_warn_rules_warn() {
     for rule in catalogue() {
         let stored = rule.rejects.stored.map(manifest);
-        let review = review(
-            &manifest(rule.rejects.manifest),
-            stored.as_ref(),
-            &config_of(rule.rejects.config),
-        );
+        let (new, config) = (manifest(rule.rejects.manifest), config_of(rule.rejects.config));
+        let review = match rule.when {
+            When::Deleted => deletion(&new, &config),
+            _ => review(&new, stored.as_ref(), &config),
+        };
         let refused = review
             .violations
             .iter()
@@ -350,15 +354,15 @@ fn a_wrong_type_is_named_without_its_value() {
     };
     assert_eq!(
         message("spec: {clone: {cluster: a, s3_secret_access_key: 4711}}"),
-        "spec.clone.s3_secret_access_key: is an integer; expected a string (PGV-001)"
+        "spec.clone.s3_secret_access_key: is a whole number; expected a string (PGV-001)"
     );
     assert_eq!(
         message("spec: {numberOfInstances: two}"),
-        "spec.numberOfInstances: is a string; expected i32 (PGV-001)"
+        "spec.numberOfInstances: is a string; expected a whole number (PGV-001)"
     );
     assert_eq!(
         message("spec: {users: [a]}"),
-        "spec.users: is a sequence; expected a map (PGV-001)"
+        "spec.users: is a list; expected an object (PGV-001)"
     );
 }
 
@@ -440,7 +444,7 @@ fn config_maps_are_read_too() {
 #[test]
 fn the_page_has_every_rule_and_example() {
     let page = reference::markdown();
-    for rule in catalogue() {
+    for rule in rules() {
         assert!(page.contains(&format!("\n## {}\n", rule.id)));
         assert!(page.contains(rule.rejects.manifest));
     }

@@ -16,6 +16,25 @@ pub(super) fn of<'a>(observed: &'a Observed, config: &OperatorConfig) -> Vec<Mem
     ))
 }
 
+/// How many members exist, or did when that was last known.
+pub(super) fn number(observed: &Observed, config: &OperatorConfig) -> Option<i32> {
+    if observed.pods.known().is_none() {
+        return observed.cluster.status.number_of_instances;
+    }
+    i32::try_from(of(observed, config).len()).ok()
+}
+
+/// What finds the members, as a selector in text. The role's label is not in it: it moves.
+pub(super) fn selector(observed: &Observed, config: &OperatorConfig) -> String {
+    let names = Names::of(&observed.cluster.namespace, &observed.cluster.name, config);
+    let pairs = names.selector();
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
 /// Each member's pod is ready and has a role.
 pub(super) fn all_pods_ready(observed: &Observed, config: &OperatorConfig) -> bool {
     let members = of(observed, config);

@@ -119,6 +119,20 @@ fn said<'a>(status: &'a PostgresqlStatus, kind: &str) -> &'a str {
 }
 
 #[test]
+fn scale_has_the_members_that_exist_and_what_finds_them() {
+    let mut world = World::steady().later();
+    let status = world.status();
+    assert_eq!(status.number_of_instances, Some(2));
+    assert_eq!(
+        status.label_selector.as_deref(),
+        Some("application=spilo,cluster-name=demo")
+    );
+    world.observed.pods = Source::Unknown("no answer".to_owned());
+    assert_eq!(world.status().number_of_instances, Some(2));
+    assert_eq!(World::empty().status().number_of_instances, Some(0));
+}
+
+#[test]
 fn steady_cluster_is_running_and_ready() {
     let status = World::steady().status();
     assert_eq!(status.postgres_cluster_status, ClusterStatus::Running);

@@ -27,7 +27,175 @@ proptest! {
             prop_assert!(Cluster::parse(&decoded.unwrap(), &config()).is_ok());
         }
     }
+
+    #[test]
+    fn whatever_is_stored_can_be_labelled_annotated_and_scaled(
+        stored in any_manifest(),
+        label in "[a-z]{1,5}",
+        instances in 1_i64..6,
+        scales in any::<bool>(),
+        profile in any_profile(),
+    ) {
+        let config = under(profile);
+        let mut new = stored.clone();
+        if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
+            let mark = serde_json::json!({label: "x"});
+            metadata.insert("labels".to_owned(), mark.clone());
+            metadata.insert("annotations".to_owned(), mark);
+        }
+        if scales && let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("numberOfInstances".to_owned(), instances.into());
+        }
+        let review = review(&new, Some(&stored), &config);
+        // More instances can only break what speaks of their number: the synchronous modes of Patroni.
+        let elsewhere = |violation: &&Violation| !(scales && violation.path.starts_with("spec.patroni.synchronous"));
+        let blocked: Vec<_> = review.violations.iter().filter(elsewhere).collect();
+        prop_assert!(blocked.is_empty(), "{:?}", blocked);
+    }
+
+    #[test]
+    fn an_item_among_others_changes_nothing(
+        mut stored in any_manifest(),
+        (field, items, good, place) in any_list(),
+        profile in any_profile(),
+    ) {
+        let config = under(profile);
+        let Some(spec) = stored.get_mut("spec").and_then(Value::as_object_mut) else {
+            return Ok(());
+        };
+        spec.insert(field.to_owned(), items.clone().into());
+        let mut more = items;
+        more.insert(place.index(more.len() + 1), good);
+        let mut new = stored.clone();
+        new["spec"][field] = more.into();
+        let violations = review(&new, Some(&stored), &config).violations;
+        prop_assert!(violations.is_empty(), "{:?}", violations);
+    }
+
+    #[test]
+    fn mending_one_field_brings_forth_no_other(stored in any_manifest(), profile in any_profile()) {
+        let config = under(profile);
+        let mut new = stored.clone();
+        let Some(Violation { path, .. }) = review(&stored, None, &config).violations.into_iter().next() else {
+            return Ok(());
+        };
+        let Some((_, field)) = ratchet::top_field(&path).filter(|(part, _)| part == "spec") else {
+            return Ok(());
+        };
+        if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert(field.clone(), manifest("{}")["spec"][&field].clone());
+        }
+        let own = |violation: &Violation| violation.path.starts_with(&format!("spec.{field}"));
+        let others = review(&new, Some(&stored), &config).violations.into_iter().filter(|found| !own(found));
+        // A field can make sense of another one, as databases and users do; such rules name both.
+        let others: Vec<_> = others.filter(|found| !rule(found.rule).is_some_and(|rule| speaks_of(rule, &field))).collect();
+        prop_assert!(others.is_empty(), "{path}: {others:?}");
+    }
+
+    #[test]
+    fn profiles_are_ordered(new in any_manifest(), old in prop::option::of(any_manifest())) {
+        let refused = |profile| {
+            let violations = review(&new, old.as_ref(), &under(profile)).violations;
+            violations.into_iter().map(|violation| (violation.rule, violation.path)).collect::<BTreeSet<_>>()
+        };
+        let (observed, standard, strict) = (refused("observe"), refused("standard"), refused("strict"));
+        prop_assert!(observed.iter().all(|(id, _)| rule(id).is_some_and(|rule| rule.fixed)));
+        prop_assert!(observed.is_subset(&standard), "{observed:?} {standard:?}");
+        prop_assert!(standard.is_subset(&strict), "{standard:?} {strict:?}");
+    }
 }
+
+fn speaks_of(rule: &Rule, field: &str) -> bool {
+    rule.paths.len() > 1
+        && rule
+            .paths
+            .iter()
+            .any(|path| path.starts_with(&format!("spec.{field}")))
+}
+
+fn any_profile() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("observe"), Just("standard"), Just("strict")]
+}
+
+fn under(profile: &str) -> OperatorConfig {
+    super::config_of(&[("enable_teams_api", "false"), ("validation_profile", profile)])
+}
+
+/// A list of the spec: its name, items good and bad that clash with each other, one more that clashes with none, and where to put it.
+fn any_list() -> impl Strategy<Value = (&'static str, Vec<Value>, Value, prop::sample::Index)> {
+    let list = prop::sample::select(LISTS).prop_flat_map(|(field, pool, good)| {
+        let items = prop::collection::vec(prop::sample::select(pool), 1..5);
+        (Just(field), items, Just(good))
+    });
+    let read = |text: &str| serde_yaml::from_str::<Value>(text).unwrap();
+    (list, any::<prop::sample::Index>()).prop_map(move |((field, items, good), place)| {
+        (field, items.into_iter().map(read).collect(), read(good), place)
+    })
+}
+
+type List = (&'static str, &'static [&'static str], &'static str);
+
+const LISTS: &[List] = &[
+    (
+        "sidecars",
+        &[
+            "{name: a, image: 'a:1'}",
+            "{name: b}",
+            "{name: a}",
+            "{image: 'x:1'}",
+            "{name: postgres, image: 'p:1'}",
+        ],
+        "{name: beside, image: 'beside:1'}",
+    ),
+    (
+        "initContainers",
+        &[
+            "{name: a, image: 'a:1'}",
+            "{name: b}",
+            "{name: Bad, image: 'p:1'}",
+        ],
+        "{name: beside-init, image: 'beside:1'}",
+    ),
+    (
+        "init_containers",
+        &[
+            "{name: a, image: 'a:1'}",
+            "{name: b}",
+            "{name: Bad, image: 'p:1'}",
+        ],
+        "{name: beside-init, image: 'beside:1'}",
+    ),
+    (
+        "additionalVolumes",
+        &[
+            "{name: a, mountPath: /a, volumeSource: {emptyDir: {}}}",
+            "{name: b, mountPath: /a, volumeSource: {emptyDir: {}}}",
+            "{name: a, mountPath: /c, volumeSource: {emptyDir: 1}}",
+            "{name: d, mountPath: /home/postgres/pgdata, targetContainers: [nobody], volumeSource: {emptyDir: {}}}",
+        ],
+        "{name: beside, mountPath: /beside, volumeSource: {emptyDir: {}}}",
+    ),
+    (
+        "maintenanceWindows",
+        &["'01:00-02:00'", "'Sat:22:00-02:00'", "never", "'05:00-05:01'"],
+        "'13:00-15:00'",
+    ),
+    (
+        "allowedSourceRanges",
+        &["10.0.0.0/8", "anyone", "10.0.0.0/99"],
+        "10.1.2.0/24",
+    ),
+    (
+        "env",
+        &[
+            "{name: A, value: a}",
+            "{name: '', value: b}",
+            "{name: a, value: c}",
+            "{name: SCOPE, value: d}",
+        ],
+        "{name: BESIDE, value: x}",
+    ),
+];
 
 /// A manifest in which some fields hold arbitrary values, or an arbitrary object.
 fn any_manifest() -> impl Strategy<Value = Value> {
