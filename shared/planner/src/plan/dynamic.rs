@@ -1,7 +1,9 @@
-//! Patroni's dynamic configuration (zalando-behaviour 4.7): what the manifest says and Patroni does not. Reloaded, never restarted, by it;
-//! what then waits for a restart is a hold elsewhere. What the manifest does not mention stays as somebody set it with patronictl.
+//! Patroni's dynamic configuration (zalando-behaviour 4.7): what the manifest says and Patroni does not, and whether it will cost a restart.
+//! The change itself only reloads; what then waits for a restart is planned elsewhere. What the manifest does not mention stays as somebody
+//! set it with patronictl, and so does another spelling of the same value.
 
 use pgherd_model::cluster::Cluster;
+use pgherd_model::postgres_parameters::{Owner, owner, patroni_default, restarts, same_value};
 use serde_json::{Map, Value, json};
 
 use super::{Action, Impact, Plan, Precondition, Reason, Step};
@@ -22,13 +24,56 @@ pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
     if patch.is_empty() {
         return;
     }
-    let paths = patch.keys().map(|key| format!("/{key}")).collect();
+    let restarting = restarting(cluster, config, &patch);
     plan.steps.push(Step {
+        reason: Reason::Differs(paths(&patch, &restarting)),
         action: Action::PatchPatroni(Value::Object(patch)),
-        reason: Reason::Differs(paths),
-        impact: Impact::Reload,
+        impact: if restarting.is_empty() {
+            Impact::Reload
+        } else {
+            Impact::PrimaryRestart
+        },
         precondition: Precondition::None,
     });
+}
+
+/// The parameters of a patch that take effect when Postgres starts again.
+fn restarting(cluster: &Cluster, config: &Map<String, Value>, patch: &Map<String, Value>) -> Vec<String> {
+    let version = cluster.version;
+    let found = parameters(config);
+    let is_default = |name: &str, value: &str| {
+        let is_set = found.is_some_and(|found| found.contains_key(name));
+        !is_set && patroni_default(name).is_some_and(|default| same_value(name, version, default, value))
+    };
+    let changed = parameters(patch).into_iter().flatten();
+    changed
+        .filter(|(name, _)| restarts(name, version) && owner(name) != Owner::Patroni)
+        .filter(|(name, value)| !is_default(name, &text(value)))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+fn parameters(config: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    config.get(POSTGRESQL)?.get(PARAMETERS)?.as_object()
+}
+
+/// What a patch changes, place by place, the parameters that need a restart first.
+fn paths(patch: &Map<String, Value>, restarting: &[String]) -> Vec<String> {
+    let parameters = parameters(patch).into_iter().flat_map(Map::keys);
+    let others = parameters.filter(|name| !restarting.contains(name));
+    let named = restarting.iter().chain(others);
+    let mut paths: Vec<String> = named
+        .map(|name| format!("/{POSTGRESQL}/{PARAMETERS}/{name}"))
+        .collect();
+    let rest = patch.get(POSTGRESQL).and_then(Value::as_object);
+    let rest = rest
+        .into_iter()
+        .flat_map(Map::keys)
+        .filter(|key| *key != PARAMETERS);
+    paths.extend(rest.map(|key| format!("/{POSTGRESQL}/{key}")));
+    let top = patch.keys().filter(|key| *key != POSTGRESQL);
+    paths.extend(top.map(|key| format!("/{key}")));
+    paths
 }
 
 /// All that the manifest says: the configuration after which nothing more is wanted.
@@ -106,7 +151,10 @@ fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
     let parameters: Map<String, Value> = postgres
         .dynamic_parameters
         .iter()
-        .filter(|(name, value)| set.and_then(|set| set.get(*name)).map(text).as_ref() != Some(*value))
+        .filter(|(name, value)| {
+            let set = set.and_then(|set| set.get(*name)).map(text);
+            !set.is_some_and(|set| same_value(name, cluster.version, &set, value))
+        })
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect();
     if !parameters.is_empty() {
@@ -125,3 +173,6 @@ fn text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -333,7 +333,7 @@ fn parameters_go_through_patroni_and_only_those_that_differ() {
     let plan = world.plan();
     assert_eq!(
         lines(&plan),
-        ["patch patroni's configuration: work_mem (differs at /postgresql) [reload]"]
+        ["patch patroni's configuration: work_mem (differs at /postgresql/parameters/work_mem) [reload]"]
     );
     let Action::PatchPatroni(patch) = &plan.steps[0].action else {
         panic!()
