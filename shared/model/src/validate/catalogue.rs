@@ -9,6 +9,7 @@ mod cluster;
 mod database;
 mod exposure;
 mod origin;
+mod parameters;
 mod patroni;
 mod pod;
 mod resources;
@@ -21,6 +22,7 @@ const TOPICS: &[&[Rule]] = &[
     database::RULES,
     exposure::RULES,
     origin::RULES,
+    parameters::RULES,
     patroni::RULES,
     pod::RULES,
     resources::RULES,

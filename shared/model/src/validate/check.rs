@@ -5,6 +5,7 @@ pub(super) mod database;
 pub(super) mod exposure;
 pub(super) mod identity;
 pub(super) mod origin;
+pub(super) mod parameters;
 pub(super) mod patroni;
 pub(super) mod resources;
 pub(super) mod role;
