@@ -73,4 +73,4 @@ impl OperatorConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

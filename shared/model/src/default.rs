@@ -1,12 +1,16 @@
-//! Defaults that are decided once: at creation, by the mutating webhook, and kept whatever the operator's configuration becomes. Lives here:
-//! the table, and the patch. Must not: constants (the CRD's schema), or defaults that follow the operator (`cluster`).
+//! Defaults, of three classes: constants (the CRD's schema), what is decided once, at creation, and kept whatever the operator's
+//! configuration becomes, and what follows the operator. Lives here: the table of the second and the patch, and the list of the third, whose
+//! meaning is in `cluster`. Must not: constants.
 
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 
 use crate::config::OperatorConfig;
 
+mod follows;
 pub mod reference;
+
+pub use follows::{FOLLOWS, Follows, How};
 
 /// A field that is filled in when a manifest leaves it out.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ mod golden;
 mod object;
 mod schema;
 mod shown;
-mod table;
+pub(crate) mod table;
 mod texts;
 
 /// A file of the recorded configurations.

@@ -122,11 +122,90 @@ fn an_object_without_a_name_gets_no_team() {
 }
 
 #[test]
-fn the_page_has_every_default() {
+fn the_page_has_every_default_of_every_class() {
     let page = reference::markdown();
     for default in TABLE {
         assert!(page.contains(&format!("`{}`", default.path.join("."))));
     }
+    for row in FOLLOWS {
+        assert!(page.contains(&format!("`{}`", row.path)));
+    }
+    assert!(
+        page.contains("| `spec.tls.certificateFile` | `\"tls.crt\"` |"),
+        "{page}"
+    );
+    assert!(page.contains("| `spec.preparedDatabases.*.schemas.*.defaultRoles` | `true` |"));
+}
+
+#[test]
+fn a_field_belongs_to_one_class() {
+    let once = TABLE.iter().map(|default| default.path.join("."));
+    let follows = FOLLOWS.iter().map(|row| row.path.to_owned());
+    let constants = reference::constants().into_iter().map(|(path, _)| path);
+    let mut all: Vec<String> = once.chain(follows).chain(constants).collect();
+    let number = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), number);
+    assert!(FOLLOWS.is_sorted_by(|one, next| one.path < next.path));
+}
+
+#[test]
+fn what_follows_is_a_field_and_a_parameter() {
+    let schema = reference::schema().unwrap();
+    for row in FOLLOWS {
+        let found = row
+            .path
+            .split('.')
+            .try_fold(&schema, |part, name| part.properties.as_ref()?.get(name));
+        assert!(found.is_some_and(|field| field.default.is_none()), "{}", row.path);
+        for name in row.parameters {
+            assert!(crate::config::param(name).is_some(), "{name}");
+        }
+    }
+}
+
+/// What the planner or a later part of it reads from the operator's configuration by itself: it is not in a cluster.
+const READ_ELSEWHERE: &[&str] = &["pod_environment_configmap", "pod_environment_secret"];
+
+#[test]
+fn what_follows_does_follow() {
+    use crate::{api, cluster::Cluster, config::Forms, config::source};
+    let read = |pairs: &[(&str, &str)]| {
+        let all = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let all = all.chain([("enable_teams_api".to_owned(), "false".to_owned())]);
+        let config = source::from_config_map(&all.collect(), "default").unwrap().0;
+        let silent = json!({"metadata": {"name": "acid-shop", "namespace": "d"}, "spec": {
+            "teamId": "acid", "volume": {"size": "1Gi"}, "users": {"app": [], "reader": []}, "databases": {"app": "app"},
+            "enableConnectionPooler": true, "enableReplicaConnectionPooler": true, "enableLogicalBackup": true,
+            "enableMasterLoadBalancer": pairs.iter().any(|(name, _)| *name == "custom_service_annotations").then_some(true),
+        }});
+        Cluster::parse(&api::decode(&complete(&silent, None, &config)).unwrap(), &config).unwrap()
+    };
+    let mut idle = Vec::new();
+    for name in FOLLOWS.iter().flat_map(|row| row.parameters) {
+        let param = crate::config::param(name).unwrap();
+        if param.forms == Forms::CrdOnly {
+            continue;
+        }
+        // A map of services says nothing without a service, and one of the toleration knows its keys.
+        let before = [(*name, "")];
+        let other = match *name {
+            "toleration" => "key:dedicated",
+            _ => crate::config::tests::table::other_value(param, Form::ConfigMap),
+        };
+        let before = if *name == "custom_service_annotations" {
+            &before[..]
+        } else {
+            &[]
+        };
+        if read(before) == read(&[(name, other)]) {
+            idle.push(*name);
+        }
+    }
+    assert_eq!(idle, READ_ELSEWHERE);
 }
 
 /// JSON, with a fair chance to look like a manifest.
@@ -184,4 +263,65 @@ proptest! {
         let operations = patch(&new, old.as_ref(), &config()).map(|patch| patch.0).unwrap_or_default();
         prop_assert!(operations.iter().all(|operation| matches!(operation, PatchOperation::Add(_))));
     }
+
+    #[test]
+    fn only_what_was_absent_is_added(new in any_object(), old in prop::option::of(any_object()), config in any_config()) {
+        for operation in patch(&new, old.as_ref(), &config).map(|patch| patch.0).unwrap_or_default() {
+            let PatchOperation::Add(add) = operation else { unreachable!() };
+            let path: Vec<String> = add.path.tokens().map(|token| token.decoded().into_owned()).collect();
+            let own = TABLE.iter().any(|default| default.path.iter().zip(&path).all(|(key, token)| key == token));
+            prop_assert!(own, "{path:?} is of no default");
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            prop_assert!(lookup(&new, &path).is_none(), "{path:?} was there");
+        }
+    }
+
+    #[test]
+    fn what_was_decided_stays_whatever_the_operator_is_told(
+        new in any_object(), old in any_object(), one in any_config(), other in any_config(),
+    ) {
+        let stored = complete(&old, None, &one);
+        let completed = complete(&new, Some(&stored), &other);
+        for default in TABLE {
+            let wanted = lookup(&new, default.path).or_else(|| lookup(&stored, default.path));
+            // Where something on the way has another shape, nothing can be added.
+            let fits = default.path[1..].iter().enumerate().all(|(depth, _)| {
+                lookup(&new, &default.path[..=depth]).is_none_or(Value::is_object)
+            });
+            if let (Some(wanted), true, true) = (wanted, fits, new.is_object()) {
+                prop_assert_eq!(lookup(&completed, default.path), Some(wanted));
+            }
+        }
+    }
+
+    #[test]
+    fn applying_the_same_manifest_for_ever_changes_nothing(new in any_object(), configs in prop::collection::vec(any_config(), 1..5)) {
+        let created = complete(&new, None, &configs[0]);
+        for config in &configs {
+            prop_assert_eq!(&complete(&new, Some(&created), config), &created);
+        }
+    }
+
+    #[test]
+    fn what_follows_the_operator_is_never_written(new in any_object(), config in any_config()) {
+        let completed = complete(&new, None, &config);
+        for row in FOLLOWS {
+            let path: Vec<&str> = row.path.split('.').collect();
+            prop_assert_eq!(lookup(&completed, &path), lookup(&new, &path));
+        }
+    }
+}
+
+fn any_config() -> impl Strategy<Value = OperatorConfig> {
+    (
+        -1..5,
+        -1..5,
+        prop::sample::select(crate::units::PgVersion::SUPPORTED.to_vec()),
+    )
+        .prop_map(|(min, max, target)| {
+            let mut config = config();
+            (config.general.min_instances, config.general.max_instances) = (min, max);
+            config.major_version_upgrade.target_major_version = target;
+            config
+        })
 }

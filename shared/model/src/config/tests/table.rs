@@ -87,7 +87,7 @@ fn every_row_reads_and_shows_its_own_field() {
 }
 
 /// A value that is allowed and is not the default.
-fn other_value(param: &Param, form: Form) -> &'static str {
+pub(crate) fn other_value(param: &Param, form: Form) -> &'static str {
     let default = match form {
         Form::ConfigMap => param.default,
         Form::Crd => param.schema_default.unwrap_or(param.fallback),
@@ -101,6 +101,7 @@ fn other_value(param: &Param, form: Form) -> &'static str {
         Kind::MajorVersion => "16",
         Kind::Integer(_) | Kind::Cpu | Kind::Memory => "77",
         Kind::Windows => "01:00-02:00",
+        Kind::Schedule => "1 2 * * *",
         Kind::InfrastructureRoles => "secretname:a,userkey:b,passwordkey:c",
         Kind::ClaimRetention => "when_deleted:delete",
         Kind::Severities => "PGV-011:deny",
