@@ -103,7 +103,9 @@ impl Bundle {
             return;
         }
         let farewell = after(now, policy.farewell()).unwrap_or(Timestamp::MAX);
-        let until = farewell.min(certificate.not_after());
+        // A leaf may live as long as its authority, by the clock of a replica that is behind.
+        let end = after(certificate.not_after(), policy.slack).unwrap_or(Timestamp::MAX);
+        let until = farewell.min(end);
         if until > now {
             self.old.push(Old { certificate, until });
         }

@@ -189,6 +189,13 @@ impl Configuration {
         self.entries.iter().all(|entry| entry.trusts == pem.as_bytes())
     }
 
+    /// Is the text the same in every entry?
+    pub fn is_uniform(&self) -> bool {
+        self.entries
+            .windows(2)
+            .all(|pair| pair[0].trusts == pair[1].trusts)
+    }
+
     /// The certificates that every entry trusts. What is no certificate trusts nothing.
     pub fn trusted_by_all(&self) -> Vec<Certificate> {
         let mut entries = self.entries.iter().map(Entry::certificates);

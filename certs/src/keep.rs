@@ -4,20 +4,11 @@
 //! again.
 
 use std::convert::Infallible;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, select_all};
-use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
-};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::Client;
 use pgherd_runtime::readiness::Gate;
 use pgherd_runtime::shutdown::Shutdown;
 use tokio::time::sleep;
@@ -25,13 +16,15 @@ use tracing::{debug, info, warn};
 
 use crate::authority::{AuthorityError, Certificate};
 use crate::bundle::Bundle;
-use crate::inject::{Configuration, InjectError, Kind, Target};
+use crate::inject::{Configuration, InjectError, Kind};
 use crate::leaf::{Leaf, LeafError};
 use crate::metrics::CertMetrics;
+use crate::news::{News, news, next};
 use crate::policy::Policy;
 use crate::rotation::{Change, Trust, carry_out, leaf_is_due, next_change, next_due};
 use crate::serving::Serving;
 use crate::store::{Store, StoreError, Stored};
+use crate::watched::{PROPAGATION, Watched, read_all};
 
 /// Even when no event tells of a change, look this often.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
@@ -39,8 +32,6 @@ const LOOK_EVERY: Duration = Duration::from_mins(10);
 const NAP: Duration = Duration::from_mins(1);
 /// After a first conflict, and between looks that follow each other.
 const BREATH: Duration = Duration::from_millis(30);
-/// How long API servers may take to notice a changed configuration.
-const PROPAGATION: SignedDuration = SignedDuration::from_secs(2);
 /// Age, by its certificate, of an authority that was made a minute ago.
 const BACKDATE_AND_MINUTE: SignedDuration = SignedDuration::from_secs(3_660);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -97,7 +88,11 @@ pub fn keep(
     shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
     let mut keeper = Keeper::new(client, settings, serving, gate, metrics, Timestamp::now);
-    let mut news = news(client, settings);
+    let mut news = news(
+        client,
+        &settings.configurations,
+        Some((&settings.namespace, &settings.secret)),
+    );
     async move {
         tokio::select! {
             () = shutdown.begun() => {}
@@ -105,45 +100,6 @@ pub fn keep(
         }
         Ok(())
     }
-}
-
-/// One item whenever something may have changed.
-type News = BoxStream<'static, ()>;
-
-/// Changes of the Secret and of the configurations, by their metadata only.
-fn news(client: &Client, settings: &Settings) -> News {
-    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &settings.namespace);
-    let configurations = settings.configurations.iter().map(|(kind, name)| match kind {
-        Kind::Mutating => changes(
-            Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(client.clone()),
-            name,
-        ),
-        Kind::Validating => changes(
-            Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(client.clone()),
-            name,
-        ),
-    });
-    select_all(
-        configurations
-            .chain([changes(secrets, &settings.secret)])
-            .collect::<Vec<_>>(),
-    )
-    .boxed()
-}
-
-fn changes<K>(api: Api<PartialObjectMeta<K>>, name: &str) -> News
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
-{
-    let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let seen = watcher(api, named).default_backoff();
-    seen.map(|seen| {
-        if let Err(err) = seen {
-            let reason = pgherd_runtime::tasks::chain(&err);
-            warn!(%reason, "cannot watch certificates; looking from time to time instead");
-        }
-    })
-    .boxed()
 }
 
 struct Keeper {
@@ -160,15 +116,6 @@ struct Keeper {
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
-/// A configuration, and since when it looks as it does.
-struct Watched {
-    target: Target,
-    version: String,
-    since: Timestamp,
-    /// Has it changed since this process first saw it?
-    has_changed: bool,
-}
-
 impl Keeper {
     fn new(
         client: &Client,
@@ -178,15 +125,9 @@ impl Keeper {
         metrics: CertMetrics,
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        let watched = |(kind, name): &(Kind, String)| Watched {
-            target: Target::new(client.clone(), *kind, name),
-            version: String::new(),
-            since: now(),
-            has_changed: false,
-        };
         Self {
             store: Store::new(client.clone(), &settings.namespace, &settings.secret),
-            targets: settings.configurations.iter().map(watched).collect(),
+            targets: Watched::all(client, &settings.configurations, now()),
             names: settings.names.clone(),
             policy: settings.policy,
             serving,
@@ -236,10 +177,7 @@ impl Keeper {
             }
             tokio::select! {
                 () = sleep(left.min(NAP)) => {}
-                Some(()) = news.next() => {
-                    while news.next().now_or_never().flatten().is_some() {}
-                    return;
-                }
+                () = next(news) => return,
             }
         }
     }
@@ -249,7 +187,7 @@ impl Keeper {
     /// The order is what the law rests on: configurations, then Secret, then writes in the versions read. `now` is taken before the Secret
     /// is read, so a leaf never lives longer than its authority's successor allows for.
     async fn look(&mut self) -> Result<Timestamp, KeepError> {
-        let configurations = self.read_configurations().await?;
+        let configurations = read_all(&self.targets).await?;
         let now = (self.now)();
         let stored = self.store.read().await?;
         let trust = self.trust(&configurations, now);
@@ -279,31 +217,12 @@ impl Keeper {
         Ok(opens.map_or(due, |opens| opens.min(due)))
     }
 
-    async fn read_configurations(&self) -> Result<Vec<Option<Configuration>>, InjectError> {
-        let mut configurations = Vec::with_capacity(self.targets.len());
-        for watched in &self.targets {
-            configurations.push(watched.target.read().await?);
-        }
-        Ok(configurations)
-    }
-
     /// What the configurations make the API server trust, and since when.
     fn trust(&mut self, configurations: &[Option<Configuration>], now: Timestamp) -> Vec<Option<Trust>> {
-        let mut all = Vec::with_capacity(configurations.len());
-        for (watched, configuration) in self.targets.iter_mut().zip(configurations) {
-            let version = configuration.as_ref().map_or("", Configuration::version);
-            if watched.version != version {
-                watched.has_changed = !watched.version.is_empty();
-                version.clone_into(&mut watched.version);
-                watched.since = now;
-            }
-            let since = watched.since;
-            all.push(configuration.as_ref().map(|read| Trust {
-                certificates: read.trusted_by_all(),
-                since,
-            }));
-        }
-        all
+        let pairs = self.targets.iter_mut().zip(configurations);
+        pairs
+            .map(|(watched, configuration)| watched.see(configuration.as_ref(), now))
+            .collect()
     }
 
     async fn change(&mut self, change: Change, stored: &Stored, now: Timestamp) -> Result<(), KeepError> {
@@ -325,7 +244,7 @@ impl Keeper {
 
     /// The certificates that any configuration trusts.
     async fn known(&self) -> Result<Vec<Certificate>, InjectError> {
-        let configurations = self.read_configurations().await?;
+        let configurations = read_all(&self.targets).await?;
         Ok(configurations
             .iter()
             .flatten()
@@ -370,9 +289,9 @@ impl Keeper {
                 continue;
             };
             let is_set = configuration.is_set_to(&pem);
-            self.metrics.show_sync(watched.target.kind().as_str(), is_set);
+            self.metrics.show_sync(watched.target().kind().as_str(), is_set);
             if !is_set {
-                watched.target.write(configuration, &pem).await?;
+                watched.target().write(configuration, &pem).await?;
                 written = true;
             }
         }
@@ -407,22 +326,23 @@ impl Keeper {
 
     /// What is lacking until the API server trusts the leaf.
     fn lacking(&self, leaf: &Leaf, trust: &[Option<Trust>], now: Timestamp) -> Option<String> {
-        let young = now.duration_since(leaf.issuer().not_before()) < BACKDATE_AND_MINUTE;
+        let issuer = leaf.issuer()?;
+        let young = now.duration_since(issuer.not_before()) < BACKDATE_AND_MINUTE;
         self.targets
             .iter()
             .zip(trust)
             .find_map(|(watched, trust)| match trust {
-                None => Some(format!("{} is not there", watched.target.shown())),
-                Some(trust) if !trust.certificates.contains(leaf.issuer()) => Some(format!(
+                None => Some(format!("{} is not there", watched.target().shown())),
+                Some(trust) if !trust.certificates.contains(issuer) => Some(format!(
                     "{} does not trust our certificate yet",
-                    watched.target.shown()
+                    watched.target().shown()
                 )),
                 Some(trust)
-                    if (young || watched.has_changed) && now.duration_since(trust.since) < PROPAGATION =>
+                    if (young || watched.has_changed()) && now.duration_since(trust.since) < PROPAGATION =>
                 {
                     Some(format!(
                         "{} trusts our certificate since a moment only",
-                        watched.target.shown()
+                        watched.target().shown()
                     ))
                 }
                 Some(_) => None,

@@ -8,7 +8,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
-use rustls::crypto::ring::sign::any_ecdsa_type;
+use rustls::crypto::ring::sign::{any_ecdsa_type, any_supported_type};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
@@ -38,7 +38,7 @@ pub enum LeafError {
 #[derive(Clone)]
 pub struct Leaf {
     certificate: Certificate,
-    issuer: Certificate,
+    issuer: Option<Certificate>,
     certified: Arc<CertifiedKey>,
 }
 
@@ -83,7 +83,28 @@ impl Leaf {
                 signing,
             )),
             certificate: Certificate::from_der(der)?,
-            issuer: authority.certificate().clone(),
+            issuer: Some(authority.certificate().clone()),
+        })
+    }
+
+    /// Puts together what came from elsewhere: a certificate, those that lead from it to its authority, and its key.
+    ///
+    /// # Errors
+    ///
+    /// [`LeafError`]: the key is of no use, or belongs to another certificate.
+    pub fn from_parts(
+        certificate: Certificate,
+        intermediates: &[Certificate],
+        key: &PrivateKeyDer<'_>,
+    ) -> Result<Self, LeafError> {
+        let chain = std::iter::once(&certificate).chain(intermediates);
+        let chain = chain.map(|part| CertificateDer::from(part.der().to_vec()));
+        let certified = CertifiedKey::new(chain.collect(), any_supported_type(key)?);
+        certified.keys_match()?;
+        Ok(Self {
+            certificate,
+            issuer: None,
+            certified: Arc::new(certified),
         })
     }
 
@@ -92,9 +113,9 @@ impl Leaf {
         &self.certificate
     }
 
-    /// The authority that signed it.
-    pub fn issuer(&self) -> &Certificate {
-        &self.issuer
+    /// The authority that signed it; none when the leaf came from elsewhere.
+    pub fn issuer(&self) -> Option<&Certificate> {
+        self.issuer.as_ref()
     }
 
     /// For the TLS library.

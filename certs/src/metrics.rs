@@ -4,10 +4,12 @@ use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::authority::Certificate;
 use crate::bundle::Bundle;
 use crate::leaf::Leaf;
 
@@ -16,7 +18,13 @@ use crate::leaf::Leaf;
 pub struct CertMetrics {
     not_after: Family<Which, Gauge<f64, AtomicU64>>,
     in_sync: Family<Configuration, Gauge>,
-    changes: Family<ChangeMade, prometheus_client::metrics::counter::Counter>,
+    changes: Family<ChangeMade, Counter>,
+    reloads: Family<Reload, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reload {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +59,11 @@ impl CertMetrics {
             "Changes of the authorities made by this process",
             metrics.changes.clone(),
         );
+        registry.register(
+            "certificate_reloads",
+            "New certificate files: served, or refused because they are of no use",
+            metrics.reloads.clone(),
+        );
         metrics
     }
 
@@ -61,7 +74,21 @@ impl CertMetrics {
             bundle.next.as_ref().map(|next| next.certificate().not_after()),
         );
         self.show_end("old", bundle.old.iter().map(|old| old.until).min());
+        self.show_leaf(leaf);
+    }
+
+    pub(crate) fn show_leaf(&self, leaf: Option<&Leaf>) {
         self.show_end("leaf", leaf.map(|leaf| leaf.certificate().not_after()));
+    }
+
+    /// What the API server is to trust, when it comes from a file: the first of them that ends.
+    pub(crate) fn show_authorities(&self, authorities: &[Certificate]) {
+        self.show_end("active", authorities.iter().map(Certificate::not_after).min());
+    }
+
+    pub(crate) fn count_reload(&self, is_good: bool) {
+        let outcome = if is_good { "served" } else { "refused" };
+        self.reloads.get_or_create(&Reload { outcome }).inc();
     }
 
     pub(crate) fn show_sync(&self, kind: &'static str, in_sync: bool) {

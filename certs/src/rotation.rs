@@ -131,7 +131,7 @@ pub fn leaf_is_due(
     let Some(leaf) = leaf.filter(|leaf| leaf.certificate().is_valid(now)) else {
         return true;
     };
-    if leaf.issuer() != active.certificate() {
+    if leaf.issuer() != Some(active.certificate()) {
         return has_settled(active.certificate(), trust, now, policy);
     }
     let best = after(now, policy.leaf_life)
@@ -158,7 +158,7 @@ pub fn next_due(
     if bundle.next.is_none() {
         times.push(renewal_of(active, policy));
     }
-    if bundle.next.is_some() || leaf.issuer() != active {
+    if bundle.next.is_some() || leaf.issuer() != Some(active) {
         let changed = trust.iter().flatten().map(|trust| trust.since).max();
         times.extend(changed.and_then(|since| after(since, policy.settle).ok()));
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::sync::Notify;
 
 use crate::leaf::Leaf;
 
@@ -11,6 +12,7 @@ use crate::leaf::Leaf;
 #[derive(Debug, Default)]
 pub struct Serving {
     leaf: RwLock<Option<Leaf>>,
+    swapped: Notify,
 }
 
 impl Serving {
@@ -22,6 +24,12 @@ impl Serving {
     /// Serves `leaf` from now on.
     pub fn swap(&self, leaf: Leaf) {
         *self.leaf.write().unwrap_or_else(PoisonError::into_inner) = Some(leaf);
+        self.swapped.notify_one();
+    }
+
+    /// Waits until another leaf is served; at once when that has happened since the last time. For one who waits, not for more.
+    pub(crate) async fn swapped(&self) {
+        self.swapped.notified().await;
     }
 
     /// What is being served.

@@ -4,6 +4,8 @@ use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::{default, validate};
 use pgherd_runtime::config_watch::ConfigSource;
 
+use crate::impact;
+use crate::lookup::Related;
 use crate::review::{Question, Verdict};
 
 /// What can be asked. The paths are part of the webhook configurations.
@@ -13,6 +15,12 @@ pub enum Route {
     MutatePostgresql,
     /// Rules for a cluster.
     ValidatePostgresql,
+    /// Its number of instances, changed by itself.
+    ValidateScale,
+    /// What deleting it will do.
+    ValidateDelete,
+    /// Rules for a team.
+    ValidatePostgresTeam,
     /// The operator's configuration, as an `OperatorConfiguration`.
     ValidateOperatorConfiguration,
     /// The operator's configuration, as a ConfigMap.
@@ -21,9 +29,12 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::MutatePostgresql,
         Self::ValidatePostgresql,
+        Self::ValidateScale,
+        Self::ValidateDelete,
+        Self::ValidatePostgresTeam,
         Self::ValidateOperatorConfiguration,
         Self::ValidateConfigMap,
     ];
@@ -33,9 +44,25 @@ impl Route {
         match self {
             Self::MutatePostgresql => "/mutate/postgresql",
             Self::ValidatePostgresql => "/validate/postgresql",
+            Self::ValidateScale => "/validate/scale",
+            Self::ValidateDelete => "/validate/delete",
+            Self::ValidatePostgresTeam => "/validate/postgresteam",
             Self::ValidateOperatorConfiguration => "/validate/operatorconfiguration",
             Self::ValidateConfigMap => "/validate/configmap",
         }
+    }
+
+    /// Is it asked for changes, or for consent?
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::MutatePostgresql => "mutate",
+            _ => "validate",
+        }
+    }
+
+    /// What is reviewed, as the last part of its path.
+    pub fn subject(self) -> &'static str {
+        self.path().rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -48,6 +75,8 @@ pub struct Grounds<'a> {
     pub source: &'a ConfigSource,
     /// The operator's own namespace.
     pub operator_namespace: &'a str,
+    /// What was found in the cluster for this review.
+    pub related: &'a Related,
 }
 
 /// Decides.
@@ -58,15 +87,58 @@ pub fn admit(route: Route, question: &Question, grounds: &Grounds<'_>) -> Verdic
             patch: default::patch(&question.object, old, grounds.config),
             ..Verdict::allowed()
         },
-        Route::ValidatePostgresql => verdict(validate::review(&question.object, old, grounds.config)),
+        Route::ValidatePostgresql => {
+            let mut verdict = verdict(validate::review(&question.object, old, grounds.config));
+            impact::prepend(&mut verdict, old, &question.object, grounds.config);
+            verdict
+        }
+        Route::ValidateScale => scale(question, grounds),
+        // The object of a deletion is the stored one; there is no new one.
+        Route::ValidateDelete => verdict(validate::deletion(
+            old.unwrap_or(&question.object),
+            grounds.config,
+        )),
+        Route::ValidatePostgresTeam => verdict(validate::team(
+            &question.object,
+            old,
+            &grounds.related.teams,
+            grounds.config,
+        )),
         Route::ValidateOperatorConfiguration => configuration(question, Form::Crd, grounds),
         Route::ValidateConfigMap => configuration(question, Form::ConfigMap, grounds),
     }
 }
 
+/// A change of the number of instances by itself.
+fn scale(question: &Question, grounds: &Grounds<'_>) -> Verdict {
+    let parent = grounds.related.parent.as_ref();
+    let mut verdict = verdict(validate::scale(&question.object, parent, grounds.config));
+    if let Some(new) = parent.and_then(|parent| impact::scaled(parent, &question.object)) {
+        impact::prepend(&mut verdict, parent, &new, grounds.config);
+    }
+    verdict
+}
+
+/// The change of the operator's own configuration that an accepted review is about.
+pub(crate) fn configuration_change(
+    route: Route,
+    question: &Question,
+    grounds: &Grounds<'_>,
+) -> Option<impact::ConfigurationChange> {
+    let form = match route {
+        Route::ValidateOperatorConfiguration => Form::Crd,
+        Route::ValidateConfigMap => Form::ConfigMap,
+        _ => return None,
+    };
+    if !is_ours(question, form, grounds) {
+        return None;
+    }
+    impact::of_configuration(question, form, grounds.config, grounds.operator_namespace)
+}
+
 /// Only the object that the operator reads is its configuration; others of the same kind are none of our business.
-fn configuration(question: &Question, form: Form, grounds: &Grounds<'_>) -> Verdict {
-    let is_ours = match grounds.source {
+fn is_ours(question: &Question, form: Form, grounds: &Grounds<'_>) -> bool {
+    match grounds.source {
         ConfigSource::ConfigMap { namespace, name } => {
             form == Form::ConfigMap && (namespace, name) == (&question.namespace, &question.name)
         }
@@ -74,8 +146,11 @@ fn configuration(question: &Question, form: Form, grounds: &Grounds<'_>) -> Verd
             form == Form::Crd && (namespace, name) == (&question.namespace, &question.name)
         }
         ConfigSource::Defaults => false,
-    };
-    if !is_ours {
+    }
+}
+
+fn configuration(question: &Question, form: Form, grounds: &Grounds<'_>) -> Verdict {
+    if !is_ours(question, form, grounds) {
         return Verdict::allowed();
     }
     let old = question.old.as_ref();
@@ -121,6 +196,7 @@ mod tests {
             config: &config,
             source: &source,
             operator_namespace: "ops",
+            related: &Related::default(),
         };
         let review = |route, name| admit(route, &question(name, &bad), &grounds).violations.len();
         assert_eq!(review(Route::ValidateConfigMap, "pgherd"), 1);
@@ -139,6 +215,7 @@ mod tests {
             config: &config,
             source: &ConfigSource::Defaults,
             operator_namespace: "ops",
+            related: &Related::default(),
         };
         for object in [
             json!(null),

@@ -1,8 +1,10 @@
 //! Admission: what is stored is complete and makes sense, and who is refused learns everything that is wrong at once.
 //!
 //! ```text
-//! API server ─► serve: TLS, timeouts, drain ─► router: limits, one slot per review ─► review: the envelope, always with its uid
+//! API server ─► serve: TLS, timeouts, drain ─► router, budget: room, one turn per review ─► review: the envelope, always with its uid
 //!                                                                                       │ raw JSON
+//!                                                lookup: the parent of a scale, other teams
+//!                                                                                       │
 //!                                         admit: model::default ─► JSON patch   ◄───────┤
 //!                                                model::validate ─► denial, warnings ◄──┘
 //! ```
@@ -11,8 +13,12 @@
 
 pub mod admit;
 pub mod args;
+mod budget;
 pub mod denial;
+mod fleet;
+mod impact;
 pub mod limits;
+pub mod lookup;
 pub mod metrics;
 pub mod review;
 pub mod router;

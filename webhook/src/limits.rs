@@ -16,11 +16,19 @@ pub struct Limits {
     #[arg(long, default_value = "64", value_name = "NUMBER")]
     pub max_reviews: usize,
 
+    /// Memory for bodies that have come in, all together, in bytes; more wait as reviews do.
+    #[arg(long, default_value = "33554432", value_name = "BYTES")]
+    pub max_body_memory: usize,
+
+    /// Memory for objects that are being reviewed, all together, in bytes, reckoned from the length of their text; more wait as reviews do.
+    #[arg(long, default_value = "134217728", value_name = "BYTES")]
+    pub max_object_memory: usize,
+
     /// Connections held at the same time; more wait.
     #[arg(long, default_value = "1024", value_name = "NUMBER")]
     pub max_connections: usize,
 
-    /// How long a review may wait for its turn.
+    /// How long a review may wait for room and for its turn.
     #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
     pub queue_timeout: Duration,
 
@@ -40,6 +48,10 @@ pub struct Limits {
     #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
     pub connection_age: Duration,
 
+    /// How long the API server may take to tell what a review needs beside its object; the review is made without it then.
+    #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
+    pub lookup_timeout: Duration,
+
     /// How long requests are still accepted after SIGTERM, while others learn that this replica goes.
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
     pub shutdown_delay: Duration,
@@ -49,12 +61,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_reviews: 64,
+            max_body_memory: 32 << 20,
+            max_object_memory: 128 << 20,
             max_connections: 1024,
             queue_timeout: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(150),
             connection_age: Duration::from_mins(10),
+            lookup_timeout: Duration::from_secs(1),
             shutdown_delay: Duration::from_secs(10),
         }
     }

@@ -1,5 +1,6 @@
 //! Entry point of the webhook: arguments, log, run, one sentence when that fails.
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,8 +25,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reviews are short. More threads would not answer sooner, and each keeps memory of the largest review that it has seen.
+const MOST_THREADS: usize = 4;
+
 fn start(args: Args) -> anyhow::Result<()> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.min(MOST_THREADS))
         .enable_all()
         .build()
         .context("cannot start threads")?;

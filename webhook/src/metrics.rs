@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pgherd_model::validate::Severity;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -39,6 +40,19 @@ pub enum Outcome {
     Panicked,
 }
 
+/// What is being done to the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `CREATE`.
+    Create,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// There is no review, or none that says.
+    Unknown,
+}
+
 /// The families. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct WebhookMetrics {
@@ -69,18 +83,22 @@ impl Drop for Going {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
-    route: &'static str,
-    outcome: &'static str,
+    kind: &'static str,
+    verb: &'static str,
+    operation: &'static str,
+    verdict: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    route: &'static str,
+    kind: &'static str,
+    verb: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RuleLabels {
     rule: &'static str,
+    severity: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +122,26 @@ impl Outcome {
     }
 }
 
+impl Operation {
+    pub(crate) fn of(text: &str) -> Self {
+        match text {
+            "CREATE" => Self::Create,
+            "UPDATE" => Self::Update,
+            "DELETE" => Self::Delete,
+            _ => Self::Unknown,
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Default for WebhookMetrics {
     fn default() -> Self {
         Self {
@@ -121,12 +159,16 @@ impl WebhookMetrics {
     /// Families that show up in the metrics.
     pub fn registered(registry: &mut Registry) -> Self {
         let all = Self::default();
-        registry.register("reviews", "Reviews by route and outcome", all.reviews.clone());
+        registry.register(
+            "reviews",
+            "Reviews by kind of object, verb, operation and verdict",
+            all.reviews.clone(),
+        );
         let help = "Time from a review's header to its answer";
         registry.register_with_unit("review_duration", help, Unit::Seconds, all.durations.clone());
         registry.register(
             "violations",
-            "Violations in refused reviews, by rule",
+            "Violations found, by rule and by whether they refused or warned",
             all.violations.clone(),
         );
         registry.register(
@@ -153,21 +195,29 @@ impl WebhookMetrics {
         Going::on(&self.connections)
     }
 
-    pub(crate) fn count_review(&self, route: Route, outcome: Outcome, took: Duration) {
-        let route = route.path();
+    pub(crate) fn count_review(&self, route: Route, operation: Operation, outcome: Outcome, took: Duration) {
+        let (kind, verb) = (route.subject(), route.verb());
         self.reviews
             .get_or_create(&ReviewLabels {
-                route,
-                outcome: outcome.label(),
+                kind,
+                verb,
+                operation: operation.label(),
+                verdict: outcome.label(),
             })
             .inc();
         self.durations
-            .get_or_create(&RouteLabels { route })
+            .get_or_create(&RouteLabels { kind, verb })
             .observe(took.as_secs_f64());
     }
 
-    pub(crate) fn count_violation(&self, rule: &'static str) {
-        self.violations.get_or_create(&RuleLabels { rule }).inc();
+    pub(crate) fn count_violation(&self, rule: &'static str, severity: Severity) {
+        let severity = match severity {
+            Severity::Deny => "deny",
+            Severity::Warn => "warn",
+        };
+        self.violations
+            .get_or_create(&RuleLabels { rule, severity })
+            .inc();
     }
 
     pub(crate) fn count_handshake_failure(&self, reason: &'static str) {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use kube::Client;
+use pgherd_certs::expiry;
+use pgherd_certs::follow::follow;
 use pgherd_certs::keep::keep;
 use pgherd_certs::metrics::CertMetrics;
 use pgherd_certs::policy::PolicyError;
@@ -9,13 +12,14 @@ use pgherd_certs::serving::Serving;
 use pgherd_runtime::client::{ClientError, Meter, connect};
 use pgherd_runtime::listen::{ListenError, listen};
 use pgherd_runtime::metrics::Metrics;
-use pgherd_runtime::readiness::Readiness;
+use pgherd_runtime::readiness::{Gate, Readiness};
 use pgherd_runtime::shutdown::Shutdown;
 use pgherd_runtime::tasks::{TaskFailure, Tasks};
 use pgherd_runtime::{admin, config_watch};
 use tracing::info;
 
-use crate::args::Args;
+use crate::args::{Args, ArgsError, Certificates};
+use crate::lookup::Lookup;
 use crate::metrics::WebhookMetrics;
 use crate::router::App;
 use crate::serve::serve;
@@ -26,6 +30,9 @@ pub enum StartError {
     /// Flags that do not fit together.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Flags that do not fit together.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
     /// The system refuses signal handlers.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -47,6 +54,7 @@ pub enum StartError {
 /// [`StartError`], one sentence with what to do.
 pub async fn run(args: Args) -> Result<(), StartError> {
     args.policy.check()?;
+    let certificates = args.certificates()?;
     let shutdown = Shutdown::on_signals().map_err(StartError::Signals)?;
     let listener = listen(args.address, "--address").await?;
     let admin_listener = listen(args.admin.admin_address, "--admin-address").await?;
@@ -59,6 +67,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let readiness = Readiness::new();
     let config_gate = readiness.gate("config", "not read yet");
     let certificate_gate = readiness.gate("certificate", "none yet");
+    let validity_gate = readiness.gate("certificate-validity", "none yet");
     let mut tasks = Tasks::new(shutdown.clone());
     tasks.spawn_companion(
         "admin",
@@ -81,18 +90,43 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     tasks.spawn("config", follow);
 
     let serving = Serving::new();
-    let settings = args.certificates();
-    let certificates = keep(
-        &client,
-        &settings,
-        Arc::clone(&serving),
-        certificate_gate,
-        cert_metrics,
-        shutdown.clone(),
+    let kept = Kept {
+        serving: Arc::clone(&serving),
+        gate: certificate_gate,
+        metrics: cert_metrics,
+    };
+    kept.keep(certificates, &client, &mut tasks, &shutdown);
+    tasks.spawn(
+        "certificate validity",
+        expiry::watch(Arc::clone(&serving), validity_gate, shutdown.clone()),
     );
-    tasks.spawn("certificates", certificates);
 
-    let app = App::new(config, source, namespace, args.limits, webhook_metrics);
+    let lookup = Lookup::new(client, args.limits.lookup_timeout);
+    let app = App::new(config, source, namespace, lookup, args.limits, webhook_metrics);
     tasks.spawn("reviews", serve(listener, app, serving, shutdown));
     Ok(tasks.join(args.admin.shutdown_timeout).await?)
+}
+
+/// What certificates are kept for.
+struct Kept {
+    serving: Arc<Serving>,
+    gate: Gate,
+    metrics: CertMetrics,
+}
+
+impl Kept {
+    /// Keeps them, wherever they come from.
+    fn keep(self, certificates: Certificates, client: &Client, tasks: &mut Tasks, shutdown: &Shutdown) {
+        let shutdown = shutdown.clone();
+        match certificates {
+            Certificates::Own(settings) => {
+                let keeping = keep(client, &settings, self.serving, self.gate, self.metrics, shutdown);
+                tasks.spawn("certificates", keeping);
+            }
+            Certificates::Files(settings) => {
+                let following = follow(client, &settings, self.serving, self.gate, self.metrics, shutdown);
+                tasks.spawn("certificates", following);
+            }
+        }
+    }
 }

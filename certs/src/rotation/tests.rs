@@ -108,7 +108,13 @@ fn authority_that_ran_out_is_replaced_at_once() {
     );
     let bundle = carry_out(Change::Replace, Some(bundle), &[], at(900), &POLICY).unwrap();
     assert!(bundle.active.certificate().is_valid(at(900)));
-    assert!(bundle.old.is_empty(), "nothing that ran out is trusted");
+    assert_eq!(
+        bundle.old[0].until,
+        at(901),
+        "trusted while a replica whose clock is behind may serve a leaf of it"
+    );
+    let gone = Bundle::new(authority(-2)).succeeded_by(authority(900), at(900), &POLICY);
+    assert!(gone.old.is_empty(), "nothing that ran out long ago is trusted");
 }
 
 #[test]

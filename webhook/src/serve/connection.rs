@@ -21,6 +21,9 @@ use tracing::debug;
 use super::Hall;
 use super::pace::{End, Pace, Paced, paced};
 
+/// What is read of a request before anybody asks for it.
+const READ_AHEAD: usize = 64 << 10;
+
 /// Serves one connection.
 pub(super) async fn attend(hall: &Hall, stream: TcpStream, peer: SocketAddr) {
     let Some(stream) = handshake(hall, stream, peer).await else {
@@ -32,6 +35,7 @@ pub(super) async fn attend(hall: &Hall, stream: TcpStream, peer: SocketAddr) {
     // hyper's own header timeout would also run while the connection is idle; `pace` tells these apart.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
+        .max_buf_size(READ_AHEAD)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
     let end = tokio::select! {

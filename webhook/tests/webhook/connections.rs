@@ -105,30 +105,6 @@ async fn old_connection_is_closed_with_an_answer() {
 }
 
 #[tokio::test]
-async fn reviews_beyond_the_limit_wait_and_are_then_refused() {
-    let limits = Limits {
-        max_reviews: 1,
-        read_timeout: Duration::from_secs(5),
-        ..limits()
-    };
-    let webhook = Webhook::start_with(limits, ConfigState::defaults()).await;
-    let mut slow = webhook.stream().await.unwrap();
-    slow.write_all(head(100_000).as_bytes()).await.unwrap();
-    sleep(Duration::from_millis(100)).await;
-    let mut client = webhook.connect().await;
-    let response = client.send(VALIDATE, "application/json", body()).await.unwrap();
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    bytes(response).await;
-    drop(slow);
-    sleep(Duration::from_millis(100)).await;
-    assert_eq!(
-        client.ask(VALIDATE, creation(&manifest("acid-orders"))).await["allowed"],
-        true
-    );
-    assert_eq!(webhook.metric("pgherd_reviews_in_flight").as_deref(), Some("0"));
-}
-
-#[tokio::test]
 async fn drain_answers_what_is_in_flight_and_what_still_comes() {
     let limits = Limits {
         read_timeout: Duration::from_secs(5),

@@ -18,6 +18,7 @@ use pgherd_runtime::config_watch::{ConfigSource, ConfigState};
 use pgherd_runtime::metrics::Metrics;
 use pgherd_runtime::shutdown::Shutdown;
 use pgherd_webhook::limits::Limits;
+use pgherd_webhook::lookup::Lookup;
 use pgherd_webhook::metrics::WebhookMetrics;
 use pgherd_webhook::router::App;
 use pgherd_webhook::serve::serve;
@@ -74,6 +75,10 @@ impl Webhook {
     }
 
     pub(crate) async fn start_with(limits: Limits, config: ConfigState) -> Self {
+        Self::start_asking(Lookup::none(), limits, config).await
+    }
+
+    pub(crate) async fn start_asking(lookup: Lookup, limits: Limits, config: ConfigState) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (authority, serving, shutdown) = (authority(), Serving::new(), Shutdown::new());
@@ -85,7 +90,7 @@ impl Webhook {
             namespace: "ops".to_owned(),
             name: "pgherd".to_owned(),
         };
-        let app = App::new(receiver, source, "ops".to_owned(), limits, counted);
+        let app = App::new(receiver, source, "ops".to_owned(), lookup, limits, counted);
         let task = tokio::spawn(serve(listener, app, Arc::clone(&serving), shutdown.clone()));
         Self {
             address,

@@ -5,4 +5,7 @@
 mod certificates;
 mod connections;
 mod harness;
+mod impact;
+mod related;
 mod reviews;
+mod room;

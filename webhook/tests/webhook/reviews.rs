@@ -63,7 +63,8 @@ async fn five_violations_are_answered_at_once_with_their_fields() {
             .unwrap()
             .contains("PGV-")
     );
-    let denied = "pgherd_reviews_total{route=\"/validate/postgresql\",outcome=\"denied\"}";
+    let denied =
+        "pgherd_reviews_total{kind=\"postgresql\",verb=\"validate\",operation=\"create\",verdict=\"denied\"}";
     assert_eq!(webhook.metric(denied).as_deref(), Some("1"));
 }
 
