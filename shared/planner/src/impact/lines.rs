@@ -1,7 +1,7 @@
 //! A change's plan in lines, gravest first. Lives here: the order and the words. Must not: what is due (`plan`).
 
 use jiff::Timestamp;
-use pgherd_model::cluster::Origin;
+use pgherd_model::cluster::{Cluster, Origin};
 use pgherd_model::units::Window;
 use pgherd_model::units::window::is_open;
 
@@ -24,7 +24,7 @@ pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
     lines.extend(catalog::made(change));
     lines.extend(reloads(change, is_disruptive));
     lines.extend(objects::others(change));
-    lines.extend(catalog::left(change));
+    lines.extend(left(change));
     lines
 }
 
@@ -141,4 +141,18 @@ fn reloads(change: &Change, is_disruptive: bool) -> Option<String> {
     };
     let names = cause::of_patroni(change).reloading;
     (!names.is_empty()).then(|| because(line, &names))
+}
+
+/// What Patroni keeps although the manifest does not name it any more.
+fn left(change: &Change) -> Option<String> {
+    let named = |cluster: &Cluster| {
+        let parameters = cluster.postgres.dynamic_parameters.keys().cloned();
+        let slots = cluster.patroni.slots.keys().map(|slot| format!("slot {slot}"));
+        parameters.chain(slots).collect::<Vec<String>>()
+    };
+    let after = named(&change.after.cluster);
+    let mut gone = named(&change.before.cluster);
+    gone.retain(|name| !after.contains(name));
+    let line = "stays set in Patroni, no longer named here: ";
+    (!gone.is_empty()).then(|| listed(line, &gone, ""))
 }

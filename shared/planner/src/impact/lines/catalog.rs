@@ -1,8 +1,6 @@
-//! Roles and databases: what is made, and what stays although the manifest does not name it any more.
+//! Roles and databases that are made or changed. What leaves the manifest stays; a rule of validation says so.
 
 use std::collections::BTreeSet;
-
-use pgherd_model::cluster::Cluster;
 
 use super::super::Change;
 use super::super::text::listed;
@@ -87,37 +85,4 @@ impl Made {
 fn named(what: &str, names: &[String]) -> Option<String> {
     let plural = if names.len() == 1 { "" } else { "s" };
     (!names.is_empty()).then(|| listed(&format!("{what}{plural} "), names, ""))
-}
-
-/// What stays although it is not named any more: nothing is dropped, and Patroni keeps its settings.
-pub(super) fn left(change: &Change) -> Vec<String> {
-    let (before, after) = (&change.before.cluster, &change.after.cluster);
-    let mut lines = Vec::new();
-    let gone = gone(roles(before), &roles(after));
-    lines.extend(named("keeps what is no longer named: role", &gone));
-    let gone = self::gone(databases(before), &databases(after));
-    lines.extend(named("keeps what is no longer named: database", &gone));
-    let parameters = |cluster: &Cluster| -> BTreeSet<String> {
-        cluster.postgres.dynamic_parameters.keys().cloned().collect()
-    };
-    let gone = self::gone(parameters(before), &parameters(after));
-    lines.extend(named("keeps what is no longer named: parameter", &gone));
-    lines
-}
-
-fn roles(cluster: &Cluster) -> BTreeSet<String> {
-    cluster.roles.iter().map(|role| role.name.clone()).collect()
-}
-
-fn databases(cluster: &Cluster) -> BTreeSet<String> {
-    let plain = cluster.databases.iter().map(|database| database.name.clone());
-    let prepared = cluster
-        .prepared_databases
-        .iter()
-        .map(|database| database.name.clone());
-    plain.chain(prepared).collect()
-}
-
-fn gone(before: BTreeSet<String>, after: &BTreeSet<String>) -> Vec<String> {
-    before.into_iter().filter(|name| !after.contains(name)).collect()
 }
