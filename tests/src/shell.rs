@@ -123,9 +123,21 @@ impl Run {
     /// # Errors
     /// When it cannot be started, takes too long, or exits with anything but 0.
     pub fn output(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.succeeded()?.stdout).into_owned())
+    }
+
+    /// Runs it and returns what it says beside its output: its standard error.
+    ///
+    /// # Errors
+    /// As [`Run::output`].
+    pub fn notes(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.succeeded()?.stderr).into_owned())
+    }
+
+    fn succeeded(self) -> Result<Output> {
         let done = self.run()?;
         if done.output.status.success() {
-            return Ok(String::from_utf8_lossy(&done.output.stdout).into_owned());
+            return Ok(done.output);
         }
         let words = last_words(&done.output);
         Err(done
