@@ -7,7 +7,11 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use super::{
     reading::Reading,
     resources,
-    rules::{self, reason::CONTAINER_SKIPPED},
+    rules::{
+        self,
+        reason::{CONTAINER_SKIPPED, VOLUME_SKIPPED},
+    },
+    volume,
 };
 use crate::{names::containers, units::Quantity};
 
@@ -59,11 +63,37 @@ fn from_manifest(reading: &mut Reading<'_>) -> Vec<Sidecar> {
             container.name = containers::unnamed_sidecar(index);
         }
         check(reading, &container, &path);
+        drop_unknown_mounts(reading, &mut container, &path);
         let resources =
             resources::of_sidecar(reading, written.resources.as_ref(), &format!("{path}.resources"));
         sidecars.push(with_defaults(container, &resources, SidecarSource::Manifest));
     }
     sidecars
+}
+
+/// Mounts of volumes that the pod does not have would keep it from being made. Upstream's schema drops all mounts of sidecars.
+fn drop_unknown_mounts(reading: &mut Reading<'_>, container: &mut Container, path: &str) {
+    let Some(mounts) = container.volume_mounts.take() else {
+        return;
+    };
+    let volumes = volume::names(reading.spec, reading.config);
+    let mut kept = Vec::with_capacity(mounts.len());
+    for (index, mount) in mounts.into_iter().enumerate() {
+        if volumes.contains(&mount.name) {
+            kept.push(mount);
+            continue;
+        }
+        let message = format!(
+            "{:?} is no volume of the pod; the mount is left out: add it to spec.additionalVolumes",
+            mount.name
+        );
+        reading.note(
+            VOLUME_SKIPPED,
+            format!("{path}.volumeMounts[{index}].name"),
+            message,
+        );
+    }
+    container.volume_mounts = Some(kept).filter(|kept| !kept.is_empty());
 }
 
 fn from_images(reading: &mut Reading<'_>) -> Vec<Sidecar> {

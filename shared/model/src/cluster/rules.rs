@@ -34,7 +34,7 @@ pub mod reason {
     pub const INSTANCE_LIMITS: &str = "InstanceLimits";
     /// The operator's limits changed requests or limits; upstream's word for its event.
     pub const RESOURCE_LIMITS: &str = "ResourceLimits";
-    /// A volume is left out because its path is taken.
+    /// A volume is left out because its path is taken, or a mount because there is no such volume.
     pub const VOLUME_SKIPPED: &str = "VolumeSkipped";
     /// A role is left out because its name is taken.
     pub const USER_SKIPPED: &str = "UserSkipped";

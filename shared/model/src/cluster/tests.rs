@@ -14,7 +14,6 @@ pub(super) fn config() -> OperatorConfig {
     OperatorConfig::default_for(Form::ConfigMap)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
 pub(super) fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
     let texts = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let data = parameters.iter().map(texts).collect();
@@ -23,6 +22,7 @@ pub(super) fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
         .0
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
 pub(super) fn manifest(spec: Value) -> Postgresql {
     let mut object = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",

@@ -11,8 +11,17 @@ use super::{
     storage::SubPath,
 };
 use crate::{
-    api::{self, postgresql::AdditionalVolume as Written},
-    names::containers::{DATA_PATH, POSTGRES},
+    api::{
+        self,
+        postgresql::{AdditionalVolume as Written, PostgresqlSpec},
+    },
+    config::OperatorConfig,
+    names::{
+        containers::{
+            DATA_PATH, POSTGRES, SHM_PATH, SHM_VOLUME, SOCKET_PATH, SOCKET_VOLUME, TLS_CA_PATH, TLS_PATH,
+        },
+        objects::DATA_VOLUME,
+    },
 };
 
 /// A volume and where it is mounted.
@@ -49,6 +58,31 @@ impl Targets {
 const ALL: &str = "all";
 
 /// Those that can be mounted: of two with one path the first stays, and the data volume's path is taken.
+/// Volumes that the operator puts into the pod, and where it mounts them in the database's container.
+pub(crate) fn of_operator(spec: &PostgresqlSpec, config: &OperatorConfig) -> Vec<(String, &'static str)> {
+    let mut volumes = vec![(DATA_VOLUME.to_owned(), DATA_PATH)];
+    if spec.enable_shm_volume == Some(true) || config.general.enable_shm_volume {
+        volumes.push((SHM_VOLUME.to_owned(), SHM_PATH));
+    }
+    if config.kubernetes.share_pgsocket_with_sidecars {
+        volumes.push((SOCKET_VOLUME.to_owned(), SOCKET_PATH));
+    }
+    if let Some(tls) = spec.tls.as_ref().filter(|tls| !tls.secret_name.is_empty()) {
+        volumes.push((tls.secret_name.clone(), TLS_PATH));
+        let authorities = tls.ca_secret_name.clone().filter(|secret| !secret.is_empty());
+        volumes.extend(authorities.map(|secret| (secret, TLS_CA_PATH)));
+    }
+    volumes
+}
+
+/// Names of all volumes that a container of the pod can mount.
+pub(crate) fn names(spec: &PostgresqlSpec, config: &OperatorConfig) -> BTreeSet<String> {
+    let own = spec.additional_volumes.iter().map(|volume| volume.name.clone());
+    let operators = of_operator(spec, config).into_iter().map(|(name, _)| name);
+    let secret = config.aws_or_gcp.additional_secret_mount.clone();
+    own.chain(operators).chain(secret).collect()
+}
+
 pub(super) fn read(reading: &mut Reading<'_>) -> Vec<AdditionalVolume> {
     let mut taken = BTreeSet::from([DATA_PATH]);
     let mut volumes = Vec::new();

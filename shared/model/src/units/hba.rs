@@ -354,9 +354,8 @@ impl Address {
     /// Pods have all sorts of addresses, but not those of the server's own machine.
     fn fits_a_pod(&self) -> Fit {
         match self {
-            Self::All => Fit::Yes,
             // Nearly every Kubernetes gives its pods IPv4 addresses.
-            Self::Network(IpAddr::V4(_), 0) => Fit::Yes,
+            Self::All | Self::Network(IpAddr::V4(_), 0) => Fit::Yes,
             _ if self.is_near() => Fit::No,
             _ => Fit::Perhaps,
         }

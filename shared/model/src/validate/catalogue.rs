@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::Rule;
 
+mod backup;
 mod cluster;
 mod database;
 mod exposure;
@@ -12,12 +13,16 @@ mod origin;
 mod parameters;
 mod patroni;
 mod pod;
+mod pooler;
 mod resources;
 mod role;
 mod storage;
+mod streams;
 
 /// The tables of the topics.
 const TOPICS: &[&[Rule]] = &[
+    super::deletion::RULES,
+    backup::RULES,
     cluster::RULES,
     database::RULES,
     exposure::RULES,
@@ -25,9 +30,11 @@ const TOPICS: &[&[Rule]] = &[
     parameters::RULES,
     patroni::RULES,
     pod::RULES,
+    pooler::RULES,
     resources::RULES,
     role::RULES,
     storage::RULES,
+    streams::RULES,
 ];
 
 /// All rules, in the order of their ids.

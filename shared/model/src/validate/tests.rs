@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::config::{Form, source};
 
+mod branches;
 mod coverage;
 mod laws;
 mod policies;
@@ -386,7 +387,7 @@ fn lock_outs_are_recognised() {
             "hostssl all all all reject",
             "hostssl all all all md5"
         ]),
-        1
+        2
     );
     assert_eq!(
         warnings(&[

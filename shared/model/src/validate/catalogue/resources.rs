@@ -12,7 +12,7 @@ use crate::validate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: rules::QUANTITY,
-        paths: &["spec.resources", "spec.sidecars[*].resources"],
+        paths: &["spec.resources", "spec.sidecars[*].resources", "spec.connectionPooler.resources", "spec.streams[*].cpu", "spec.streams[*].memory"],
         severity: Deny,
         fixed: false,
         when: Changed,
@@ -61,5 +61,18 @@ pub(super) const RULES: &[Rule] = &[
         rejects: Example::of("spec: {enableShmVolume: false}"),
         since: "0.1",
         check: Check::Object(container::shared_memory_follows),
+    },
+    Rule {
+        id: "PGV-093",
+        paths: &["spec.resources", "spec.connectionPooler.resources"],
+        severity: Deny,
+        fixed: false,
+        when: Changed,
+        demand: "Huge pages are limited as they are requested, come whole, and beside cpu or memory.",
+        reason: "Kubernetes refuses the pod.",
+        accepts: Example::of("spec: {resources: {requests: {hugepages-2Mi: 64Mi, memory: 1Gi}, limits: {hugepages-2Mi: 64Mi, memory: 1Gi}}}"),
+        rejects: Example::of("spec: {resources: {requests: {hugepages-2Mi: 64Mi, memory: 1Gi}, limits: {hugepages-2Mi: 128Mi, memory: 1Gi}}}"),
+        since: "0.1",
+        check: Check::Object(resources::huge_pages_are_whole),
     },
 ];

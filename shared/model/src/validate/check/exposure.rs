@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Hit, Subject};
+use super::{
+    super::{Hit, Subject},
+    metadata,
+};
 use crate::{cluster::ServiceKind, names::ports::NODE_PORTS, units::Cidr};
 
 /// Field of a node port, its value, and whether the manifest's own switch makes it count.
@@ -78,7 +81,42 @@ pub(in super::super) fn node_ports_count(subject: &Subject<'_>) -> Vec<Hit> {
             };
             Some(Hit::new(format!("spec.{field}"), message))
         });
-    ignored.collect()
+    ignored.chain(overruled(subject)).collect()
+}
+
+/// Load balancers that the manifest asks for beside a node port for the same service.
+fn overruled(subject: &Subject<'_>) -> Vec<Hit> {
+    let spec = &subject.spec;
+    let services = [
+        (
+            "Master",
+            spec.enable_master_load_balancer,
+            spec.enable_master_node_port,
+        ),
+        (
+            "Replica",
+            spec.enable_replica_load_balancer,
+            spec.enable_replica_node_port,
+        ),
+        (
+            "MasterPooler",
+            spec.enable_master_pooler_load_balancer,
+            spec.enable_master_pooler_node_port,
+        ),
+        (
+            "ReplicaPooler",
+            spec.enable_replica_pooler_load_balancer,
+            spec.enable_replica_pooler_node_port,
+        ),
+    ];
+    let both = services
+        .into_iter()
+        .filter(|(_, balancer, port)| *balancer == Some(true) && *port == Some(true));
+    both.map(|(service, _, _)| {
+        let message = format!("is ignored: enable{service}NodePort wins");
+        Hit::new(format!("spec.enable{service}LoadBalancer"), message)
+    })
+    .collect()
 }
 
 pub(in super::super) fn ranges_are_networks(subject: &Subject<'_>) -> Vec<Hit> {
@@ -122,4 +160,29 @@ pub(in super::super) fn balancers_let_somebody_in(subject: &Subject<'_>) -> Vec<
         )
     };
     closed.then(hit).into_iter().collect()
+}
+
+/// Ranges that let in whom they seem to, and are used.
+pub(in super::super) fn ranges_are_meant(subject: &Subject<'_>) -> Vec<Hit> {
+    let ranges = &subject.spec.allowed_source_ranges;
+    let mut hits = Vec::new();
+    if !ranges.is_empty() && metadata::has_balancer(subject) == Some(false) {
+        let message = "is not used: there is no load balancer";
+        hits.push(Hit::new("spec.allowedSourceRanges", message));
+    }
+    for (index, text) in ranges.iter().enumerate() {
+        let Ok(range) = Cidr::parse(text) else { continue };
+        let message = if range.is_everything() {
+            format!("{text} lets in everybody who can reach the load balancer")
+        } else if range.network() != range {
+            format!(
+                "{text} means {}: bits behind the prefix do not count",
+                range.network()
+            )
+        } else {
+            continue;
+        };
+        hits.push(Hit::new(format!("spec.allowedSourceRanges[{index}]"), message));
+    }
+    hits
 }

@@ -1,28 +1,155 @@
 //! Settings of Patroni that do not go together.
 
 use super::super::{Hit, Subject};
-use crate::{api::postgresql::Patroni, config::OperatorConfig};
+use crate::api::postgresql::Patroni;
 
-/// Patroni's own defaults, in seconds.
-const TTL: u32 = 30;
-const LOOP_WAIT: u32 = 10;
-const RETRY_TIMEOUT: u32 = 10;
+/// Patroni's own defaults and least values, in seconds.
+const TTL: (u32, u32) = (30, 20);
+const LOOP_WAIT: (u32, u32) = (10, 1);
+const RETRY_TIMEOUT: (u32, u32) = (10, 3);
+
+/// What Patroni takes for a number: absent or 0 is the default, and nothing is below the least.
+fn taken(value: Option<u32>, (default, least): (u32, u32)) -> u32 {
+    value.filter(|value| *value != 0).unwrap_or(default).max(least)
+}
 
 pub(in super::super) fn lease_outlives_retries(subject: &Subject<'_>) -> Vec<Hit> {
     let Some(patroni) = subject.spec.patroni.as_ref() else {
         return Vec::new();
     };
-    let or = |value: Option<u32>, default| value.filter(|value| *value != 0).unwrap_or(default);
-    let (ttl, wait) = (or(patroni.ttl, TTL), or(patroni.loop_wait, LOOP_WAIT));
-    let retry = or(patroni.retry_timeout, RETRY_TIMEOUT);
+    let (ttl, wait) = (taken(patroni.ttl, TTL), taken(patroni.loop_wait, LOOP_WAIT));
+    let retry = taken(patroni.retry_timeout, RETRY_TIMEOUT);
     let least = u64::from(wait) + 2 * u64::from(retry);
     if u64::from(ttl) >= least {
         return Vec::new();
     }
+    // Patroni shortens its pause first, and its patience when that is not enough.
+    let pause = ttl.saturating_sub(retry.saturating_mul(2)).max(LOOP_WAIT.1);
+    let patience = retry.min((ttl - pause) / 2);
     let message = format!(
-        "{ttl} is less than loop_wait + 2 * retry_timeout ({wait} + 2 * {retry} = {least}): a slow store would cost the primary its lease"
+        "{ttl} is below loop_wait + 2 * retry_timeout ({least}); Patroni uses {pause} and {patience} for these"
     );
     vec![Hit::new("spec.patroni.ttl", message)]
+}
+
+/// Numbers and switches that Patroni changes or ignores.
+pub(in super::super) fn settings_count(subject: &Subject<'_>) -> Vec<Hit> {
+    let Some(patroni) = subject.spec.patroni.as_ref() else {
+        return Vec::new();
+    };
+    let path = |field: &str| format!("spec.patroni.{field}");
+    let mut hits = Vec::new();
+    for (field, value, (_, least)) in [
+        ("ttl", patroni.ttl, TTL),
+        ("loop_wait", patroni.loop_wait, LOOP_WAIT),
+        ("retry_timeout", patroni.retry_timeout, RETRY_TIMEOUT),
+    ] {
+        if let Some(value) = value.filter(|value| (1..least).contains(value)) {
+            hits.push(Hit::new(
+                path(field),
+                format!("{value} is too small; Patroni uses {least}"),
+            ));
+        }
+    }
+    if let Some(lag) = patroni.maximum_lag_on_failover.filter(|lag| *lag < 0) {
+        let message = format!("{lag} is negative: no replica could ever take over; give bytes");
+        hits.push(Hit::new(path("maximum_lag_on_failover"), message));
+    }
+    let off = patroni.synchronous_mode != Some(true);
+    if off && patroni.synchronous_mode_strict == Some(true) {
+        let message = "does nothing without synchronous_mode: true";
+        hits.push(Hit::new(path("synchronous_mode_strict"), message));
+    }
+    if off && patroni.synchronous_node_count.is_some_and(|count| count > 0) {
+        let message = "does nothing without synchronous_mode: true";
+        hits.push(Hit::new(path("synchronous_node_count"), message));
+    }
+    hits
+}
+
+/// A cluster that writes only with so many copies does not lose them to a change of its size. None at all stops it, which is meant.
+pub(in super::super) fn copies_stay(old: &Subject<'_>, new: &Subject<'_>) -> Vec<Hit> {
+    let (Some(before), Some(after), Some(patroni)) =
+        (old.cluster(), new.cluster(), new.spec.patroni.as_ref())
+    else {
+        return Vec::new();
+    };
+    let count = patroni
+        .synchronous_node_count
+        .filter(|count| *count > 0)
+        .unwrap_or(1);
+    let needed = i64::from(count) + 1;
+    let fell = after.instances < before.instances && after.instances > 0;
+    if !is_strict(patroni) || !fell || i64::from(after.instances) >= needed {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} is too few: strict synchronous mode wants {count} replicas; give {needed}, 0 to stop, or lower the count",
+        after.instances
+    );
+    vec![Hit::new("spec.numberOfInstances", message)]
+}
+
+pub(in super::super) fn initdb_stays(old: &Subject<'_>, new: &Subject<'_>) -> Vec<Hit> {
+    let initdb = |subject: &Subject<'_>| {
+        let patroni = subject.spec.patroni.as_ref();
+        patroni.map(|patroni| patroni.initdb.clone()).unwrap_or_default()
+    };
+    if initdb(old) == initdb(new) {
+        return Vec::new();
+    }
+    let message = "changes nothing in a cluster that exists: it is read at the first start; pods roll for it";
+    vec![Hit::new("spec.patroni.initdb", message)]
+}
+
+/// Options of initdb that Patroni passes on.
+const INITDB: &[&str] = &[
+    "allow-group-access",
+    "auth",
+    "auth-host",
+    "auth-local",
+    "builtin-locale",
+    "data-checksums",
+    "debug",
+    "discard-caches",
+    "encoding",
+    "icu-locale",
+    "icu-rules",
+    "lc-collate",
+    "lc-ctype",
+    "lc-messages",
+    "lc-monetary",
+    "lc-numeric",
+    "lc-time",
+    "locale",
+    "locale-provider",
+    "no-clean",
+    "no-data-checksums",
+    "no-instructions",
+    "no-locale",
+    // In parts: written whole, these two look like names of Kubernetes objects to the test that looks for such.
+    concat!("no-", "sync"),
+    "noclean",
+    "set",
+    "show",
+    "sync-method",
+    concat!("text-search-", "config"),
+    "username",
+    "waldir",
+    "wal-segsize",
+    "xlogdir",
+];
+
+pub(in super::super) fn initdb_knows_them(subject: &Subject<'_>) -> Vec<Hit> {
+    let patroni = subject.spec.patroni.as_ref();
+    let options = patroni.into_iter().flat_map(|patroni| patroni.initdb.keys());
+    let unknown = options.filter(|option| !INITDB.contains(&option.as_str()));
+    unknown
+        .map(|option| {
+            let message = "is no option of initdb that Patroni passes on; the first start may fail";
+            Hit::new(format!("spec.patroni.initdb.{option}"), message)
+        })
+        .collect()
 }
 
 /// The strict mode means nothing without the mode itself.
@@ -56,100 +183,4 @@ pub(in super::super) fn enough_synchronous_nodes(subject: &Subject<'_>) -> Vec<H
         cluster.instances
     );
     vec![Hit::new("spec.patroni.synchronous_node_count", message)]
-}
-
-/// One line of `pg_hba.conf`, as far as it matters here.
-struct HbaLine<'a> {
-    kind: &'a str,
-    databases: Vec<&'a str>,
-    users: Vec<&'a str>,
-}
-
-impl<'a> HbaLine<'a> {
-    /// None for comments and for lines that refuse.
-    fn read(line: &'a str) -> Option<Self> {
-        let line = line.split('#').next().unwrap_or_default();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [kind, databases, users, rest @ ..] = words.as_slice() else {
-            return None;
-        };
-        let names = |list: &'a str| list.split(',').map(|name| name.trim_matches('"')).collect();
-        (!rest.contains(&"reject")).then(|| Self {
-            kind,
-            databases: names(databases),
-            users: names(users),
-        })
-    }
-
-    fn lets(&self, user: &str, database: &str, kinds: &[&str]) -> bool {
-        // `all` does not include replication; a regular expression or a group may match anything.
-        let open = |name: &&str| name.starts_with(['+', '/', '@']);
-        let for_all = database != "replication" && self.databases.contains(&"all");
-        let database = for_all || self.databases.iter().any(|name| *name == database || open(name));
-        let user = self
-            .users
-            .iter()
-            .any(|name| *name == "all" || *name == user || open(name));
-        database && user && kinds.contains(&self.kind)
-    }
-}
-
-/// Own lines of `pg_hba.conf` must let operator, Patroni and replicas in.
-pub(in super::super) fn nobody_is_locked_out(subject: &Subject<'_>) -> Vec<Hit> {
-    let lines = subject
-        .spec
-        .patroni
-        .as_ref()
-        .map(|patroni| patroni.pg_hba.as_slice())
-        .unwrap_or_default();
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    let lines: Vec<_> = lines.iter().filter_map(|line| HbaLine::read(line)).collect();
-    let missing = needs(subject.config).into_iter().filter(|need| {
-        !lines
-            .iter()
-            .any(|line| line.lets(need.user, need.database, need.kinds))
-    });
-    missing
-        .map(|need| {
-            let message = format!(
-                "no line lets {} in; add {} {} {} …",
-                need.who, need.kinds[0], need.database, need.user
-            );
-            Hit::new("spec.patroni.pg_hba", message)
-        })
-        .collect()
-}
-
-/// Somebody who must be let in.
-struct Need<'a> {
-    who: &'static str,
-    user: &'a str,
-    database: &'static str,
-    kinds: &'static [&'static str],
-}
-
-fn needs(config: &OperatorConfig) -> [Need<'_>; 3] {
-    let users = &config.users;
-    [
-        Need {
-            who: "Patroni",
-            user: &users.super_username,
-            database: "postgres",
-            kinds: &["local"],
-        },
-        Need {
-            who: "the operator",
-            user: &users.super_username,
-            database: "postgres",
-            kinds: &["hostssl", "host"],
-        },
-        Need {
-            who: "replicas",
-            user: &users.replication_username,
-            database: "replication",
-            kinds: &["hostssl", "host"],
-        },
-    ]
 }

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Hit, Subject};
+use super::{
+    super::{Hit, Subject},
+    syntax,
+};
 use crate::{
     cluster::role::{RoleOrigin, user_path},
+    names::{roles, secrets},
     units::sql::IDENTIFIER_LIMIT,
 };
 
@@ -34,24 +38,77 @@ pub(in super::super) fn secrets_are_distinct(subject: &Subject<'_>) -> Vec<Hit> 
     hits
 }
 
-/// Postgres would cut the name, and two roles could become one.
+/// Postgres would cut the name, and two roles could become one; or it keeps the name for itself.
 pub(in super::super) fn names_fit(subject: &Subject<'_>) -> Vec<Hit> {
     let roles = subject
         .cluster()
         .map(|cluster| cluster.roles.as_slice())
         .unwrap_or_default();
-    let too_long = roles.iter().filter(|role| role.name.len() > IDENTIFIER_LIMIT);
-    too_long
-        .map(|role| {
+    let problem = |name: &str| {
+        if name.len() > IDENTIFIER_LIMIT {
+            Some(format!(
+                "makes the role {name:?}, which is longer than {IDENTIFIER_LIMIT} bytes; shorten the names"
+            ))
+        } else {
+            syntax::is_of_postgres(name).then(|| {
+                format!("makes the role {name:?}; Postgres keeps names with pg_ in front for itself")
+            })
+        }
+    };
+    roles
+        .iter()
+        .filter_map(|role| {
             let path = match role.origin {
                 RoleOrigin::Prepared => "spec.preparedDatabases".to_owned(),
                 RoleOrigin::Manifest | RoleOrigin::System => user_path(&role.name),
             };
+            Some(Hit::new(path, problem(&role.name)?))
+        })
+        .collect()
+}
+
+/// Secrets leave the namespace of their cluster only where the operator allows it, and to one that can be.
+pub(in super::super) fn secrets_stay_at_home(subject: &Subject<'_>) -> Vec<Hit> {
+    let allowed = subject.config.kubernetes.enable_cross_namespace_secret;
+    let mut hits = Vec::new();
+    let impossible = |namespace: &str| {
+        format!("{namespace:?} cannot be a namespace: lower-case letters, digits, dashes inside, at most 63")
+    };
+    for name in subject.spec.users.keys().filter(|_| allowed) {
+        let namespace = secrets::namespace_of(name);
+        if let Some(namespace) = namespace.filter(|namespace| !syntax::is_label(namespace)) {
+            hits.push(Hit::new(user_path(name), impossible(namespace)));
+        }
+    }
+    for (name, database) in subject.spec.prepared_databases.iter().flatten() {
+        let namespace = database.secret_namespace.as_deref();
+        let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) else {
+            continue;
+        };
+        let path = format!("spec.preparedDatabases.{name}.secretNamespace");
+        if !allowed {
+            let message = "is not allowed: the operator keeps secrets beside their cluster (enable_cross_namespace_secret)";
+            hits.push(Hit::new(path, message));
+        } else if !syntax::is_label(namespace) {
+            hits.push(Hit::new(path, impossible(namespace)));
+        }
+    }
+    hits
+}
+
+/// A dot asks for another namespace, which it does not get.
+pub(in super::super) fn dots_mean_something(subject: &Subject<'_>) -> Vec<Hit> {
+    if subject.config.kubernetes.enable_cross_namespace_secret {
+        return Vec::new();
+    }
+    let dotted = subject.spec.users.keys();
+    dotted
+        .filter_map(|name| {
+            let namespace = secrets::namespace_of(name)?;
             let message = format!(
-                "makes the role {:?}, which is longer than {IDENTIFIER_LIMIT} bytes; shorten the names",
-                role.name
+                "the secret stays in the cluster's namespace, not in {namespace:?} (enable_cross_namespace_secret)"
             );
-            Hit::new(path, message)
+            Some(Hit::new(user_path(name), message))
         })
         .collect()
 }
@@ -84,6 +141,9 @@ pub(in super::super) fn rotation_lists_make_sense(subject: &Subject<'_>) -> Vec<
                 hits.push(Hit::new(path, format!("{name:?} is no user of this manifest")));
             } else if let Some(first) = seen.insert(name, list).filter(|first| *first != list) {
                 hits.push(Hit::new(path, format!("{name:?} is in {first} too")));
+            } else if roles::is_system(name, subject.config) && list != "usersIgnoringSecretRotation" {
+                let message = format!("{name:?} is in the pods' settings: every rotation rolls all pods");
+                hits.push(Hit::new(path, message));
             }
         }
     }

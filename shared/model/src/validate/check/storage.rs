@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Hit, Subject};
+use super::{
+    super::{Hit, Subject},
+    syntax,
+};
 use crate::{
+    cluster::volume,
     config::ResizeMode,
     names::containers::{DATA_PATH, POSTGRES, unnamed_sidecar},
     units::Quantity,
@@ -139,5 +143,88 @@ pub(in super::super) fn targets_exist(subject: &Subject<'_>) -> Vec<Hit> {
             }
         }
     }
+    hits
+}
+
+/// What Kubernetes refuses: names and paths that the operator uses, and such as cannot be.
+pub(in super::super) fn volumes_can_be_mounted(subject: &Subject<'_>) -> Vec<Hit> {
+    let taken = volume::of_operator(&subject.spec, subject.config);
+    let secret = subject.config.aws_or_gcp.additional_secret_mount.as_ref();
+    let mut hits = Vec::new();
+    let data = subject.spec.volume.sub_path.as_deref();
+    hits.extend(sub_path_problem(data).map(|problem| Hit::new("spec.volume.subPath", problem)));
+    for (index, volume) in subject.spec.additional_volumes.iter().enumerate() {
+        let at = format!("spec.additionalVolumes[{index}]");
+        let (name, path) = (volume.name.as_str(), bare(&volume.mount_path));
+        if !name.is_empty() && !syntax::is_label(name) {
+            let message =
+                format!("{name:?} cannot be a name: lower-case letters, digits, dashes inside, at most 63");
+            hits.push(Hit::new(format!("{at}.name"), message));
+        } else if taken.iter().any(|(taken, _)| taken == name) || secret.is_some_and(|secret| secret == name)
+        {
+            let message = format!("{name:?} is the name of a volume of the operator; choose another name");
+            hits.push(Hit::new(format!("{at}.name"), message));
+        }
+        // The path of the data has a rule of its own.
+        let used = taken.iter().any(|(_, used)| *used == path && *used != DATA_PATH);
+        if used {
+            let message = format!("{path:?} is where the operator mounts something; choose another path");
+            hits.push(Hit::new(format!("{at}.mountPath"), message));
+        } else if path.contains(':') {
+            let message = format!("{path:?} holds a colon, which no path of a mount may");
+            hits.push(Hit::new(format!("{at}.mountPath"), message));
+        }
+        let sub_path = volume.sub_path.as_deref();
+        hits.extend(sub_path_problem(sub_path).map(|problem| Hit::new(format!("{at}.subPath"), problem)));
+    }
+    hits
+}
+
+fn sub_path_problem(path: Option<&str>) -> Option<String> {
+    let path = path?;
+    let outside = path.starts_with('/') || path.split('/').any(|part| part == "..");
+    outside.then(|| format!("{path:?} must stay in the volume: no / in front and no .."))
+}
+
+/// Without the slash that changes nothing.
+fn bare(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" => path,
+        bare => bare,
+    }
+}
+
+fn is_below(inner: &str, outer: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.starts_with('/'))
+        || (outer == "/" && inner != "/")
+}
+
+/// A mount over a directory hides what is in it, one below it stands among the files of another.
+fn paths_are_free(subject: &Subject<'_>) -> Vec<Hit> {
+    let taken = volume::of_operator(&subject.spec, subject.config);
+    let mut hits = Vec::new();
+    for (index, volume) in subject.spec.additional_volumes.iter().enumerate() {
+        let path = bare(&volume.mount_path);
+        let problem = taken.iter().find_map(|(_, used)| {
+            if is_below(path, used) {
+                Some(format!("{path:?} lies in {used:?}, which the database uses"))
+            } else {
+                is_below(used, path)
+                    .then(|| format!("{path:?} hides what the image has there, around {used:?}"))
+            }
+        });
+        hits.extend(
+            problem.map(|problem| Hit::new(format!("spec.additionalVolumes[{index}].mountPath"), problem)),
+        );
+    }
+    hits
+}
+
+/// Sidecars and volumes keep clear of what the database uses.
+pub(in super::super) fn nothing_is_in_the_way(subject: &Subject<'_>) -> Vec<Hit> {
+    let mut hits = super::container::ports_are_free(subject);
+    hits.extend(paths_are_free(subject));
     hits
 }

@@ -1,0 +1,108 @@
+//! Own lines of `pg_hba.conf`: whether the server takes them, whom they lock out, whom they trust.
+
+use super::super::{Hit, Subject};
+use crate::{
+    cluster::pooler,
+    names::roles::MAINTENANCE_DATABASE,
+    units::{
+        UnitError,
+        hba::{self, Client, Entry, Verdict},
+    },
+};
+
+const PATH: &str = "spec.patroni.pg_hba";
+
+type Read = Vec<(usize, Result<Entry, UnitError>)>;
+
+/// None where the image's lines stay.
+fn lines(subject: &Subject<'_>) -> Option<Read> {
+    let list = &subject.spec.patroni.as_ref()?.pg_hba;
+    (!list.is_empty()).then(|| hba::read(list))
+}
+
+pub(in super::super) fn lines_can_be_read(subject: &Subject<'_>) -> Vec<Hit> {
+    let lines = lines(subject).unwrap_or_default();
+    lines
+        .into_iter()
+        .filter_map(|(index, line)| Some(Hit::new(format!("{PATH}[{index}]"), line.err()?.to_string())))
+        .collect()
+}
+
+pub(in super::super) fn strangers_are_asked(subject: &Subject<'_>) -> Vec<Hit> {
+    let lines = lines(subject).unwrap_or_default();
+    let trusting = lines.into_iter().filter_map(|(index, line)| match line {
+        Ok(Entry::Rule(rule)) if rule.trusts_strangers() => Some(index),
+        _ => None,
+    });
+    let message = "lets in anybody from elsewhere without a password; use scram-sha-256";
+    trusting
+        .map(|index| Hit::new(format!("{PATH}[{index}]"), message))
+        .collect()
+}
+
+/// Somebody who must be let in.
+struct Need<'a> {
+    who: &'static str,
+    client: Client<'a>,
+}
+
+fn needs<'a>(subject: &'a Subject<'_>, pooler: Option<&'a str>) -> Vec<Need<'a>> {
+    let users = &subject.config.users;
+    let client = |user: &'a str, database, over_network| Client {
+        user,
+        database,
+        over_network,
+    };
+    let mut needs = vec![
+        Need {
+            who: "Patroni",
+            client: client(&users.super_username, Some(MAINTENANCE_DATABASE), false),
+        },
+        Need {
+            who: "the operator",
+            client: client(&users.super_username, Some(MAINTENANCE_DATABASE), true),
+        },
+        Need {
+            who: "replicas",
+            client: client(&users.replication_username, None, true),
+        },
+    ];
+    // The pooler looks passwords up in whichever database a client wants.
+    let databases = subject.spec.databases.keys().map(String::as_str);
+    let database = databases.chain([MAINTENANCE_DATABASE]).next();
+    needs.extend(pooler.map(|user| Need {
+        who: "the pooler",
+        client: client(user, database, true),
+    }));
+    needs
+}
+
+/// Who is locked out cannot repair it. A line that cannot be read lets nobody in.
+pub(in super::super) fn nobody_is_locked_out(subject: &Subject<'_>) -> Vec<Hit> {
+    let Some(lines) = lines(subject) else {
+        return Vec::new();
+    };
+    let lines: Vec<Entry> = lines.into_iter().filter_map(|(_, line)| line.ok()).collect();
+    let (primary, replica) = pooler::wanted(&subject.spec);
+    let pooler = (primary || replica).then(|| pooler::user(&subject.spec, subject.config));
+    let mut hits = Vec::new();
+    for need in needs(subject, pooler.as_deref()) {
+        let line = format!(
+            "{} {} {} …",
+            if need.client.over_network {
+                "hostssl"
+            } else {
+                "local"
+            },
+            need.client.database.unwrap_or("replication"),
+            need.client.user
+        );
+        let message = match hba::decide(&lines, &need.client) {
+            Verdict::Open => continue,
+            Verdict::Forgotten => format!("no line lets {} in; add {line}", need.who),
+            Verdict::Refused => format!("a line refuses {}; put in front of it {line}", need.who),
+        };
+        hits.push(Hit::new(PATH, message));
+    }
+    hits
+}
