@@ -70,88 +70,37 @@ pub(super) fn waits(config: &OperatorConfig) -> Vec<Fault> {
     .collect()
 }
 
-/// Pairs of parameters of which the first must not be above the second.
+/// Pairs of quantities of which the first must not be above the second.
+const ORDERED: &[(&str, &str)] = &[
+    ("default_cpu_request", "default_cpu_limit"),
+    ("default_memory_request", "default_memory_limit"),
+    ("min_cpu_limit", "default_cpu_limit"),
+    ("min_memory_limit", "default_memory_limit"),
+    ("default_cpu_request", "max_cpu_request"),
+    ("default_memory_request", "max_memory_request"),
+    (
+        "connection_pooler_default_cpu_request",
+        "connection_pooler_default_cpu_limit",
+    ),
+    (
+        "connection_pooler_default_memory_request",
+        "connection_pooler_default_memory_limit",
+    ),
+    ("logical_backup_cpu_request", "logical_backup_cpu_limit"),
+    ("logical_backup_memory_request", "logical_backup_memory_limit"),
+];
+
 pub(super) fn resources(config: &OperatorConfig) -> Vec<Fault> {
-    let (pods, pooler, backup) = (
-        &config.postgres_pod_resources,
-        &config.connection_pooler,
-        &config.logical_backup,
-    );
-    type Pair<'a> = (
-        &'static str,
-        &'a Option<Quantity>,
-        &'static str,
-        &'a Option<Quantity>,
-    );
-    let pairs: [Pair<'_>; 10] = [
-        (
-            "default_cpu_request",
-            &pods.default_cpu_request,
-            "default_cpu_limit",
-            &pods.default_cpu_limit,
-        ),
-        (
-            "default_memory_request",
-            &pods.default_memory_request,
-            "default_memory_limit",
-            &pods.default_memory_limit,
-        ),
-        (
-            "min_cpu_limit",
-            &pods.min_cpu_limit,
-            "default_cpu_limit",
-            &pods.default_cpu_limit,
-        ),
-        (
-            "min_memory_limit",
-            &pods.min_memory_limit,
-            "default_memory_limit",
-            &pods.default_memory_limit,
-        ),
-        (
-            "default_cpu_request",
-            &pods.default_cpu_request,
-            "max_cpu_request",
-            &pods.max_cpu_request,
-        ),
-        (
-            "default_memory_request",
-            &pods.default_memory_request,
-            "max_memory_request",
-            &pods.max_memory_request,
-        ),
-        (
-            "connection_pooler_default_cpu_request",
-            &pooler.connection_pooler_default_cpu_request,
-            "connection_pooler_default_cpu_limit",
-            &pooler.connection_pooler_default_cpu_limit,
-        ),
-        (
-            "connection_pooler_default_memory_request",
-            &pooler.connection_pooler_default_memory_request,
-            "connection_pooler_default_memory_limit",
-            &pooler.connection_pooler_default_memory_limit,
-        ),
-        (
-            "logical_backup_cpu_request",
-            &backup.logical_backup_cpu_request,
-            "logical_backup_cpu_limit",
-            &backup.logical_backup_cpu_limit,
-        ),
-        (
-            "logical_backup_memory_request",
-            &backup.logical_backup_memory_request,
-            "logical_backup_memory_limit",
-            &backup.logical_backup_memory_limit,
-        ),
-    ];
-    let fault = |(name, small, limit, large): Pair<'_>| match (small, large) {
-        (Some(small), Some(large)) if small > large => {
-            Some(Fault::new(name, format!("{small} is above {limit} {large}")))
-        }
-        _ => None,
+    let quantity = |name: &str| {
+        let shown = crate::config::param(name)?.show(config);
+        Quantity::parse(shown.as_str()?).ok()
     };
-    pairs.into_iter().filter_map(fault).collect()
+    let fault = |(name, limit): &(&'static str, &str)| {
+        let (small, large) = (quantity(name)?, quantity(limit)?);
+        let problem = format!("{small} is above {limit} {large}");
+        (small > large).then(|| Fault::new(name, problem))
+    };
+    ORDERED.iter().filter_map(fault).collect()
 }
 
 pub(super) fn pooler(config: &OperatorConfig) -> Vec<Fault> {

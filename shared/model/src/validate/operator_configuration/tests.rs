@@ -55,6 +55,31 @@ fn what_the_operator_cannot_start_with_is_what_its_parser_refuses() {
 }
 
 #[test]
+fn every_pair_of_quantities_is_compared() {
+    for (small, large) in [
+        ("default_memory_request", "default_memory_limit"),
+        ("min_cpu_limit", "default_cpu_limit"),
+        ("default_cpu_request", "max_cpu_request"),
+        ("logical_backup_memory_request", "logical_backup_memory_limit"),
+        (
+            "connection_pooler_default_cpu_request",
+            "connection_pooler_default_cpu_limit",
+        ),
+    ] {
+        assert_eq!(
+            ids(&format!("{{{small}: '2', {large}: '1'}}")),
+            ["PGC-024"],
+            "{small}"
+        );
+        assert_eq!(
+            ids(&format!("{{{small}: '1', {large}: '1'}}")),
+            [""; 0],
+            "{small}"
+        );
+    }
+}
+
+#[test]
 fn defaults_break_no_rule() {
     assert_eq!(ids("{}"), [""; 0]);
     let sample = json!({"configuration": {}});
