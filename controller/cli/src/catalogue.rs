@@ -2,42 +2,31 @@
 
 use std::fmt::Write;
 
-use pgherd_model::validate::{self, Example, Rule, Severity, catalogue, operator_configuration, reference};
+use clap::builder::styling::Style;
+use pgherd_model::validate::{self, Example, Rule, Severity, catalogue, reference};
+use serde_json::{Value, json};
 
 use crate::Verdict;
+use crate::args::ListFormat;
 use crate::error::CliError;
+use crate::finding::BESIDE_RULES;
 use crate::printer::{BAD, DOUBTFUL, GOOD, Printer, TITLE};
 
-/// Rules about the operator's own configuration: id, demand, and where to read on.
-const CONFIGURATION: &[(&str, &str, &str)] = &[
-    (
-        operator_configuration::VALUE,
-        "Every parameter of the operator has a value that it can take.",
-        "The message says what is allowed; docs/reference/operator-configuration.md lists all parameters.",
-    ),
-    (
-        operator_configuration::CONFLICT,
-        "The operator's parameters go together.",
-        "The message names the parameters that exclude each other: change one of them.",
-    ),
-    (
-        operator_configuration::SHAPE,
-        "A configuration has the shape of its kind.",
-        "An OperatorConfiguration holds groups under `configuration`; a ConfigMap holds texts under `data`, numbers and switches in quotes.",
-    ),
-];
+pub(crate) fn rules(format: ListFormat, printer: &mut Printer) -> Result<Verdict, CliError> {
+    printer.answer(&match format {
+        ListFormat::Text => table(),
+        ListFormat::Json => format!("{:#}\n", as_json()),
+    })?;
+    Ok(Verdict::Fine)
+}
 
-pub(crate) fn rules(printer: &mut Printer) -> Result<Verdict, CliError> {
+fn table() -> String {
     let mut text = format!(
         "{TITLE}{:<8} {:<5} {:<32} DEMANDS{TITLE:#}\n",
         "RULE", "DOES", "LOOKED AT WHEN"
     );
     for rule in catalogue() {
-        let style = if rule.severity == Severity::Deny {
-            BAD
-        } else {
-            DOUBTFUL
-        };
+        let style = style(rule.severity);
         let (severity, when) = (reference::severity(rule.severity), reference::when(rule.when));
         // Writing into a string cannot fail, here and below.
         let _ = writeln!(
@@ -46,22 +35,33 @@ pub(crate) fn rules(printer: &mut Printer) -> Result<Verdict, CliError> {
             rule.id, rule.demand
         );
     }
-    for (id, demand, _) in CONFIGURATION {
-        let _ = writeln!(
-            text,
-            "{id:<8} {BAD}deny {BAD:#} {:<32} {demand}",
-            "created or changed"
-        );
-    }
-    printer.answer(&text)?;
-    Ok(Verdict::Fine)
+    text
+}
+
+fn as_json() -> Value {
+    let row = |rule: &&Rule| {
+        json!({
+            "id": rule.id,
+            "severity": reference::severity(rule.severity),
+            "when": reference::when(rule.when),
+            "paths": rule.paths,
+            "demand": rule.demand,
+            "reason": rule.reason,
+            "since": rule.since,
+        })
+    };
+    catalogue().iter().map(row).collect()
+}
+
+fn style(severity: Severity) -> Style {
+    if severity == Severity::Deny { BAD } else { DOUBTFUL }
 }
 
 pub(crate) fn explain(given: &str, printer: &mut Printer) -> Result<Verdict, CliError> {
     let id = full(given);
     if let Some(rule) = validate::rule(&id) {
         printer.answer(&page(rule))?;
-    } else if let Some((id, demand, advice)) = CONFIGURATION.iter().find(|row| row.0 == id) {
+    } else if let Some((id, demand, advice)) = BESIDE_RULES.iter().find(|row| row.0 == id) {
         printer.answer(&format!("{TITLE}{id}{TITLE:#}  {demand}\n\n{advice}\n"))?;
     } else {
         return Err(CliError::UnknownRule {
@@ -83,18 +83,14 @@ fn full(given: &str) -> String {
 }
 
 fn nearest(id: &str) -> &'static str {
-    let manifests = catalogue().iter().map(|rule| rule.id);
-    let ids = manifests.chain(CONFIGURATION.iter().map(|row| row.0));
+    let rules = catalogue().iter().map(|rule| rule.id);
+    let ids = rules.chain(BESIDE_RULES.iter().map(|row| row.0));
     ids.min_by_key(|known| strsim::osa_distance(id, known))
         .expect("the catalogue has rules")
 }
 
 fn page(rule: &Rule) -> String {
-    let style = if rule.severity == Severity::Deny {
-        BAD
-    } else {
-        DOUBTFUL
-    };
+    let style = style(rule.severity);
     let (severity, when) = (reference::severity(rule.severity), reference::when(rule.when));
     let mut text = format!(
         "{TITLE}{}{TITLE:#}  {}\n\n{}\n\n",

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::error::CliError;
 use crate::input::{self, Document, Sort};
 
-/// The configuration in the file, or the defaults.
-pub(crate) fn load(file: Option<&str>) -> Result<OperatorConfig, CliError> {
+/// The configuration in the file, or the defaults. `config_map` is the name of the operator's ConfigMap, where it is known.
+pub(crate) fn load(file: Option<&str>, config_map: Option<&str>) -> Result<OperatorConfig, CliError> {
     let Some(file) = file else {
         return Ok(OperatorConfig::default_for(Form::Crd));
     };
     for document in input::read(file)? {
-        let outcome = match document.sort() {
+        let outcome = match document.sort(config_map) {
             Sort::OperatorConfiguration => source::from_object(&document.object, document.namespace()),
             Sort::OperatorConfigMap => source::from_config_map(&texts(&document), document.namespace()),
             _ => continue,

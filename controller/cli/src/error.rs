@@ -17,6 +17,10 @@ pub(crate) enum CliError {
     #[error("{file} holds no postgresql object; name a file with one, as in deploy/examples/minimal.yaml")]
     NoCluster { file: String },
     #[error(
+        "{file} holds nothing that admission fills in; name a file with a postgresql object, as in deploy/examples/minimal.yaml"
+    )]
+    NothingToFill { file: String },
+    #[error(
         "{file} holds neither an OperatorConfiguration nor the operator's ConfigMap; name the file that the operator is configured with"
     )]
     NoConfiguration { file: String },

@@ -2,9 +2,11 @@
 //! is `kubectl pgherd`. Meaning is in the model and the planner; nothing here decides.
 //!
 //! ```text
-//! args ─► input (files ─► documents) ─► lint ────► finding ─┐
-//!         configuration (--config) ──┘  objects ─► YAML ────┼─► printer ─► exit code
-//!                                       catalogue (rules, explain)
+//! args ─► input (files ─► documents) ─► lint ────► finding (text, JSON) or sarif ─┐
+//!           └─► places (lines)        ├─ default ─► YAML or patch ────────────────┼─► printer ─► exit code
+//!                                     ├─ impact ──► lines ──────────────────────────┤
+//!         configuration (--config) ───┴─ objects ─► YAML ─────────────────────────┤
+//!                                        catalogue (rules, explain) ──────────────┘
 //! ```
 
 use std::io;
@@ -19,12 +21,16 @@ use printer::Printer;
 mod args;
 mod catalogue;
 mod configuration;
+mod defaults;
 mod error;
 mod finding;
+mod impact;
 mod input;
 mod lint;
 mod objects;
+mod places;
 mod printer;
+mod sarif;
 
 /// What a verb found; its number is the exit code. Everything that keeps it from looking is 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +60,10 @@ fn main() -> ExitCode {
 fn run(verb: &Verb, printer: &mut Printer) -> Result<Verdict, CliError> {
     match verb {
         Verb::Lint(args) => lint::lint(args, printer),
-        Verb::Rules => catalogue::rules(printer),
+        Verb::Default(args) => defaults::default(args, printer),
+        Verb::Rules { format } => catalogue::rules(*format, printer),
         Verb::Explain { id } => catalogue::explain(id, printer),
+        Verb::Impact(args) => impact::impact(args, printer),
         Verb::Objects(args) => objects::objects(args, printer),
     }
 }

@@ -7,7 +7,7 @@ use pgherd_model::default;
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::observed::{PodEnvironment, Source};
 use pgherd_planner::plan::{Object, SecretDraft};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Verdict;
 use crate::args::ObjectsArgs;
@@ -15,22 +15,28 @@ use crate::configuration;
 use crate::error::CliError;
 use crate::finding::Severity;
 use crate::input::{self, Document, Sort};
-use crate::lint;
+use crate::lint::{self, Setting};
 use crate::printer::Printer;
 
 /// All objects of all clusters in the file, or what is wrong with them.
 pub(crate) fn objects(args: &ObjectsArgs, printer: &mut Printer) -> Result<Verdict, CliError> {
-    let config = configuration::load(args.config.as_deref())?;
+    let config = configuration::load(args.config.as_deref(), None)?;
     let mut documents = input::read(&args.file)?;
-    documents.retain(|document| document.sort() == Sort::Cluster);
+    documents.retain(|document| document.sort(None) == Sort::Cluster);
     if documents.is_empty() {
         return Err(CliError::NoCluster {
             file: args.file.clone(),
         });
     }
+    let setting = Setting {
+        config: &config,
+        config_map: None,
+        stored: &[],
+        all: &documents,
+    };
     let mut verdict = Verdict::Fine;
     for document in &documents {
-        let report = lint::report(document, &config);
+        let report = lint::report(document, &setting);
         match parse(document, &config) {
             Some(cluster) if report.count(Severity::Refused) == 0 => show(&cluster, &config, printer)?,
             _ => {
@@ -63,7 +69,11 @@ fn show(cluster: &Cluster, config: &OperatorConfig, printer: &mut Printer) -> Re
     for finding in &desired.findings {
         printer.note(&finding.to_string())?;
     }
-    let secrets = desired.secrets.iter().map(secret).collect::<Vec<_>>();
+    let secrets = desired
+        .secrets
+        .iter()
+        .map(SecretDraft::to_value)
+        .collect::<Vec<_>>();
     let (before, after) = around_secrets(desired);
     for object in before
         .iter()
@@ -101,22 +111,4 @@ fn around_secrets(desired: Desired) -> (Vec<Object>, Vec<Object>) {
 fn shown(object: &Object) -> Value {
     let tagged = serde_json::to_value(object).unwrap_or_default();
     tagged.get(object.kind()).cloned().unwrap_or_default()
-}
-
-/// A secret as it will be, but for the password, which is generated when it is made.
-fn secret(draft: &SecretDraft) -> Value {
-    let mut metadata = json!({"name": draft.name, "namespace": draft.namespace, "labels": draft.labels});
-    if !draft.annotations.is_empty() {
-        metadata["annotations"] = json!(draft.annotations);
-    }
-    if !draft.owner_references.is_empty() {
-        metadata["ownerReferences"] = json!(draft.owner_references);
-    }
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": metadata,
-        "type": "Opaque",
-        "stringData": {"username": draft.username},
-    })
 }

@@ -1,6 +1,7 @@
 //! The built program on the shipped examples and on what goes wrong: what it prints, and its exit code.
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its program has failed")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ fn five_mistakes_are_five_refusals() {
         &out,
         &[
             "broken.yaml, document 1: postgresql demo-broken\n",
-            "refused spec.databases.9orders: ",
+            "broken.yaml:16:5 refused spec.databases.9orders: ",
             "refused spec.maintenanceWindows[0]: ",
             "refused spec.sidecars[0].name: ",
             "refused spec.users.Orders-Owner: ",
@@ -98,7 +99,7 @@ fn good_examples_pass() {
 
 #[test]
 fn programs_get_json() {
-    let (code, out, _) = run(&["lint", "--output", "json", &example("broken.yaml")]);
+    let (code, out, _) = run(&["lint", "--format", "json", &example("broken.yaml")]);
     let answer: Value = serde_json::from_str(&out).unwrap();
     let findings = answer["documents"][0]["findings"].as_array().unwrap();
     assert_eq!(
@@ -108,6 +109,11 @@ fn programs_get_json() {
     assert_eq!(findings[0]["path"], "spec.databases.9orders");
     assert_eq!(findings[0]["rule"], "PGV-027");
     assert_eq!(findings[0]["severity"], "refused");
+    assert_eq!(
+        (&findings[0]["line"], &findings[0]["column"]),
+        (&16.into(), &5.into())
+    );
+    assert_eq!((&answer["format"], &answer["checked"]), (&1.into(), &1.into()));
 }
 
 #[test]
@@ -123,11 +129,10 @@ fn every_document_is_looked_at() {
         &out,
         &[
             "-, document 1: postgresql acid-x ok",
-            "-, document 3: Service web skipped",
             "-, document 4: postgresql acid-x\n",
             "warning spec.numberOfInstance: is not known and is ignored; did you mean numberOfInstances? (PGV-052)",
             "refused kind: acid.zalan.do/v1 has no kind Postgresql",
-            "1 would be refused, 1 warning;",
+            "1 would be refused, 1 warning; 1 object of another kind skipped;",
         ],
     );
 }
@@ -135,13 +140,11 @@ fn every_document_is_looked_at() {
 #[test]
 fn the_operators_configuration_is_looked_at_and_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, data: &str| {
-        let path = folder.path().join(name);
+    let map = |name: &str, data: &str| {
         let text = format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: operator}}, data: {data}}}");
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
+        write(&folder, name, &text)
     };
-    let bad = write("bad.yaml", r#"{workers: "many", pod_role_label: role}"#);
+    let bad = map("bad.yaml", r#"{workers: "many", pod_role_label: role}"#);
     let (code, out, _) = run(&["lint", &bad]);
     assert_eq!(code, 1, "{out}");
     assert_has(&out, &["refused workers: ", "(PGC-001)"]);
@@ -149,13 +152,174 @@ fn the_operators_configuration_is_looked_at_and_counts() {
     assert_eq!(code, 2);
     assert_has(&err, &["configures no operator: workers: ", "pgherd lint"]);
 
-    let strict = write("strict.yaml", r#"{max_instances: "1"}"#);
+    let strict = map("strict.yaml", r#"{max_instances: "1"}"#);
     let (code, out, _) = run(&["lint", "--config", &strict, &example("full.yaml")]);
     assert_eq!(code, 0);
     assert_has(&out, &["warning spec.numberOfInstances: ", "(PGV-007)"]);
     let (code, _, err) = run(&["lint", "--config", &example("full.yaml"), &example("full.yaml")]);
     assert_eq!(code, 2);
     assert_has(&err, &["holds neither an OperatorConfiguration nor"]);
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn what_the_schema_refuses_is_refused_once() {
+    let manifest = LEAST.replace(
+        "volume: {size: 1Gi}",
+        "volume: {size: 1K, iops: 90000}, standby: {}, clone: {cluster: a}",
+    );
+    let (code, out, _) = run_with_input(&["lint", "-"], &manifest);
+    assert_eq!(code, 1);
+    assert_has(
+        &out,
+        &[
+            "refused spec.volume.size: ",
+            "(PGV-012)",
+            "refused spec.volume.iops: is 90000; the most is 80000 (CRD)",
+            "refused spec.clone: ",
+            "(PGV-036)",
+        ],
+    );
+    for path in ["spec.volume.size", "spec.clone"] {
+        assert_eq!(out.matches(&format!(" {path}: ")).count(), 1, "{out}");
+    }
+}
+
+#[test]
+fn a_change_is_held_against_what_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let item = LEAST.replace(
+        "volume: {size: 1Gi}",
+        "volume: {size: 5Gi, iops: 90000}, users: {BAD: []}",
+    );
+    let old = write(
+        &folder,
+        "old.yaml",
+        &format!("{{apiVersion: v1, kind: List, items: [{item}]}}"),
+    );
+    let (code, out, _) = run_with_input(&["lint", "--old", &old, "-"], &item);
+    assert_eq!(code, 0, "{out}");
+    let (code, out, _) = run_with_input(&["lint", "--old", &old, "-"], &item.replace("5Gi", "1Gi"));
+    assert_eq!(code, 1);
+    assert_has(
+        &out,
+        &["refused spec.volume.size: ", "(PGV-013)", "1 would be refused"],
+    );
+    let other = item.replace("acid-x", "acid-y");
+    assert_has(
+        &run_with_input(&["lint", "--old", &old, "-"], &other).1,
+        &["2 would be refused", "(PGV-022)", "(CRD)"],
+    );
+    let (code, _, err) = run_with_input(&["lint", "--old", "no-such-file.yaml", "-"], &item);
+    assert_eq!(code, 2);
+    assert_has(&err, &["cannot read no-such-file.yaml"]);
+}
+
+#[test]
+fn teams_and_the_named_config_map_are_looked_at() {
+    let team = "{apiVersion: acid.zalan.do/v1, kind: PostgresTeam, metadata: {name: t}, spec: {additionalTeams: {a: [a]}}}";
+    let (code, out, _) = run_with_input(&["lint", "-"], team);
+    assert_eq!(code, 0, "{out}");
+    assert_has(&out, &["warning spec.additionalTeams", "(PGT-"]);
+    let (code, out, _) = run_with_input(&["lint", "-"], &team.replace("[a]", "a"));
+    assert_eq!(code, 1, "{out}");
+
+    let map =
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: pgo}, data: {foo: x, bar: y, workers: many}}";
+    let lint = |args: &[&str]| run_with_input(&[&["lint", "-"], args].concat(), map);
+    assert_has(
+        &lint(&[]).1,
+        &["0 would be refused, 0 warnings; 1 object of another kind skipped"],
+    );
+    for name in ["pgo", "default/pgo"] {
+        let (code, out, _) = lint(&["--config-map", name]);
+        assert_eq!(code, 1);
+        assert_has(&out, &["refused workers: "]);
+    }
+    assert_eq!(lint(&["--config-map", "other/pgo"]).0, 0);
+}
+
+#[test]
+fn code_hosts_get_sarif() {
+    let (code, out, _) = run(&[
+        "lint",
+        "--format",
+        "sarif",
+        &example("broken.yaml"),
+        "no-such-file.yaml",
+    ]);
+    assert_eq!(code, 2);
+    let log: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let ids: BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), rules.len(), "ids are unique");
+    for rule in rules {
+        for text in ["shortDescription", "fullDescription", "help"] {
+            assert!(!rule[text]["text"].as_str().unwrap().is_empty(), "{rule}");
+        }
+    }
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 5);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert_eq!(result["level"], "error");
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(
+            place["artifactLocation"]["uri"]
+                .as_str()
+                .unwrap()
+                .ends_with("/broken.yaml")
+        );
+        assert!(place["region"]["startLine"].as_u64().unwrap() > 10);
+    }
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+}
+
+#[test]
+fn what_admission_fills_in_is_shown() {
+    let (code, out, err) = run(&["default", &example("minimal.yaml")]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let object: Value = serde_yaml::from_str(&out).unwrap();
+    assert_eq!(object["spec"]["teamId"], "demo");
+    assert_eq!(object["spec"]["users"]["orders_owner"], serde_json::json!([]));
+
+    let nulls = LEAST.replace("volume:", "tls: {secretName: a}, patroni: null, volume:");
+    let (_, out, _) = run_with_input(&["default", "--diff", "-"], &nulls);
+    assert_has(
+        &out,
+        &[
+            "postgresql acid-x\n",
+            "  + spec.teamId: \"acid\"\n",
+            "  + spec.tls.certificateFile: \"tls.crt\"\n",
+            "  - spec.patroni: null\n",
+        ],
+    );
+    let (_, out, _) = run_with_input(&["default", "--patch", "-"], &nulls);
+    let patch: json_patch::Patch = serde_json::from_str(&out).unwrap();
+    let mut patched: Value = serde_yaml::from_str(&nulls).unwrap();
+    json_patch::patch(&mut patched, &patch).unwrap();
+    assert_eq!(patched["spec"]["tls"]["privateKeyFile"], "tls.key");
+
+    let folder = tempfile::tempdir().unwrap();
+    let old = write(
+        &folder,
+        "old.yaml",
+        &LEAST.replace("volume:", "numberOfInstances: 7, volume:"),
+    );
+    let (_, out, _) = run_with_input(&["default", "--old", &old, "--diff", "-"], LEAST);
+    assert_has(&out, &["+ spec.numberOfInstances: 7\n"]);
+    assert_eq!(
+        run_with_input(&["default", "-"], "{apiVersion: v1, kind: Service}").0,
+        2
+    );
 }
 
 #[test]
@@ -191,7 +355,11 @@ fn rules_are_listed_and_explained() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let catalogue = pgherd_model::validate::catalogue();
-    assert_eq!(ids.len(), catalogue.len() + 3);
+    assert_eq!(ids.len(), catalogue.len());
+    let (_, rows, _) = run(&["rules", "--format", "json"]);
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    let listed: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    assert_eq!(listed, ids);
     for id in ids {
         let (code, page, _) = run(&["explain", id]);
         assert_eq!(code, 0, "{id}");
@@ -209,6 +377,9 @@ fn rules_are_listed_and_explained() {
             "Breaks it:",
         ],
     );
+    for id in ["PGC-001", "PGT-001", "CRD", "KIND"] {
+        assert_eq!(run(&["explain", id]).0, 0, "{id}");
+    }
     let (code, _, err) = run(&["explain", "PVG-017"]);
     assert_eq!(code, 2);
     assert_has(&err, &["did you mean PGV-017?", "pgherd rules"]);

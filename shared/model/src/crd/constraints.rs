@@ -1,8 +1,13 @@
 // table
 //! What values of the fields may be, as the API server checks it: one row per constraint.
 //!
-//! Lives here: what Zalando's schema demands, so that whatever it accepts is accepted, and constants. Must not: rules that need another object,
-//! the operator's configuration or a list of old sins; those are the webhook's, which can warn and can spare what is stored already.
+//! Lives here: what Zalando's schema demands, constants, and of the catalogue's rules those that hold also when the webhook is away. A rule is
+//! one of these only when nobody's cluster can break it and run: Kubernetes or Zalando's operator fails on it, or the data is lost. Must not:
+//! what a setting of the operator may allow (a volume that shrinks, a version that falls: severities can be overridden, and a schema knows no
+//! settings); what is inert where it stands (a node port without its switch); names in maps (CEL's budget wants a limit on their number).
+//!
+//! What is stored already is spared: the API server (Kubernetes 1.30 and later) does not look at a value that did not change. A rule about
+//! the whole object or the whole spec sees a change with every edit, so it spares by itself: `oldSelf` is optional in it.
 
 use crate::units::{TIMESTAMP_PATTERN, cidr, cron, quantity, window};
 
@@ -18,16 +23,51 @@ pub(super) enum Constraint {
     OneOf(&'static [&'static str]),
     AtLeast(i64),
     AtMost(i64),
+    /// Not fewer characters.
+    Longer(u32),
     /// An explicit null is kept and means empty. Elsewhere the API server drops a null.
     Nullable,
     /// Filled in by the API server. Only where absence means exactly this, for Zalando's operator too.
     Default(DefaultValue),
-    /// A CEL rule and what it says when it is broken.
-    Rule(&'static str, &'static str),
+    /// A rule in CEL.
+    Rule(Rule),
     /// Anything goes below.
     Anything,
     /// A type of Kubernetes' own: its required fields stand, its descriptions go, or the CRD would not fit into an annotation.
     Embedded,
+}
+
+/// A rule in CEL, and what it says when it is broken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rule {
+    pub(super) rule: &'static str,
+    pub(super) message: &'static str,
+    /// The field below that is named as broken.
+    pub(super) field: Option<&'static str>,
+    /// `oldSelf` is optional: the rule is looked at for new objects too.
+    pub(super) spares: bool,
+}
+
+impl Rule {
+    const fn of(rule: &'static str, message: &'static str) -> Self {
+        Self {
+            rule,
+            message,
+            field: None,
+            spares: false,
+        }
+    }
+
+    const fn at(self, field: &'static str) -> Self {
+        Self {
+            field: Some(field),
+            ..self
+        }
+    }
+
+    const fn sparing(self) -> Self {
+        Self { spares: true, ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,15 +77,17 @@ pub(super) enum DefaultValue {
 }
 
 use Constraint::{
-    Anything, AtLeast, AtMost, Default, Embedded, Format, Nullable, OneOf, Pattern, Required, Rule,
+    Anything, AtLeast, AtMost, Default, Embedded, Format, Longer, Nullable, OneOf, Pattern, Required,
 };
 
 const POSTGRESQL: &[(&str, Constraint)] = &[
     ("", Required(&["spec"])),
+    ("", Constraint::Rule(NAME)),
     (
         "spec",
         Required(&["numberOfInstances", "postgresql", "teamId", "volume"]),
     ),
+    ("spec", Constraint::Rule(ONE_ORIGIN)),
     ("spec.numberOfInstances", AtLeast(0)),
     ("spec.nodeAffinity", Embedded),
     ("spec.topologySpreadConstraints", Embedded),
@@ -53,13 +95,19 @@ const POSTGRESQL: &[(&str, Constraint)] = &[
     ("spec.livenessProbe", Embedded),
     ("spec.env", Embedded),
     ("spec.env", Nullable),
+    ("spec.env.[].name", Longer(1)),
     ("spec.envFrom", Embedded),
     ("spec.sidecars", Embedded),
     ("spec.sidecars", Nullable),
     // Without a name it is called sidecar-<index>.
-    ("spec.sidecars.[]", Required(&[])),
+    ("spec.sidecars.[]", Required(&["image"])),
+    ("spec.sidecars.[].image", Longer(1)),
+    ("spec.sidecars.[]", Constraint::Rule(NOT_POSTGRES)),
     ("spec.initContainers", Embedded),
     ("spec.initContainers", Nullable),
+    ("spec.initContainers.[]", Required(&["image", "name"])),
+    ("spec.initContainers.[].image", Longer(1)),
+    ("spec.initContainers.[]", Constraint::Rule(NOT_POSTGRES)),
     ("spec.init_containers", Embedded),
     ("spec.init_containers", Nullable),
     ("spec.allowedSourceRanges", Nullable),
@@ -88,11 +136,9 @@ const POSTGRESQL: &[(&str, Constraint)] = &[
     ("spec.patroni.retry_timeout", AtLeast(0)),
     ("spec.patroni.synchronous_node_count", AtLeast(0)),
     ("spec.volume", Required(&["size"])),
-    (
-        "spec.volume",
-        Rule(SUB_PATH_STAYS, "subPath cannot be changed: the data lies there"),
-    ),
+    ("spec.volume", Constraint::Rule(SUB_PATH_STAYS)),
     ("spec.volume.size", Pattern(quantity::MEMORY_PATTERN)),
+    ("spec.volume.size", Constraint::Rule(SIZE)),
     ("spec.volume.selector", Embedded),
     ("spec.volume.iops", AtMost(80_000)),
     ("spec.volume.throughput", AtMost(2_000)),
@@ -100,25 +146,14 @@ const POSTGRESQL: &[(&str, Constraint)] = &[
         "spec.additionalVolumes.[]",
         Required(&["mountPath", "name", "volumeSource"]),
     ),
+    ("spec.additionalVolumes.[].mountPath", Longer(1)),
     ("spec.additionalVolumes.[].targetContainers", Nullable),
     ("spec.additionalVolumes.[].volumeSource", Anything),
     ("spec.clone", Required(&["cluster"])),
     ("spec.clone.uid", Format("uuid")),
     ("spec.clone.timestamp", Pattern(TIMESTAMP_PATTERN)),
-    (
-        "spec.standby",
-        Rule(
-            STANDBY_SOURCE,
-            "set one of s3_wal_path, gs_wal_path and standby_host",
-        ),
-    ),
-    (
-        "spec.standby",
-        Rule(
-            STANDBY_ONE_ARCHIVE,
-            "s3_wal_path and gs_wal_path exclude each other",
-        ),
-    ),
+    ("spec.standby", Constraint::Rule(STANDBY_SOURCE)),
+    ("spec.standby", Constraint::Rule(STANDBY_ONE_ARCHIVE)),
     ("spec.tls", Required(&["secretName"])),
     ("spec.tls.certificateFile", Default(DefaultValue::Text("tls.crt"))),
     ("spec.tls.privateKeyFile", Default(DefaultValue::Text("tls.key"))),
@@ -149,10 +184,60 @@ const TEAM: &[(&str, Constraint)] = &[
     ("spec.additionalMembers.*", Nullable),
 ];
 
-const STANDBY_SOURCE: &str = "has(self.s3_wal_path) || has(self.gs_wal_path) || has(self.standby_host)";
-const STANDBY_ONE_ARCHIVE: &str = "!(has(self.s3_wal_path) && has(self.gs_wal_path))";
-const SUB_PATH_STAYS: &str =
-    "has(self.subPath) == has(oldSelf.subPath) && (!has(self.subPath) || self.subPath == oldSelf.subPath)";
+/// PGV-002. Names of services end in `-repl`, and Kubernetes wants a letter first.
+const NAME: Rule = Rule::of(
+    "oldSelf.hasValue() || self.metadata.name.matches('^[a-z]([-a-z0-9]{0,56}[a-z0-9])?$')",
+    "metadata.name must be at most 58 lower-case letters, digits and dashes, a letter first and no dash at the end",
+)
+.sparing();
+
+/// PGV-036. A clone without a source is no clone.
+const ONE_ORIGIN: Rule = Rule::of(
+    "!(has(self.clone) && has(self.clone.cluster) && self.clone.cluster != '' && has(self.standby)) || \
+     (oldSelf.hasValue() && has(oldSelf.value().clone) && has(oldSelf.value().standby))",
+    "stands beside standby: a cluster is a copy or a follower, not both; remove one of the two",
+)
+.at(".clone")
+.sparing();
+
+/// PGV-012. The pattern, which is Zalando's, lets through what Kubernetes cannot read (`1K`, `1e3Gi`), and nothing at all (`0`).
+const SIZE: Rule = Rule::of(
+    "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
+    "must be a quantity above 0 as in 10Gi; the suffixes are k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei",
+);
+
+/// PGV-019.
+const BYTES: Rule = Rule::of(
+    "isQuantity(self)",
+    "must be a quantity as in 500Mi; the suffixes are k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei",
+);
+
+/// PGV-032.
+const NOT_POSTGRES: Rule = Rule::of(
+    "!has(self.name) || self.name != 'postgres'",
+    "the name postgres is that of the database's own container; choose another one",
+);
+
+/// PGV-039, as in Zalando's schema.
+const STANDBY_SOURCE: Rule = Rule::of(
+    "has(self.s3_wal_path) || has(self.gs_wal_path) || has(self.standby_host)",
+    "set one of s3_wal_path, gs_wal_path and standby_host",
+);
+
+/// PGV-040, as in Zalando's schema.
+const STANDBY_ONE_ARCHIVE: Rule = Rule::of(
+    "!(has(self.s3_wal_path) && has(self.gs_wal_path))",
+    "s3_wal_path and gs_wal_path exclude each other",
+);
+
+/// PGV-015. An empty path is none, and then it does not matter how it would be read.
+const SUB_PATH_STAYS: Rule = Rule::of(
+    "(has(self.subPath) ? self.subPath : '') == (has(oldSelf.subPath) ? oldSelf.subPath : '') && \
+     (!has(self.subPath) || self.subPath == '' || \
+     (has(self.isSubPathExpr) && self.isSubPathExpr) == (has(oldSelf.isSubPathExpr) && oldSelf.isSubPathExpr))",
+    "cannot be changed: the data lies there",
+)
+.at(".subPath");
 
 /// Flags of users, in lower or in upper case; mixed case is refused, as in Zalando's schema.
 const FLAGS: &[&str] = &[
@@ -200,7 +285,11 @@ pub(super) fn of_postgresql() -> Vec<Row> {
     for place in ["spec.resources", "spec.connectionPooler.resources"] {
         for side in ["requests", "limits"] {
             for (amount, pattern) in AMOUNTS {
-                rows.push((format!("{place}.{side}.{amount}"), Pattern(pattern)));
+                let path = format!("{place}.{side}.{amount}");
+                if *pattern == quantity::MEMORY_PATTERN {
+                    rows.push((path.clone(), Constraint::Rule(BYTES)));
+                }
+                rows.push((path, Pattern(pattern)));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::constraints::{Constraint, DefaultValue, Row};
+use super::constraints::{Constraint, DefaultValue, Row, Rule};
 
 /// The finished schema, or the path of a row for which there is no field.
 pub(super) fn apply(mut schema: Value, rows: &[Row]) -> Result<Value, String> {
@@ -112,15 +112,8 @@ fn constrain(place: &mut Map<String, Value>, constraint: &Constraint) {
         Constraint::Nullable => ("nullable", json!(true)),
         Constraint::Default(DefaultValue::Switch(switch)) => ("default", json!(switch)),
         Constraint::Default(DefaultValue::Text(text)) => ("default", json!(text)),
-        Constraint::Rule(rule, message) => {
-            let rules = place
-                .entry("x-kubernetes-validations")
-                .or_insert_with(|| json!([]));
-            if let Some(rules) = rules.as_array_mut() {
-                rules.push(json!({ "rule": rule, "message": message }));
-            }
-            return;
-        }
+        Constraint::Longer(least) => ("minLength", json!(least)),
+        Constraint::Rule(rule) => return add_rule(place, rule),
         Constraint::Anything => {
             place.insert("type".to_owned(), json!("object"));
             ("x-kubernetes-preserve-unknown-fields", json!(true))
@@ -128,4 +121,20 @@ fn constrain(place: &mut Map<String, Value>, constraint: &Constraint) {
         Constraint::Embedded => return,
     };
     place.insert(keyword.to_owned(), value);
+}
+
+fn add_rule(place: &mut Map<String, Value>, rule: &Rule) {
+    let mut row = json!({ "rule": rule.rule, "message": rule.message });
+    if let Some(field) = rule.field {
+        row["fieldPath"] = json!(field);
+    }
+    if rule.spares {
+        row["optionalOldSelf"] = json!(true);
+    }
+    let rules = place
+        .entry("x-kubernetes-validations")
+        .or_insert_with(|| json!([]));
+    if let Some(rules) = rules.as_array_mut() {
+        rules.push(row);
+    }
 }

@@ -160,7 +160,7 @@ fn columns_are_zalandos_and_two_more_for_wide() {
 }
 
 #[test]
-fn what_must_be_there_is_what_zalando_requires() {
+fn what_must_be_there_is_what_zalando_requires_and_images() {
     for (path, required) in [
         ("/required", json!(["spec"])),
         (
@@ -174,14 +174,14 @@ fn what_must_be_there_is_what_zalando_requires() {
         ("/properties/spec/properties/volume/required", json!(["size"])),
         (
             "/properties/spec/properties/initContainers/items/required",
-            json!(["name"]),
+            json!(["image", "name"]),
         ),
         ("/properties/status/required", json!(["PostgresClusterStatus"])),
     ] {
         assert_eq!(at(path), required, "{path}");
     }
     let sidecar = at("/properties/spec/properties/sidecars/items");
-    assert!(sidecar.get("required").is_none() && sidecar["properties"]["volumeMounts"].is_object());
+    assert!(sidecar["required"] == json!(["image"]) && sidecar["properties"]["volumeMounts"].is_object());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::cluster::{Role, SecretPlace};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Blueprint;
 
@@ -24,6 +25,26 @@ pub struct SecretDraft {
     pub owner_references: Vec<OwnerReference>,
     /// Value of the key `username`; also the role.
     pub username: String,
+}
+
+impl SecretDraft {
+    /// The Secret as it will be sent, but for the password, which is generated when it is made.
+    pub fn to_value(&self) -> Value {
+        let mut metadata = json!({"name": self.name, "namespace": self.namespace, "labels": self.labels});
+        if !self.annotations.is_empty() {
+            metadata["annotations"] = json!(self.annotations);
+        }
+        if !self.owner_references.is_empty() {
+            metadata["ownerReferences"] = json!(self.owner_references);
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": "Opaque",
+            "stringData": {"username": self.username},
+        })
+    }
 }
 
 /// One per role that has a secret, by name of the role. Two roles whose names differ in dash and underscore only would share one; the

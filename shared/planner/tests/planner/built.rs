@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgherd_model::cluster::Cluster;
 use pgherd_planner::build::{self, Desired};
 use pgherd_planner::plan::{Object, SecretDraft};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::accepted::{ACCEPTED, Accepted};
 use crate::recorded::{Objects, config, data, documents, environment, key, manifest};
@@ -22,7 +22,7 @@ const KINDS: [&str; 5] = [
 ];
 
 fn ours(desired: Desired) -> Objects {
-    let mut objects: Vec<Value> = desired.secrets.iter().map(secret).collect();
+    let mut objects: Vec<Value> = desired.secrets.iter().map(SecretDraft::to_value).collect();
     objects.extend(
         desired
             .services
@@ -50,24 +50,6 @@ fn ours(desired: Desired) -> Objects {
     }
     objects.push(stateful_set);
     objects.into_iter().map(|object| (key(&object), object)).collect()
-}
-
-/// As an executor sends it, without the password.
-fn secret(draft: &SecretDraft) -> Value {
-    let mut metadata = json!({ "name": draft.name, "namespace": draft.namespace, "labels": draft.labels });
-    if !draft.annotations.is_empty() {
-        metadata["annotations"] = json!(draft.annotations);
-    }
-    if !draft.owner_references.is_empty() {
-        metadata["ownerReferences"] = json!(draft.owner_references);
-    }
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": metadata,
-        "stringData": { "username": draft.username },
-        "type": "Opaque",
-    })
 }
 
 /// Paths at which the two differ, with both values.
