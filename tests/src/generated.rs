@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use pgherd_model::{config, crd, default, validate};
+use pgherd_model::{config, crd, default, postgres_parameters, validate};
 
 /// A file and what must be in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub fn files() -> Result<Vec<Generated>> {
     let pages = [
         ("defaults", default::reference::markdown()),
         ("operator-configuration", config::reference::markdown()),
+        ("postgres-parameters", postgres_parameters::reference::markdown()),
         ("rules", validate::reference::markdown()),
     ];
     files.extend(pages.map(|(page, content)| Generated {

@@ -12,6 +12,7 @@ use crate::units::PgVersion;
 
 mod number;
 mod patroni;
+pub mod reference;
 mod setting;
 mod table;
 

@@ -24,7 +24,7 @@ pub const HOT_STANDBY: [&str; 5] = [
 ];
 
 /// Set by Patroni for each member, or dropped by it; what is about recovery it writes itself, on replicas.
-const OF_PATRONI: [&str; 19] = [
+pub(super) const OF_PATRONI: [&str; 19] = [
     "archive_cleanup_command",
     "cluster_name",
     "hot_standby",
@@ -47,7 +47,7 @@ const OF_PATRONI: [&str; 19] = [
 ];
 
 /// Files and directories that Patroni and the image's scripts expect where they put them.
-const OF_IMAGE: [&str; 6] = [
+pub(super) const OF_IMAGE: [&str; 6] = [
     "config_file",
     "data_directory",
     "external_pid_file",
@@ -71,7 +71,7 @@ pub fn owner(name: &str) -> Owner {
 }
 
 /// A parameter that Patroni hands to the server itself, the same on all members, and only from the dynamic configuration.
-struct Shared {
+pub(super) struct Shared {
     name: &'static str,
     default: &'static str,
     least: LeastTaken,
@@ -88,7 +88,7 @@ pub enum LeastTaken {
     Anything,
 }
 
-const SHARED: [Shared; 10] = [
+pub(super) const SHARED: [Shared; 10] = [
     shared("max_connections", "100", LeastTaken::Number(25)),
     shared("max_locks_per_transaction", "64", LeastTaken::Number(32)),
     shared("max_prepared_transactions", "0", LeastTaken::Number(0)),
@@ -104,6 +104,19 @@ const SHARED: [Shared; 10] = [
     ),
     shared("wal_log_hints", "on", LeastTaken::Anything),
 ];
+
+impl Shared {
+    /// A row of the reference.
+    pub(super) fn row(&self) -> String {
+        let least = match self.least {
+            LeastTaken::Number(least) if self.name == "wal_keep_size" => format!("{least}MB"),
+            LeastTaken::Number(least) => least.to_string(),
+            LeastTaken::Word(words) => words.join(", "),
+            LeastTaken::Anything => String::new(),
+        };
+        format!("| `{}` | {} | {least} |\n", self.name, self.default)
+    }
+}
 
 const fn shared(name: &'static str, default: &'static str, least: LeastTaken) -> Shared {
     Shared { name, default, least }
