@@ -32,7 +32,7 @@ struct Hall {
     router: Router,
     tls: TlsAcceptor,
     shutdown: Shutdown,
-    /// Idle connections close now, busy ones after their answer.
+    /// Connections close now, busy ones after their answer.
     closing: CancellationToken,
 }
 
@@ -50,8 +50,8 @@ pub fn tls(serving: Arc<Serving>) -> Result<Arc<ServerConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// Serves reviews until shutdown begins; then for the shutdown delay, asking each client to connect anew elsewhere; then ends every
-/// connection after its request in progress.
+/// Serves reviews until shutdown begins; then for the shutdown delay, asking each client to connect anew elsewhere, and dismissing idle
+/// connections; then ends every connection after its request in progress.
 ///
 /// # Errors
 ///

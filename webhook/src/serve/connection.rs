@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::CONNECTION;
@@ -13,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::debug;
@@ -21,6 +22,8 @@ use tracing::debug;
 use super::Hall;
 use super::pace::{End, Pace, Paced, paced};
 
+/// Idle for so long, a connection is not one that its client is about to pick.
+const QUIET: Duration = Duration::from_millis(250);
 /// What is read of a request before anybody asks for it.
 const READ_AHEAD: usize = 64 << 10;
 
@@ -40,7 +43,7 @@ pub(super) async fn attend(hall: &Hall, stream: TcpStream, peer: SocketAddr) {
     let mut connection = pin!(connection);
     let end = tokio::select! {
         end = paced(connection.as_mut(), &pace) => end,
-        () = hall.closing.cancelled() => {
+        () = dismissed(hall, &pace) => {
             connection.as_mut().graceful_shutdown();
             paced(connection.as_mut(), &pace).await
         }
@@ -49,6 +52,22 @@ pub(super) async fn attend(hall: &Hall, stream: TcpStream, peer: SocketAddr) {
         End::Closed => {}
         End::Broken(reason) => debug!(%peer, %reason, "connection broke"),
         End::Slow => debug!(%peer, "connection closed: nothing came in time"),
+    }
+}
+
+/// Waits until the connection is to be closed, after the request in progress if there is one. Those that lie idle are closed soon after
+/// shutdown begins, not at its end: whoever is in a hurry (a pod deleted by force) leaves us two seconds, and a client that picks a dead
+/// connection has lost its call. Not at once either: clients pick those that they used last, maybe at this moment.
+async fn dismissed(hall: &Hall, pace: &Pace) {
+    let quiet = async {
+        hall.shutdown.begun().await;
+        while pace.idle_for().is_none_or(|idle| idle < QUIET) {
+            sleep(QUIET / 5).await;
+        }
+    };
+    tokio::select! {
+        () = quiet => {}
+        () = hall.closing.cancelled() => {}
     }
 }
 

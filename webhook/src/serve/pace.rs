@@ -77,6 +77,14 @@ impl Pace {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
+    /// How long nothing has come in and nothing is owed; none in the middle of a request.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Idle { since } => Some(since.elapsed()),
+            Phase::Header { .. } | Phase::Busy => None,
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
             Phase::Idle { since } => Some(since + self.idle),

@@ -105,6 +105,27 @@ async fn old_connection_is_closed_with_an_answer() {
 }
 
 #[tokio::test]
+async fn idle_connections_end_soon_after_shutdown_begins_and_new_ones_are_served() {
+    let limits = Limits {
+        shutdown_delay: Duration::from_secs(20),
+        ..limits()
+    };
+    let webhook = Webhook::start_with(limits, ConfigState::defaults()).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = webhook.connect().await;
+        client.ask(VALIDATE, creation(&manifest("acid-orders"))).await;
+        clients.push(client);
+    }
+    assert_eq!(webhook.metric("pgherd_connections").as_deref(), Some("5"));
+    webhook.shutdown.begin();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(webhook.metric("pgherd_connections").as_deref(), Some("0"));
+    let answer = webhook.ask(VALIDATE, creation(&manifest("acid-orders"))).await;
+    assert_eq!(answer["allowed"], true);
+}
+
+#[tokio::test]
 async fn drain_answers_what_is_in_flight_and_what_still_comes() {
     let limits = Limits {
         read_timeout: Duration::from_secs(5),
