@@ -1,5 +1,6 @@
 //! Files under the webhook's own review, and under the schema's. Must not: rules; they are in the model.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 
 use pgherd_model::config::{Form, OperatorConfig};
@@ -190,19 +191,22 @@ fn as_json(reports: &[Report], sum: &Sum, errors: &[String]) -> Value {
 fn text(reports: &[Report], sum: &Sum) -> String {
     let looked_at = reports.iter().filter(|report| report.checked);
     let mut text: String = looked_at.map(Report::text).collect();
-    let (refused, warnings) = (sum.refused, sum.warnings);
-    let plural = if warnings == 1 { "" } else { "s" };
-    text.push_str(&format!(
-        "{TITLE}{refused} would be refused, {warnings} warning{plural}{TITLE:#}"
-    ));
-    match sum.skipped {
-        0 => {}
-        1 => text.push_str("; 1 object of another kind skipped"),
-        count => text.push_str(&format!("; {count} objects of other kinds skipped")),
-    }
-    if refused + warnings > 0 {
-        text.push_str("; `pgherd explain ID` says why");
-    }
-    text.push('\n');
+    let plural = if sum.warnings == 1 { "" } else { "s" };
+    let skipped = match sum.skipped {
+        0 => String::new(),
+        1 => "; 1 object of another kind skipped".to_owned(),
+        count => format!("; {count} objects of other kinds skipped"),
+    };
+    let hint = if sum.refused + sum.warnings == 0 {
+        ""
+    } else {
+        "; `pgherd explain ID` says why"
+    };
+    // Writing into a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{TITLE}{} would be refused, {} warning{plural}{TITLE:#}{skipped}{hint}",
+        sum.refused, sum.warnings
+    );
     text
 }

@@ -87,7 +87,9 @@ fn keep(schema: &Value, value: &mut Value) {
         Value::Object(fields) => keep_fields(schema, fields),
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| keep(schema, item));
+                for item in items {
+                    keep(schema, item);
+                }
             }
         }
         _ => {}
