@@ -12,6 +12,7 @@ mod admission;
 mod audit;
 mod lifecycle;
 mod programs;
+mod rolling;
 mod stage;
 mod stores;
 
@@ -19,7 +20,7 @@ mod stores;
 type Test = (&'static str, fn(&stage::Stage) -> anyhow::Result<()>);
 
 fn tests() -> Vec<Test> {
-    [admission::TESTS, lifecycle::TESTS, programs::TESTS, stores::TESTS].concat()
+    [admission::TESTS, lifecycle::TESTS, programs::TESTS, rolling::TESTS, stores::TESTS].concat()
 }
 
 fn main() -> ExitCode {

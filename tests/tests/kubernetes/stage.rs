@@ -47,7 +47,7 @@ fn set_up() -> Result<Stage> {
     let stage = Stage { local, found_running };
     stage.wait_for_admission()?;
     // What a run that was cut off left behind.
-    for cluster in ["it-labels", "it-life", "it-endpoints"] {
+    for cluster in ["it-labels", "it-life", "it-endpoints", "it-roll"] {
         stage.delete(cluster)?;
     }
     Ok(stage)

@@ -7,5 +7,7 @@ mod built;
 mod impact;
 mod laws;
 mod recorded;
+mod rolling;
+mod simulation;
 mod steady;
 mod world;

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
 use serde_json::{Value, json};
 
-use super::{STEP, Situation};
+use super::{STEP, Situation, changes_stateful_set};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
 use crate::plan::{HoldReason, Plan};
@@ -31,7 +31,7 @@ enum Age {
 
 /// The pods that have to be made anew, by ordinal: those of an older template, and those that Zalando's operator marked for it.
 pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &mut Plan) -> Vec<Member<'a>> {
-    let wanted = wrapped(wanted.spec.as_ref().map(|spec| &spec.template));
+    let changing = changes_stateful_set(plan);
     let mut ages: BTreeMap<&str, Age> = BTreeMap::new();
     let mut old = Vec::new();
     let mut deferred = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
         let revision = member.pod.revision.as_str();
         let age = ages
             .entry(revision)
-            .or_insert_with(|| age(situation, revision, &wanted));
+            .or_insert_with(|| age(situation, revision, wanted, changing));
         match age {
             _ if is_marked(member) => old.push(*member),
             Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
@@ -69,9 +69,13 @@ fn is_marked(member: &Member<'_>) -> bool {
     mark.is_some_and(|value| value == "true")
 }
 
-fn age(situation: &Situation<'_>, revision: &str, wanted: &Value) -> Age {
+fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, changing: bool) -> Age {
     let latest = situation.observed.latest_revision();
     let template = if revision.is_empty() || latest == Some(revision) {
+        // What was found to differ is being changed by this very plan.
+        if !changing {
+            return Age::Current;
+        }
         situation.stored.spec.as_ref().map(|spec| &spec.template)
     } else {
         match situation.observed.templates.get(revision) {
@@ -84,7 +88,8 @@ fn age(situation: &Situation<'_>, revision: &str, wanted: &Value) -> Age {
             }
         }
     };
-    let Some(found) = difference("StatefulSet", wanted, &wrapped(template)) else {
+    let wanted = wanted.spec.as_ref().map(|spec| &spec.template);
+    let Some(found) = difference("StatefulSet", &wrapped(wanted), &wrapped(template)) else {
         return Age::Current;
     };
     let mut reasons = found.paths();

@@ -1,0 +1,144 @@
+//! What must never happen, whatever goes wrong. Each law is checked on every step or after every tick, by the truth where the planner is
+//! answerable for it, by what it saw where it could not know better.
+
+use pgherd_model::units::window;
+use pgherd_planner::observed::{Observed, PodView};
+use pgherd_planner::plan::{Action, Plan, Step};
+
+use super::{Condition, Pod, Simulation, ordinal};
+
+/// A broken law.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) law: &'static str,
+    pub(crate) how: String,
+}
+
+pub(crate) const ONE_AT_A_TIME: &str = "never two members down by us";
+pub(crate) const OTHERS_UP: &str = "nobody is disturbed while another member is not up";
+pub(crate) const PRIMARY_LAST: &str = "the primary's pod goes last, and never while it leads others";
+pub(crate) const POSTGRES_ORDER: &str = "no replica has less than its primary";
+pub(crate) const WINDOWS: &str = "who serves is disturbed inside of the windows only";
+pub(crate) const TRIED: &str = "a template is tried before a pod goes for it";
+pub(crate) const DETERMINISM: &str = "the same snapshot gives the same plan";
+pub(crate) const ONE_SWITCHOVER: &str = "at most one switchover per roll when nothing else fails";
+pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
+pub(crate) const FIXPOINT: &str = "when all is as wanted, nothing is planned";
+
+pub(crate) fn broken(law: &'static str, how: impl Into<String>) -> Result<(), Broken> {
+    Err(Broken { law, how: how.into() })
+}
+
+pub(super) fn determinism(plan: &Plan, again: &Plan) -> Result<(), Broken> {
+    if plan == again {
+        return Ok(());
+    }
+    broken(DETERMINISM, format!("{plan:?} {again:?}"))
+}
+
+/// Right before the first pod of a plan goes, its template was tried.
+pub(super) fn tried_first(plan: &Plan) -> Result<(), Broken> {
+    let deletes = |step: &Step| matches!(step.action, Action::DeletePod { .. });
+    let tries = |step: &Step| matches!(step.action, Action::CheckTemplate { .. });
+    let first = plan.steps.iter().find(|step| deletes(step) || tries(step));
+    if first.is_some_and(deletes) {
+        return broken(TRIED, format!("{:?}", plan.steps));
+    }
+    Ok(())
+}
+
+/// A step that is about to take effect.
+pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) -> Result<(), Broken> {
+    let pods = &simulation.truth.pods;
+    let disturbed = match &step.action {
+        Action::DeletePod { target } => {
+            let found = pods.iter().find(|(_, pod)| pod.uid.to_string() == target.uid);
+            // Gone, or on its way: nothing happens.
+            match found.filter(|(_, pod)| pod.ending.is_none()) {
+                None => return Ok(()),
+                Some((ordinal, _)) => *ordinal,
+            }
+        }
+        Action::RestartPostgres { member } => ordinal(member),
+        Action::Switchover { leader, .. } => ordinal(leader),
+        _ => return Ok(()),
+    };
+    let Some(pod) = pods.get(&disturbed) else {
+        return Ok(());
+    };
+    if pod.condition == Condition::Broken {
+        return Ok(());
+    }
+    let line = || format!("{step} at {}", simulation.now());
+    if !window::is_open(&simulation.cluster.windows, simulation.now()) {
+        return broken(WINDOWS, line());
+    }
+    let mut ours = simulation.truth.ours.iter();
+    if ours.any(|ordinal| *ordinal != disturbed && simulation.stays(*ordinal)) {
+        return broken(ONE_AT_A_TIME, line());
+    }
+    others_up(simulation, observed, disturbed, &line)?;
+    primary_last(simulation, step, disturbed, &line)?;
+    postgres_order(simulation, step, disturbed, &line)
+}
+
+/// By what was seen: a member that fell over a moment ago nobody could know of.
+fn others_up(
+    simulation: &Simulation,
+    observed: &Observed,
+    disturbed: u32,
+    line: &dyn Fn() -> String,
+) -> Result<(), Broken> {
+    let seen = observed.pods.known().unwrap();
+    let patroni = observed.patroni.known();
+    let runs = |pod: &PodView| {
+        let member = patroni.and_then(|view| view.members.iter().find(|member| member.name == pod.name));
+        member.is_some_and(|member| ["running", "streaming"].contains(&member.state.as_str()))
+    };
+    let up = |pod: &&PodView| pod.ready && !pod.terminating && runs(pod);
+    let others = |pod: &&PodView| {
+        let number = ordinal(&pod.name);
+        number != disturbed && simulation.stays(number)
+    };
+    let count = seen.iter().filter(others).filter(up).count();
+    let staying = usize::from(simulation.stays(disturbed));
+    if count + staying < usize::try_from(simulation.cluster.instances).unwrap() {
+        return broken(OTHERS_UP, line());
+    }
+    Ok(())
+}
+
+fn primary_last(
+    simulation: &Simulation,
+    step: &Step,
+    disturbed: u32,
+    line: &dyn Fn() -> String,
+) -> Result<(), Broken> {
+    let leads = simulation.truth.leader == Some(disturbed);
+    let goes = matches!(step.action, Action::DeletePod { .. });
+    if leads && goes && simulation.cluster.instances > 1 {
+        return broken(PRIMARY_LAST, line());
+    }
+    Ok(())
+}
+
+/// Raised on replicas first, lowered on the primary first.
+fn postgres_order(
+    simulation: &Simulation,
+    step: &Step,
+    disturbed: u32,
+    line: &dyn Fn() -> String,
+) -> Result<(), Broken> {
+    let truth = &simulation.truth;
+    let restarts = matches!(step.action, Action::RestartPostgres { .. });
+    if !restarts || truth.leader != Some(disturbed) {
+        return Ok(());
+    }
+    let less = |(ordinal, pod): (&u32, &Pod)| {
+        *ordinal != disturbed && simulation.stays(*ordinal) && pod.connections < truth.connections
+    };
+    if truth.pods.iter().any(less) {
+        return broken(POSTGRES_ORDER, line());
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What is seen of the truth, through Kubernetes and through Patroni.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
+use pgherd_planner::observed::{MemberRole, MemberView, ParameterChange, PatroniView, PodView, Source};
+use serde_json::json;
+
+use super::{Condition, Pod, Simulation, Truth, name, pod_template};
+
+impl Truth {
+    pub(super) fn stored(&self, simulation: &Simulation) -> StatefulSet {
+        let mut object = simulation.stateful_set(&self.template, self.replicas);
+        object.metadata.generation = Some(self.generation);
+        object.metadata.uid = Some("set".to_owned());
+        object.metadata.resource_version = Some(self.generation.to_string());
+        object.status = Some(StatefulSetStatus {
+            observed_generation: Some(self.seen.0),
+            update_revision: Some(revision(self.seen.1)),
+            ..StatefulSetStatus::default()
+        });
+        object
+    }
+}
+
+fn revision(version: u32) -> String {
+    format!("minimal-r{version}")
+}
+
+impl Simulation {
+    /// The watch delivers later, but in order.
+    pub(super) fn remember(&mut self) {
+        let pods = self.truth.pods.iter();
+        let views = pods.map(|(ordinal, pod)| self.pod(*ordinal, pod)).collect();
+        self.past.push_back(views);
+        while self.past.len() > self.faults.stale + 1 {
+            self.past.pop_front();
+        }
+        if self.faults.stale == 0 {
+            self.past_patroni = self.patroni();
+        }
+    }
+
+    fn pod(&self, ordinal: u32, pod: &Pod) -> PodView {
+        let has_role = matches!(pod.condition, Condition::Serving | Condition::Lost(_));
+        let leads = self.truth.leader == Some(ordinal);
+        let mark = (ROLLING_UPDATE_REQUIRED.to_owned(), "true".to_owned());
+        PodView {
+            name: name(ordinal),
+            uid: pod.uid.to_string(),
+            terminating: pod.ending.is_some(),
+            phase: if pod.condition == Condition::Broken {
+                "Pending"
+            } else {
+                "Running"
+            }
+            .to_owned(),
+            ready: pod.condition == Condition::Serving,
+            ip: "10.0.0.1".to_owned(),
+            role_label: match (has_role, leads) {
+                (false, _) => "",
+                (true, true) => "master",
+                (true, false) => "replica",
+            }
+            .to_owned(),
+            revision: revision(pod.revision),
+            trouble: match pod.condition {
+                Condition::Broken => "ImagePullBackOff".to_owned(),
+                _ => String::new(),
+            },
+            annotations: pod.marked.then_some(mark).into_iter().collect(),
+            ..PodView::default()
+        }
+    }
+
+    pub(super) fn patroni(&self) -> PatroniView {
+        let known = |pod: &&Pod| pod.condition != Condition::Broken;
+        let members = self.truth.pods.iter().filter(|(_, pod)| known(pod));
+        PatroniView {
+            members: members.map(|(ordinal, pod)| self.member(*ordinal, pod)).collect(),
+            config: json!({ "maximum_lag_on_failover": 1000, "postgresql": { "parameters": {
+                "max_connections": self.truth.connections.to_string() } } }),
+        }
+    }
+
+    fn member(&self, ordinal: u32, pod: &Pod) -> MemberView {
+        let leads = self.truth.leader == Some(ordinal);
+        let change = ParameterChange {
+            old: pod.connections.to_string(),
+            new: self.truth.connections.to_string(),
+        };
+        let waits = pod.connections != self.truth.connections;
+        let change = waits.then(|| ("max_connections".to_owned(), change));
+        MemberView {
+            name: name(ordinal),
+            role: if leads {
+                MemberRole::Leader
+            } else {
+                MemberRole::Replica
+            },
+            state: match (pod.condition, leads) {
+                (Condition::Starting(_) | Condition::Broken, _) => "starting",
+                (_, true) => "running",
+                (_, false) => "streaming",
+            }
+            .to_owned(),
+            lag: (!leads).then_some(pod.lag),
+            pending_restart: waits,
+            restart_reasons: change.into_iter().collect(),
+            ..MemberView::default()
+        }
+    }
+
+    pub(super) fn templates(&self, pods: &[PodView]) -> BTreeMap<String, Source<Option<PodTemplateSpec>>> {
+        let known = self.truth.templates.iter();
+        known
+            .map(|(version, template)| (revision(*version), template))
+            .filter(|(revision, _)| pods.iter().any(|pod| pod.revision == *revision))
+            .map(|(revision, template)| (revision, Source::Known(Some(pod_template(template)))))
+            .collect()
+    }
+}

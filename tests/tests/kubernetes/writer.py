@@ -1,0 +1,48 @@
+"""Writes in a loop through a cluster's service, and tells of every interruption: how long no write succeeded."""
+
+import os
+import time
+
+import psycopg2
+
+
+def connect():
+    connection = psycopg2.connect(
+        host=os.environ["HOST"],
+        user=os.environ["ROLE"],
+        password=os.environ["PASSWORD"],
+        dbname=os.environ["DATABASE"],
+        sslmode="require",
+        connect_timeout=2,
+        options="-c statement_timeout=2000",
+    )
+    connection.autocommit = True
+    return connection
+
+
+def write(connection):
+    connection.cursor().execute("INSERT INTO beat VALUES (clock_timestamp())")
+
+
+def main():
+    connection, failures, writes, last = None, 0, 0, None
+    while True:
+        try:
+            connection = connection or connect()
+            write(connection)
+            now = time.monotonic()
+            if failures and last is not None:
+                print(f"gap {now - last:.3f} failures {failures}", flush=True)
+            failures, last = 0, now
+            writes += 1
+            if writes % 50 == 1:
+                print(f"writes {writes}", flush=True)
+        except psycopg2.Error:
+            failures += 1
+            if connection is not None:
+                connection.close()
+            connection = None
+        time.sleep(0.01)
+
+
+main()
