@@ -4,7 +4,8 @@
 //! Lives here: what Zalando's schema demands, constants, and of the catalogue's rules those that hold also when the webhook is away. A rule is
 //! one of these only when nobody's cluster can break it and run: Kubernetes or Zalando's operator fails on it, or the data is lost. Must not:
 //! what a setting of the operator may allow (a volume that shrinks, a version that falls: severities can be overridden, and a schema knows no
-//! settings); what is inert where it stands (a node port without its switch); names in maps (CEL's budget wants a limit on their number).
+//! settings); what is inert where it stands (a node port without its switch); what costs Zalando's operator something and leaves the pods
+//! running (a user's name that it cannot take); what goes beyond CEL's budget (a window's two times: lists and texts have no limit).
 //!
 //! What is stored already is spared: the API server (Kubernetes 1.30 and later) does not look at a value that did not change. A rule about
 //! the whole object or the whole spec sees a change with every edit, so it spares by itself: `oldSelf` is optional in it.
