@@ -13,6 +13,8 @@ pub type Target = fn(&[u8]);
 /// All targets, by the name of their corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("config_map", configuration::config_map),
+    ("hba", text::hba),
+    ("parameter", text::parameter),
     ("quantity", text::quantity),
     ("review", review::review),
     ("schedule", text::schedule),

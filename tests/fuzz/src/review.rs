@@ -6,6 +6,7 @@ use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::default;
 use pgherd_runtime::config_watch::ConfigSource;
 use pgherd_webhook::admit::{Grounds, Route, admit};
+use pgherd_webhook::lookup::Related;
 use pgherd_webhook::review::{Question, Verdict};
 use serde_json::Value;
 
@@ -33,8 +34,17 @@ fn decide(route: Route, question: &Question) -> Verdict {
         config: &CONFIG,
         source: &source,
         operator_namespace: "operator",
+        related: &related(question),
     };
     admit(route, question, &grounds)
+}
+
+/// The objects of the question stand for what else may be found.
+fn related(question: &Question) -> Related {
+    Related {
+        parent: question.old.clone(),
+        teams: question.old.iter().cloned().collect(),
+    }
 }
 
 /// The answer is JSON, carries the uid it was asked with, and allows exactly when nothing blocks.

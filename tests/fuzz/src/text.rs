@@ -1,6 +1,7 @@
 //! Small texts: what is read must be written and read again as the same.
 
-use pgherd_model::units::{Quantity, Schedule, Window};
+use pgherd_model::postgres_parameters::{canonical, same_value};
+use pgherd_model::units::{PgVersion, Quantity, Schedule, Window, hba};
 
 pub(crate) fn quantity(bytes: &[u8]) {
     let Some(read) = utf8(bytes).and_then(|text| Quantity::parse(text).ok()) else {
@@ -8,7 +9,13 @@ pub(crate) fn quantity(bytes: &[u8]) {
     };
     let written = read.to_string();
     let again = Quantity::parse(&written).expect("what we write can be read");
-    assert!(again >= read, "{written} is less than what was read");
+    // Away from zero, as Kubernetes rounds.
+    let is_rounded_up = if read.is_negative() {
+        again <= read
+    } else {
+        again >= read
+    };
+    assert!(is_rounded_up, "{written} is less than what was read");
     assert_eq!(again.units(), read.units(), "{written}");
     assert_eq!(again.is_negative(), read.is_negative(), "{written}");
 }
@@ -29,6 +36,54 @@ pub(crate) fn schedule(bytes: &[u8]) {
     };
     let again = Schedule::parse(read.as_str()).expect("what was kept can be read");
     assert_eq!(again.as_str(), read.as_str());
+}
+
+/// A list of access lines, one a line. Each line is read once, and some client is let in or not.
+pub(crate) fn hba(bytes: &[u8]) {
+    let Some(text) = utf8(bytes) else {
+        return;
+    };
+    let list: Vec<String> = text.lines().map(str::to_owned).collect();
+    let read = hba::read(&list);
+    assert!(read.is_sorted_by_key(|(index, _)| *index), "lines out of order");
+    assert!(
+        read.iter().all(|(index, _)| *index < list.len()),
+        "a line that is not there"
+    );
+    let entries: Vec<_> = read.into_iter().filter_map(|(_, entry)| entry.ok()).collect();
+    for (database, over_network) in [(Some("postgres"), true), (Some("postgres"), false), (None, true)] {
+        let client = hba::Client {
+            user: "postgres",
+            database,
+            over_network,
+        };
+        let closed = hba::decide([], &client);
+        assert_eq!(closed, hba::Verdict::Forgotten, "no line lets somebody in");
+        let _ = hba::decide(&entries, &client);
+    }
+}
+
+/// A parameter as `name = value`, in every major version.
+pub(crate) fn parameter(bytes: &[u8]) {
+    let Some((name, value)) = utf8(bytes).and_then(|text| text.split_once('=')) else {
+        return;
+    };
+    let (name, value) = (name.trim(), value.trim());
+    for version in ["14", "15", "16", "17", "18"] {
+        let version = PgVersion::parse(version).expect("it is a version");
+        let Some(shown) = canonical(name, version, value) else {
+            continue;
+        };
+        assert_eq!(
+            canonical(name, version, &shown).as_ref(),
+            Some(&shown),
+            "{name} = {value}"
+        );
+        assert!(
+            same_value(name, version, value, &shown),
+            "{name} = {value} is not {shown}"
+        );
+    }
 }
 
 pub(crate) fn utf8(bytes: &[u8]) -> Option<&str> {
