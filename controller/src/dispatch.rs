@@ -124,7 +124,7 @@ fn due(memory: &mut Memory, next: &Next, now: Instant) -> (Instant, Lane) {
         Next::Now => (now + memory.moved(), Lane::Edit),
         Next::After(wake) => {
             memory.settled();
-            let wake = wake.map(|delay| now + jittered(delay, 0.1));
+            let wake = memory.wake(*wake, now).map(|delay| now + jittered(delay, 0.1));
             (wake.map_or(resync, |wake| wake.min(resync)), Lane::Resync)
         }
         Next::Backoff => (now + memory.failed(), Lane::Resync),

@@ -20,6 +20,12 @@ const RESTLESS: u32 = 8;
 /// The longest pause between tries: half an hour would hide that a cause is gone.
 const LAST_RETRY: Duration = Duration::from_mins(2);
 
+/// Members take up a new configuration at their next round (`loop_wait`, 10 s as shipped), and tell at the one after whether they have to
+/// restart for it.
+const PATRONI_SETTLES: Duration = Duration::from_mins(1);
+/// How often they are asked meanwhile.
+const PATRONI_ROUND: Duration = Duration::from_secs(3);
+
 /// Of one cluster.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -29,6 +35,8 @@ pub struct Memory {
     pub endpoints: Option<Value>,
     /// Templates of revisions that pods still run, by the revision's name.
     pub templates: BTreeMap<String, PodTemplateSpec>,
+    /// Patroni was told something that its members take up one by one, and no watch tells when they have: until then it is asked again.
+    pub patroni_unsettled: Option<Instant>,
     /// When everything is read anew, whatever the watches said; none before the first turn.
     pub resync: Option<Instant>,
     failures: u32,
@@ -49,6 +57,20 @@ pub struct CatalogKey {
 }
 
 impl Memory {
+    /// Patroni's configuration was changed.
+    pub fn patroni_changed(&mut self, now: Instant) {
+        self.patroni_unsettled = Some(now + PATRONI_SETTLES);
+    }
+
+    /// The wake-up that a plan asks for, or an earlier one while Patroni's members take up a change.
+    pub fn wake(&mut self, planned: Option<Duration>, now: Instant) -> Option<Duration> {
+        self.patroni_unsettled = self.patroni_unsettled.filter(|until| now < *until);
+        match self.patroni_unsettled {
+            Some(_) => Some(planned.map_or(PATRONI_ROUND, |planned| planned.min(PATRONI_ROUND))),
+            None => planned,
+        }
+    }
+
     /// A turn found nothing to do.
     pub fn settled(&mut self) {
         self.failures = 0;
@@ -153,6 +175,17 @@ mod tests {
         assert!(waits[19] > Duration::from_mins(1), "{waits:?}");
         memory.settled();
         assert_eq!(memory.moved(), BREATH);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_change_of_its_configuration_patroni_is_asked_for_a_while() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        assert_eq!(memory.wake(None, now), None);
+        memory.patroni_changed(now);
+        assert_eq!(memory.wake(None, now), Some(PATRONI_ROUND));
+        let sooner = Some(Duration::from_secs(1));
+        assert_eq!(memory.wake(sooner, now), sooner);
+        assert_eq!(memory.wake(None, now + PATRONI_SETTLES), None);
     }
 
     #[tokio::test(start_paused = true)]

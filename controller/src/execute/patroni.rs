@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Scene;
 use crate::context::Context;
@@ -19,6 +20,9 @@ pub(super) async fn patch(context: &Context, scene: &Scene<'_>, patch: &Value) -
             .await
             .map_err(TurnError::from);
         if result.is_ok() {
+            context
+                .memories
+                .with(scene.cluster, |memory| memory.patroni_changed(Instant::now()));
             break;
         }
     }
