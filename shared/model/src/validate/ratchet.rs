@@ -73,7 +73,7 @@ fn step<'v, 'p>(at: &'v Value, path: &'p str) -> Option<(String, &'v Value, &'p 
             // Keys may contain dots: the longest that fits is meant.
             let (key, value) = fields
                 .iter()
-                .filter(|(key, _)| is_step(path, key))
+                .filter(|(key, value)| is_step(path, key) && !gives_way(key, value))
                 .max_by_key(|(key, _)| key.len())
                 .or_else(|| fields.iter().find(|(key, _)| is_old_name(path, key)))?;
             let length = if path.starts_with(key.as_str()) {
@@ -96,6 +96,11 @@ fn is_step(path: &str, key: &str) -> bool {
 
 /// The only list that has an old name too; rules speak of the new one.
 const INIT_CONTAINERS: &str = "initContainers";
+
+/// An empty list under the new name leaves the word to the old one.
+fn gives_way(key: &str, value: &Value) -> bool {
+    key == INIT_CONTAINERS && value.as_array().is_some_and(Vec::is_empty)
+}
 
 fn is_old_name(path: &str, key: &str) -> bool {
     key == "init_containers" && is_step(path, INIT_CONTAINERS)

@@ -11,6 +11,7 @@ mod branches;
 mod coverage;
 mod laws;
 mod policies;
+mod shaped;
 
 pub(super) fn config_of(parameters: &[(&str, &str)]) -> OperatorConfig {
     let data: BTreeMap<String, String> = parameters

@@ -195,6 +195,35 @@ const LISTS: &[List] = &[
         ],
         "{name: BESIDE, value: x}",
     ),
+    (
+        "tolerations",
+        &[
+            "{key: a, operator: Is}",
+            "{}",
+            "{key: b, effect: NoSchedule}",
+            "{key: a b}",
+        ],
+        "{key: beside, operator: Exists}",
+    ),
+    (
+        "streams",
+        &[
+            "{applicationId: a, database: postgres, tables: {t: {eventType: e}}}",
+            "{applicationId: a, database: postgres, tables: {public.t: {eventType: f}}}",
+            "{applicationId: A, database: postgres, tables: {x: {}}}",
+            "{}",
+        ],
+        "{applicationId: beside, database: postgres, tables: {t: {eventType: e}}}",
+    ),
+    (
+        "topologySpreadConstraints",
+        &[
+            "{maxSkew: 0, topologyKey: a, whenUnsatisfiable: DoNotSchedule}",
+            "{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}",
+            "{maxSkew: 1, topologyKey: '', whenUnsatisfiable: Never}",
+        ],
+        "{maxSkew: 1, topologyKey: beside, whenUnsatisfiable: ScheduleAnyway, labelSelector: {}}",
+    ),
 ];
 
 /// A manifest in which some fields hold arbitrary values, or an arbitrary object.
@@ -229,7 +258,7 @@ fn any_manifest() -> impl Strategy<Value = Value> {
         }
         object
     });
-    prop_oneof![4 => near, 1 => crate::default::tests::any_object()]
+    prop_oneof![4 => near, 4 => super::shaped::any_shaped(), 1 => crate::default::tests::any_object()]
 }
 
 const SPEC_FIELDS: &[&str] = &[
@@ -256,4 +285,15 @@ const SPEC_FIELDS: &[&str] = &[
     "usersWithSecretRotation",
     "init_containers",
     "useLoadBalancer",
+    "connectionPooler",
+    "enableReplicaConnectionPooler",
+    "streams",
+    "logicalBackupSchedule",
+    "enableLogicalBackup",
+    "nodeAffinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "livenessProbe",
+    "envFrom",
+    "podAnnotations",
 ];
