@@ -142,6 +142,10 @@ impl fmt::Display for Unit {
     }
 }
 
+/// Parameters that came with minor releases of 2026: a server that is older than those does not have them. The first was seen in 15, 17 and
+/// 18 (15.19, 17.11 and 18.6 were the first), the second in 15.20; both are taken to be in all majors.
+pub const CAME_LATE: [&str; 2] = ["output_plugin_libraries", "composite_type_mismatch"];
+
 /// The table tells of this major.
 pub fn covers(version: PgVersion) -> bool {
     version.is_supported()

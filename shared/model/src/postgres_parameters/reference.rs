@@ -15,7 +15,7 @@ pub fn markdown() -> String {
 
 `spec.postgresql.parameters` is checked against what servers say of themselves: names, kinds, units, ranges, and when a change takes
 effect, as `pg_settings` reported them in PostgreSQL 14.23, 15.18, 16.14, 17.10 and 18.4. Words that depend on how a server was built are
-those of Debian's packages. A test compares the table with the servers of the database image, 15 and 17. What Patroni does with a value on
+those of Debian's packages, and {late} came with later minor releases. A test compares the table with the servers of the database image, 15 and 17. What Patroni does with a value on
 its way is that of its releases 3 and 4, and is tested with the image's. What is said of a manifest is in the
 [rules](rules.md), PGV-101 and following.
 
@@ -44,6 +44,7 @@ For a value that it does not take, Patroni sets its own default.
 |---|---|---|
 {shared}",
         counts = counts.join(", "),
+        late = list(&super::CAME_LATE),
         local = list(LOCAL_PARAMETERS),
         restarting = list(&restarting()),
         hot_standby = list(&patroni::HOT_STANDBY),

@@ -2,9 +2,10 @@
 //! without regard to case. Lives here: rows.  // table
 //!
 //! The rows are what `pg_settings` of running servers reported: 14.23, 15.18, 16.14, 17.10 and 18.4. Added by hand are the values that
-//! depend on how a server was built, as Debian's packages are: lz4 and zstd, `io_uring`, and Debian's own `extension_destdir`. Parameters
-//! that no server lists (`role`, `seed`, `session_authorization`, `is_superuser`, and two kept for old dumps) are not here. A test compares
-//! the rows with the servers of the database image, 15 and 17; those of 14, 16 and 18 were read once.
+//! depend on how a server was built, as Debian's packages are: lz4 and zstd, `io_uring`, and Debian's own `extension_destdir`; and what came
+//! with minor releases (see [`super::CAME_LATE`]), as 15.20, 17.11 and 18.6 report it. Parameters that no server lists (`role`, `seed`,
+//! `session_authorization`, `is_superuser`, and two kept for old dumps) are not here. A test compares the rows with the servers of the
+//! database image, 15 and 17; those of 14, 16 and 18 were read once.
 
 use super::{
     Context::{self, Backend, Internal, Postmaster, Sighup, Superuser, SuperuserBackend, User},
@@ -147,6 +148,7 @@ pub(super) static TABLE: &[Parameter] = &[
     integer("commit_delay", 14, 18, Superuser, NONE, 0, 100_000),
     integer("commit_siblings", 14, 18, User, NONE, 0, 1_000),
     integer("commit_timestamp_buffers", 17, 18, Postmaster, BLOCKS, 0, 131_072),
+    choice("composite_type_mismatch", 14, 18, Superuser, &["error", "warn", "disabled"]),
     choice("compute_query_id", 14, 18, Superuser, &["auto", "regress", "on", "off"]),
     text("config_file", 14, 18, Postmaster),
     choice("constraint_exclusion", 14, 18, User, &["partition", "on", "off"]),
@@ -357,6 +359,7 @@ pub(super) static TABLE: &[Parameter] = &[
     integer("num_os_semaphores", 18, 18, Internal, NONE, 0, 2_147_483_647),
     text("oauth_validator_libraries", 18, 18, Sighup),
     integer("old_snapshot_threshold", 14, 16, Postmaster, MINUTES, -1, 86_400),
+    text("output_plugin_libraries", 14, 18, Superuser),
     boolean("parallel_leader_participation", 14, 18, User),
     real("parallel_setup_cost", 14, 18, User, NONE, 0.0, f64::MAX),
     real("parallel_tuple_cost", 14, 18, User, NONE, 0.0, f64::MAX),

@@ -230,4 +230,17 @@ pub(super) const RULES: &[Rule] = &[
         since: "0.1",
         check: Check::Object(together::archive_is_the_images),
     },
+    Rule {
+        id: "PGV-118",
+        paths: &["spec.patroni.slots"],
+        severity: Warn,
+        fixed: false,
+        when: Changed,
+        demand: "The plugin of a logical slot is in `output_plugin_libraries`, which has `pgoutput` and `test_decoding` where nothing is said.",
+        reason: "Servers refuse any other plugin since the minor releases of August 2026 (15.19, 16.15, 17.11, 18.6); for older ones Patroni leaves the parameter out.",
+        accepts: Example::of("spec: {postgresql: {parameters: {wal_level: logical, output_plugin_libraries: 'pgoutput, wal2json'}}, patroni: {slots: {a: {type: logical, database: a, plugin: wal2json}}}}"),
+        rejects: Example::of("spec: {postgresql: {parameters: {wal_level: logical}}, patroni: {slots: {a: {type: logical, database: a, plugin: wal2json}}}}"),
+        since: "0.1",
+        check: Check::Object(together::plugins_are_trusted),
+    },
 ];

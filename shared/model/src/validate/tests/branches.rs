@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
     ("{clone: {cluster: b}, streams: [{applicationId: a, database: d, tables: {t: {eventType: e}}}]}", &[], &[]),
     ("{patroni: {slots: {A-b: {type: both}}}}", &[], &[("PGV-070", "spec.patroni.slots.A-b"), ("PGV-070", "spec.patroni.slots.A-b.type")]),
     ("{patroni: {slots: {a: null, fes_a: {type: physical}, acid_test_x: {type: physical}}}}", &[], &[("PGV-071", "spec.patroni.slots.fes_a")]),
-    ("{patroni: {slots: {a: {type: logical, database: d, plugin: p}}}, postgresql: {parameters: {wal_level: logical}}}", &[], &[("PGV-071", "spec.patroni.slots.a.database")]),
+    ("{patroni: {slots: {a: {type: logical, database: d, plugin: pgoutput}}}, postgresql: {parameters: {wal_level: logical}}}", &[], &[("PGV-071", "spec.patroni.slots.a.database")]),
     // Patroni.
     ("{patroni: {ttl: 20}}", &[], &[("PGV-045", "spec.patroni.ttl")]),
     ("{patroni: {ttl: 19, loop_wait: 1, retry_timeout: 2}}", &[], &[("PGV-072", "spec.patroni.retry_timeout"), ("PGV-072", "spec.patroni.ttl")]),

@@ -78,7 +78,6 @@ pub(in super::super::super) fn wal_level_is_logical(subject: &Subject<'_>) -> Ve
         return Vec::new();
     }
     let slots = subject.spec.patroni.iter().flat_map(|patroni| &patroni.slots);
-    let is_logical = |slot: &BTreeMap<String, String>| slot.get("type").is_some_and(|kind| kind == "logical");
     let slot = slots
         .filter(|(_, slot)| is_logical(slot))
         .map(|(name, _)| name)
@@ -92,6 +91,35 @@ pub(in super::super::super) fn wal_level_is_logical(subject: &Subject<'_>) -> Ve
         None => return Vec::new(),
     };
     vec![Hit::new(format!("{PARAMETERS}.wal_level"), message)]
+}
+
+/// What servers let logical slots use where nobody says otherwise.
+const PLUGINS: [&str; 2] = ["pgoutput", "test_decoding"];
+
+pub(in super::super::super) fn plugins_are_trusted(subject: &Subject<'_>) -> Vec<Hit> {
+    const LIST: &str = "output_plugin_libraries";
+    let trusted: Vec<&str> =
+        value_of(subject, LIST).map_or_else(|| PLUGINS.to_vec(), |given| libraries(given.value));
+    let slots = subject.spec.patroni.iter().flat_map(|patroni| &patroni.slots);
+    slots
+        .filter(|(_, slot)| is_logical(slot))
+        .filter_map(|(name, slot)| Some((name, slot.get("plugin")?)))
+        .filter(|(_, plugin)| !trusted.contains(&plugin.as_str()))
+        .map(|(name, _)| {
+            let message = format!("is not in {LIST}, and servers since August 2026 take no other");
+            Hit::new(format!("spec.patroni.slots.{name}.plugin"), message)
+        })
+        .collect()
+}
+
+fn is_logical(slot: &BTreeMap<String, String>) -> bool {
+    slot.get("type").is_some_and(|kind| kind == "logical")
+}
+
+/// The items of a list of libraries.
+fn libraries(list: &str) -> Vec<&str> {
+    let items = list.split(',');
+    items.map(|library| library.trim_matches([' ', '"'])).collect()
 }
 
 pub(in super::super::super) fn huge_pages_are_granted(subject: &Subject<'_>) -> Vec<Hit> {
@@ -116,11 +144,7 @@ pub(in super::super::super) fn image_libraries_stay(subject: &Subject<'_>) -> Ve
     let Some(given) = value_of(subject, "shared_preload_libraries").filter(|_| is_spilo) else {
         return Vec::new();
     };
-    let listed: Vec<&str> = given
-        .value
-        .split(',')
-        .map(|library| library.trim_matches([' ', '"']))
-        .collect();
+    let listed = libraries(given.value);
     let missing: Vec<&str> = LIBRARIES
         .into_iter()
         .filter(|library| !listed.contains(library))
