@@ -8,6 +8,7 @@ use crate::{
     api::postgresql::PostgresqlSpec,
     config::OperatorConfig,
     finding::{Finding, Violation},
+    names::Names,
     units::Quantity,
 };
 
@@ -17,16 +18,20 @@ pub(super) struct Reading<'a> {
     /// The spec without the names of version 1.
     pub(super) spec: &'a PostgresqlSpec,
     pub(super) config: &'a OperatorConfig,
+    /// Of its objects; they cost too much to be made for each.
+    pub(super) names: Names,
     pub(super) violations: Vec<Violation>,
     pub(super) findings: Vec<Finding>,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(meta: &'a ObjectMeta, spec: &'a PostgresqlSpec, config: &'a OperatorConfig) -> Self {
+        let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
         Self {
             meta,
             spec,
             config,
+            names: Names::of(namespace.unwrap_or_default(), name.unwrap_or_default(), config),
             violations: Vec::new(),
             findings: Vec::new(),
         }

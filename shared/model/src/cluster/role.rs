@@ -8,7 +8,7 @@ use super::{
     reading::Reading,
     rules::{self, reason::USER_SKIPPED},
 };
-use crate::names::{Names, roles, secrets};
+use crate::names::{roles, secrets};
 
 mod flag;
 mod prepared;
@@ -154,12 +154,7 @@ fn from_manifest(reading: &mut Reading<'_>) -> Vec<Role> {
 
 /// A role that logs in, with its secret in `namespace` or beside the cluster.
 fn with_secret(reading: &Reading<'_>, name: &str, origin: RoleOrigin, namespace: Option<&str>) -> Role {
-    let home = reading.meta.namespace.as_deref().unwrap_or_default();
-    let names = Names::of(
-        home,
-        reading.meta.name.as_deref().unwrap_or_default(),
-        reading.config,
-    );
+    let names = &reading.names;
     Role {
         name: name.to_owned(),
         origin,
@@ -170,7 +165,7 @@ fn with_secret(reading: &Reading<'_>, name: &str, origin: RoleOrigin, namespace:
         parameters: BTreeMap::new(),
         owns_database: false,
         secret: Some(SecretPlace {
-            namespace: namespace.unwrap_or(home).to_owned(),
+            namespace: namespace.unwrap_or(names.namespace()).to_owned(),
             name: names.secret(name),
         }),
         rotation: Rotation::Off,
