@@ -115,6 +115,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn why_a_member_waits_for_a_restart_and_whether_it_may_lead() {
+        let answer = serde_json::json!({
+            "name": "a-1", "role": "replica", "state": "streaming", "lag": 0, "pending_restart": true,
+            "pending_restart_reason": {"max_connections": {"old_value": "100", "new_value": 50}},
+            "tags": {"nofailover": true, "clonefrom": true},
+        });
+        let view = member_view(serde_json::from_value(answer).unwrap());
+        assert!(view.never_leads && view.pending_restart);
+        assert!(view.restart_reasons["max_connections"].is_decrease());
+    }
+
+    #[test]
     fn roles_of_old_and_new_patroni_and_of_none_we_know() {
         let role = |role: &str| {
             member_view(ClusterMember {

@@ -67,6 +67,29 @@ async fn a_refused_patch_carries_patronis_words() {
 }
 
 #[tokio::test]
+async fn a_switchover_names_who_leads_and_who_shall() {
+    let (patroni, asked) = answer_once(json("200 OK", "Successfully switched over to \"c-1\"")).await;
+    patroni.switch_over(LOCAL, "c-0", "c-1").await.unwrap();
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("POST /switchover HTTP/1.1"), "{asked}");
+    assert!(
+        asked.ends_with(r#"{"leader":"c-0","candidate":"c-1"}"#),
+        "{asked}"
+    );
+    let (patroni, _) = answer_once(json("412 Precondition Failed", "leader name does not match")).await;
+    assert!(patroni.switch_over(LOCAL, "c-0", "c-1").await.is_err());
+}
+
+#[tokio::test]
+async fn a_member_that_waits_for_no_restart_is_as_good_as_restarted() {
+    let (patroni, asked) = answer_once(json("503 Service Unavailable", NOTHING_PENDING)).await;
+    patroni.restart_pending(LOCAL).await.unwrap();
+    assert!(asked.await.unwrap().ends_with(r#"{"restart_pending":true}"#));
+    let (patroni, _) = answer_once(json("503 Service Unavailable", "restart failed")).await;
+    assert!(patroni.restart_pending(LOCAL).await.is_err());
+}
+
+#[tokio::test]
 async fn an_endless_answer_is_cut_off() {
     let body = " ".repeat(MAX_BODY + 1);
     let (patroni, _) = answer_once(json("200 OK", &body)).await;

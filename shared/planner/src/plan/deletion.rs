@@ -10,7 +10,7 @@ use pgherd_model::{
 };
 
 use super::claims::is_claim_of_member;
-use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step};
+use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
 use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, Source};
 
 #[cfg(test)]
@@ -25,6 +25,12 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// The annotations that protect from deletion are asked for on both paths, with and without a finalizer. Zalando's operator forgets them on
 /// the first.
 pub fn plan_deletion(names: &Names, observed: &Observed, config: &OperatorConfig, now: Timestamp) -> Plan {
+    let mut plan = steps(names, observed, config, now);
+    mode::hold(&observed.cluster, &mut plan);
+    plan
+}
+
+fn steps(names: &Names, observed: &Observed, config: &OperatorConfig, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     if let Some(text) = gate(&observed.cluster, config, now) {
         hold(&mut plan, HoldReason::DeletionGate(text));

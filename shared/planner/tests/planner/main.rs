@@ -4,6 +4,7 @@
 
 mod accepted;
 mod built;
+mod gate;
 mod impact;
 mod laws;
 mod recorded;

@@ -137,7 +137,7 @@ const PLANTED: [(&str, Mutation); 10] = [
         }
     }),
     (laws::PROGRESS, |_, _, plan| {
-        plan.steps.retain(|step| !deletes(step))
+        plan.steps.retain(|step| !deletes(step));
     }),
     (laws::FIXPOINT, |_, _, plan| {
         if plan.is_empty() {

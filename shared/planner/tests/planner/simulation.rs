@@ -123,7 +123,7 @@ pub(crate) type Mutation = fn(&Simulation, &Observed, &mut Plan);
 #[derive(Clone)]
 pub(crate) struct Simulation {
     pub(crate) cluster: Cluster,
-    config: OperatorConfig,
+    pub(crate) config: OperatorConfig,
     /// What the manifest wants.
     pub(crate) wanted: Template,
     pub(crate) truth: Truth,
@@ -428,7 +428,7 @@ impl Luck {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
     }
 
-    /// SplitMix64.
+    /// The generator `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -31,7 +31,7 @@ fn revision(version: u32) -> String {
 
 impl Simulation {
     /// The watch delivers later, but in order.
-    pub(super) fn remember(&mut self) {
+    pub(crate) fn remember(&mut self) {
         let pods = self.truth.pods.iter();
         let views = pods.map(|(ordinal, pod)| self.pod(*ordinal, pod)).collect();
         self.past.push_back(views);
