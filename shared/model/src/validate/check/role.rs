@@ -59,12 +59,26 @@ pub(in super::super) fn names_fit(subject: &Subject<'_>) -> Vec<Hit> {
         .iter()
         .filter_map(|role| {
             let path = match role.origin {
-                RoleOrigin::Prepared => "spec.preparedDatabases".to_owned(),
+                RoleOrigin::Prepared => prepared_path(subject, &role.name),
                 RoleOrigin::Manifest | RoleOrigin::System => user_path(&role.name),
             };
             Some(Hit::new(path, problem(&role.name)?))
         })
         .collect()
+}
+
+/// The prepared database that a role is made for: roles are named after it.
+fn prepared_path(subject: &Subject<'_>, role: &str) -> String {
+    let databases = subject
+        .spec
+        .prepared_databases
+        .iter()
+        .flat_map(|databases| databases.keys());
+    let of_role = databases.filter(|name| role.starts_with(name.as_str()));
+    match of_role.max_by_key(|name| name.len()) {
+        Some(database) => format!("spec.preparedDatabases.{database}"),
+        None => "spec.preparedDatabases".to_owned(),
+    }
 }
 
 /// Secrets leave the namespace of their cluster only where the operator allows it, and to one that can be.

@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 
+use k8s_openapi::api::core::v1::Volume;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::Value;
 
 use super::super::{Hit, Subject};
-use crate::crd;
+use crate::{api, crd};
 
 /// The schema of `spec`, once.
 static SPEC: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
@@ -24,8 +25,34 @@ pub(in super::super) fn fields_are_known(subject: &Subject<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     if let Some(spec) = subject.raw.get("spec") {
         walk(spec, &SPEC, "spec", &mut hits);
+        sources(spec, &mut hits);
     }
     hits
+}
+
+/// Kinds of volumes: the schema leaves them open, Kubernetes does not.
+fn sources(spec: &Value, hits: &mut Vec<Hit>) {
+    let volumes = spec.get("additionalVolumes").and_then(Value::as_array);
+    for (index, volume) in volumes.into_iter().flatten().enumerate() {
+        let Some(Value::Object(source)) = volume.get("volumeSource") else {
+            continue;
+        };
+        let mut named = source.clone();
+        named.insert("name".to_owned(), Value::from("any"));
+        let known = api::decode::<Volume>(&Value::Object(named)).ok();
+        let Some(Ok(Value::Object(known))) = known.map(serde_json::to_value) else {
+            continue;
+        };
+        for kind in source
+            .keys()
+            .filter(|kind| !source[*kind].is_null() && !known.contains_key(*kind))
+        {
+            hits.push(Hit::new(
+                format!("spec.additionalVolumes[{index}].volumeSource.{kind}"),
+                "is no kind of volume: without one the volume is empty, and goes with its pod",
+            ));
+        }
+    }
 }
 
 fn walk(value: &Value, schema: &JSONSchemaProps, path: &str, hits: &mut Vec<Hit>) {
