@@ -64,6 +64,11 @@ impl CertMetrics {
             "New certificate files: served, or refused because they are of no use",
             metrics.reloads.clone(),
         );
+        // What has not happened is shown as 0: an alert on its growth would miss the first time otherwise.
+        for outcome in ["served", "refused"] {
+            let _ = metrics.reloads.get_or_create(&Reload { outcome });
+        }
+        metrics.show_leaf(None);
         metrics
     }
 
@@ -91,7 +96,8 @@ impl CertMetrics {
         self.reloads.get_or_create(&Reload { outcome }).inc();
     }
 
-    pub(crate) fn show_sync(&self, kind: &'static str, in_sync: bool) {
+    /// Does a kind of configuration trust what it should?
+    pub fn show_sync(&self, kind: &'static str, in_sync: bool) {
         self.in_sync
             .get_or_create(&Configuration { kind })
             .set(i64::from(in_sync));

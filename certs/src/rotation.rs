@@ -58,7 +58,7 @@ pub fn next_change(
         if now >= next.certificate().not_after() {
             return Some(Change::Publish);
         }
-        if has_settled(next.certificate(), trust, now, policy) {
+        if has_settled(next.certificate(), trust, active.not_after(), now, policy) {
             return Some(Change::Promote);
         }
     } else if now >= renewal_of(active, policy) {
@@ -132,7 +132,8 @@ pub fn leaf_is_due(
         return true;
     };
     if leaf.issuer() != Some(active.certificate()) {
-        return has_settled(active.certificate(), trust, now, policy);
+        let end = leaf.certificate().not_after();
+        return has_settled(active.certificate(), trust, end, now, policy);
     }
     let best = after(now, policy.leaf_life)
         .unwrap_or(Timestamp::MAX)
@@ -159,8 +160,13 @@ pub fn next_due(
         times.push(renewal_of(active, policy));
     }
     if bundle.next.is_some() || leaf.issuer() != Some(active) {
+        let ends = [active.not_after(), leaf.certificate().not_after()];
         let changed = trust.iter().flatten().map(|trust| trust.since).max();
-        times.extend(changed.and_then(|since| after(since, policy.settle).ok()));
+        times.extend(
+            changed
+                .into_iter()
+                .flat_map(|since| ends.map(|end| settles_at(since, end, policy))),
+        );
     }
     times.extend(bundle.old.iter().map(|old| old.until));
     // What is past was looked at just now, and waits for something else.
@@ -171,13 +177,27 @@ pub fn next_due(
         .unwrap_or(Timestamp::MAX)
 }
 
-fn has_settled(next: &Certificate, trust: &[Option<Trust>], now: Timestamp, policy: &Policy) -> bool {
+/// Has `next` been trusted everywhere for long enough to take the place of what lives until `end`?
+fn has_settled(
+    next: &Certificate,
+    trust: &[Option<Trust>],
+    end: Timestamp,
+    now: Timestamp,
+    policy: &Policy,
+) -> bool {
     !trust.is_empty()
         && trust.iter().all(|trust| {
             trust.as_ref().is_some_and(|trust| {
-                trust.certificates.contains(next) && now.duration_since(trust.since) >= seconds(policy.settle)
+                trust.certificates.contains(next) && now >= settles_at(trust.since, end, policy)
             })
         })
+}
+
+/// When trust that has been unchanged since then has settled. What ends soon (made by a policy of shorter times, or kept by nobody for long)
+/// is not waited for until it has ended: half of what was left to it has to do.
+fn settles_at(since: Timestamp, end: Timestamp, policy: &Policy) -> Timestamp {
+    let left = Duration::try_from(end.duration_since(since)).unwrap_or_default();
+    after(since, policy.settle.min(left / 2)).unwrap_or(Timestamp::MAX)
 }
 
 fn renewal_of(active: &Certificate, policy: &Policy) -> Timestamp {

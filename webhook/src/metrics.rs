@@ -17,6 +17,16 @@ const BUCKETS: [f64; 13] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
 ];
 
+/// Why handshakes fail.
+pub(crate) const HANDSHAKE_FAILURES: [&str; 6] = [
+    "refused_by_client",
+    "incompatible",
+    "not_tls",
+    "tls",
+    "closed",
+    "timeout",
+];
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -107,6 +117,16 @@ struct ReasonLabels {
 }
 
 impl Outcome {
+    /// Those without a verdict.
+    const NO_REVIEW: [Self; 6] = [
+        Self::Malformed,
+        Self::Oversized,
+        Self::Slow,
+        Self::Overloaded,
+        Self::Unready,
+        Self::Panicked,
+    ];
+
     const fn label(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -182,7 +202,27 @@ impl WebhookMetrics {
             "Reviews being answered",
             all.in_flight.clone(),
         );
+        all.show_nothing();
         all
+    }
+
+    /// What has not happened is shown as 0: an alert on its growth would miss the first time otherwise.
+    fn show_nothing(&self) {
+        for route in Route::ALL {
+            let (kind, verb) = (route.subject(), route.verb());
+            let _ = self.durations.get_or_create(&RouteLabels { kind, verb });
+            for outcome in Outcome::NO_REVIEW {
+                let _ = self.reviews.get_or_create(&ReviewLabels {
+                    kind,
+                    verb,
+                    operation: Operation::Unknown.label(),
+                    verdict: outcome.label(),
+                });
+            }
+        }
+        for reason in HANDSHAKE_FAILURES {
+            let _ = self.handshakes.get_or_create(&ReasonLabels { reason });
+        }
     }
 
     /// A review is being answered.

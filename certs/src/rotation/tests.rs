@@ -74,6 +74,30 @@ fn next_authority_signs_only_after_it_was_trusted_everywhere_for_a_while() {
 }
 
 #[test]
+fn authority_that_ends_before_the_next_has_settled_is_followed_in_time() {
+    // Whoever ran with short lives, and goes back to long ones.
+    let short = Policy {
+        authority_life: Duration::from_secs(36),
+        leaf_life: Duration::from_secs(12),
+        ..POLICY
+    };
+    let make = |life| Authority::make(at(0), life).unwrap();
+    let bundle = Bundle {
+        next: Some(make(POLICY.authority_life)),
+        ..Bundle::new(make(short.authority_life))
+    };
+    let next = bundle.next.as_ref().unwrap();
+    let trust = trusting(&[&bundle.active, next], at(0));
+    let later = |seconds| at(0).checked_add(Duration::from_secs(seconds)).unwrap();
+    let change = |seconds| next_change(Some(&bundle), &trust, later(seconds), &POLICY);
+    assert_eq!((change(17), change(18)), (None, Some(Change::Promote)));
+    let leaf = Leaf::sign(&bundle.active, &["localhost".to_owned()], at(0), &short).unwrap();
+    let due = |seconds| leaf_is_due(Some(&leaf), next, &trust, later(seconds), &POLICY);
+    assert_eq!((due(5), due(6)), (false, true));
+    assert_eq!(next_due(&bundle, &trust, &leaf, later(1), &POLICY), later(6));
+}
+
+#[test]
 fn promoted_authority_leaves_the_old_one_trusted_while_its_leaves_live() {
     let bundle = Bundle {
         next: Some(authority(600)),

@@ -10,9 +10,14 @@ use libtest_mimic::{Arguments, Trial};
 
 mod admission;
 mod audit;
+mod availability;
+mod gitops;
+mod impact;
 mod lifecycle;
 mod programs;
+mod reviews;
 mod rolling;
+mod schema;
 mod stage;
 mod stores;
 
@@ -20,7 +25,19 @@ mod stores;
 type Test = (&'static str, fn(&stage::Stage) -> anyhow::Result<()>);
 
 fn tests() -> Vec<Test> {
-    [admission::TESTS, lifecycle::TESTS, programs::TESTS, rolling::TESTS, stores::TESTS].concat()
+    [
+        admission::TESTS,
+        gitops::TESTS,
+        impact::TESTS,
+        lifecycle::TESTS,
+        programs::TESTS,
+        reviews::TESTS,
+        rolling::TESTS,
+        schema::TESTS,
+        stores::TESTS,
+        availability::TESTS,
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

@@ -47,7 +47,15 @@ fn set_up() -> Result<Stage> {
     let stage = Stage { local, found_running };
     stage.wait_for_admission()?;
     // What a run that was cut off left behind.
-    for cluster in ["it-labels", "it-life", "it-endpoints", "it-roll"] {
+    for cluster in [
+        "it-labels",
+        "it-life",
+        "it-endpoints",
+        "it-roll",
+        "it-parameters",
+        "it-impact",
+        "it-reviews",
+    ] {
         stage.delete(cluster)?;
     }
     Ok(stage)

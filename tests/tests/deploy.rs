@@ -1,0 +1,138 @@
+//! What `deploy/` says about the programs is what the programs do: paths of the webhook configurations, metrics of the alerts.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pgherd_certs::metrics::CertMetrics;
+use pgherd_controller::metrics::{ControllerMetrics, TurnLabels};
+use pgherd_controller::queue::Queue;
+use pgherd_runtime::metrics::Metrics;
+use pgherd_webhook::admit::Route;
+use pgherd_webhook::metrics::WebhookMetrics;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Metrics of the API server that alerts may use.
+const OF_THE_API_SERVER: [&str; 2] = [
+    "apiserver_admission_webhook_fail_open_count",
+    "apiserver_admission_webhook_rejection_count",
+];
+
+/// Of every program that talks to the API server; the tests of the client see it counted.
+const OF_THE_CLIENT: &str = "pgherd_api_requests_total";
+
+fn text(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn documents(path: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(&text(path))
+        .map(|document| Value::deserialize(document).expect("deploy/ holds YAML"))
+        .collect()
+}
+
+fn entries(path: &str) -> Vec<Value> {
+    let documents = documents(path);
+    documents[0]["webhooks"]
+        .as_array()
+        .expect("it has entries")
+        .clone()
+}
+
+fn alerts() -> Vec<Value> {
+    let documents = documents("deploy/monitoring/alerts.yaml");
+    let groups = documents[0]["spec"]["groups"].as_array().expect("it has groups");
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().expect("a group has rules"));
+    rules.cloned().collect()
+}
+
+/// The names under which both programs show their families.
+fn emitted() -> BTreeSet<String> {
+    let mut metrics = Metrics::new("test");
+    WebhookMetrics::registered(metrics.registry());
+    CertMetrics::registered(metrics.registry()).show_sync("any", true);
+    let controller = ControllerMetrics::registered(metrics.registry(), Arc::default(), Queue::default());
+    // Families show up with their first value.
+    let (lane, outcome) = ("edit", "done");
+    let _ = controller.turns.get_or_create(&TurnLabels { lane, outcome });
+    let shown = metrics.render().expect("metrics can be shown");
+    let families = shown.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = families.flat_map(|family| {
+        let (name, kind) = family.split_once(' ').expect("a family has a type");
+        let endings: &[&str] = match kind {
+            "counter" => &["_total"],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            "info" => &["_info"],
+            _ => &[""],
+        };
+        endings.iter().map(move |ending| format!("{name}{ending}"))
+    });
+    names.collect()
+}
+
+#[test]
+fn alerts_use_metrics_that_exist() {
+    let emitted = emitted();
+    for alert in alerts() {
+        let expression = alert["expr"].as_str().expect("an alert has an expression");
+        let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let metrics: Vec<_> = words
+            .filter(|word| word.starts_with("pgherd_") || word.starts_with("apiserver_"))
+            .collect();
+        assert!(!metrics.is_empty(), "{}: {expression}", alert["alert"]);
+        for metric in metrics {
+            assert!(
+                emitted.contains(metric) || OF_THE_API_SERVER.contains(&metric) || metric == OF_THE_CLIENT,
+                "{metric} is of nobody; there are {emitted:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn operations_page_says_what_to_do_about_every_alert() {
+    let page = text("docs/operations.md");
+    for alert in alerts() {
+        let name = alert["alert"].as_str().expect("an alert has a name");
+        assert!(page.contains(&format!("`{name}`")), "{name} is not on the page");
+    }
+}
+
+#[test]
+fn webhook_configurations_call_every_route_by_its_path() {
+    let mutating = entries("deploy/kustomize/webhook/mutating.yaml");
+    let validating = entries("deploy/kustomize/webhook/validating.yaml");
+    let called: BTreeSet<String> = mutating
+        .iter()
+        .chain(&validating)
+        .filter_map(|entry| {
+            entry["clientConfig"]["service"]["path"]
+                .as_str()
+                .map(str::to_owned)
+        })
+        .collect();
+    let routes: BTreeSet<String> = Route::ALL.map(|route| route.path().to_owned()).into();
+    assert_eq!(called, routes);
+}
+
+#[test]
+fn only_changes_of_a_clusters_spec_depend_on_the_webhook() {
+    for entry in entries("deploy/kustomize/webhook/mutating.yaml") {
+        assert_eq!(entry["failurePolicy"], "Ignore", "{}", entry["name"]);
+    }
+    for entry in entries("deploy/kustomize/webhook/validating.yaml") {
+        let is_strict = entry["failurePolicy"] == "Fail";
+        assert_eq!(is_strict, entry["name"] == "validate.postgresql.pgherd.io");
+        assert!(entry["timeoutSeconds"].as_i64() <= Some(3), "{}", entry["name"]);
+        assert!(
+            entry["clientConfig"].get("caBundle").is_none(),
+            "{} says whom to trust",
+            entry["name"]
+        );
+    }
+}

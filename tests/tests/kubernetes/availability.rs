@@ -1,0 +1,354 @@
+//! Admission fails no call, whatever happens to the webhook: it is rolled, killed, its authority rotates, its bundle is blanked.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client};
+use pgherd_tests::kubectl::Kubectl;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Test;
+use super::stage::Stage;
+
+pub(crate) const TESTS: &[Test] = &[(
+    "no_admission_fails_whatever_happens_to_the_webhook",
+    no_admission_fails,
+)];
+
+/// At least so many writes.
+const WRITES: usize = 10_000;
+/// Clusters that they go to: first each is created, then they are changed in turn.
+const CLUSTERS: usize = 400;
+/// Writes each second, at the most, and at the same time.
+const RATE: u32 = 200;
+const CONCURRENCY: usize = 16;
+/// However long something takes.
+const LIMIT: Duration = Duration::from_mins(4);
+const NAMESPACE: &str = "it-admissions";
+const GUARD: &str = "validatingadmissionpolicybinding/pgherd-ca-bundle";
+/// The authority is replaced every 24 s, the leaf every 8 s.
+const SHORT_LIVES: [&str; 4] = [
+    "--ca-lifetime=36s",
+    "--certificate-lifetime=12s",
+    "--ca-settle-time=5s",
+    "--clock-slack=2s",
+];
+
+fn no_admission_fails(stage: &Stage) -> Result<()> {
+    let kubectl = stage.kubectl();
+    // Nobody is to make pods for hundreds of clusters.
+    stage.scale("pgherd-controller", 0)?;
+    kubectl.run(&format!(
+        "delete namespace {NAMESPACE} --ignore-not-found --timeout=80s"
+    ))?;
+    kubectl.run(&format!("create namespace {NAMESPACE}"))?;
+    let outcome = trial(stage);
+    let restored = restore(kubectl);
+    kubectl.run(&format!("delete namespace {NAMESPACE} --timeout=80s"))?;
+    stage.scale("pgherd-controller", 1)?;
+    restored?;
+    outcome
+}
+
+/// As the other tests expect it, whatever happened.
+fn restore(kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply(include_str!("../../../deploy/kustomize/webhook/guard.yaml"))?;
+    set_flags(kubectl, &[])
+}
+
+fn trial(stage: &Stage) -> Result<()> {
+    let kubectl = stage.kubectl();
+    let (writes, calls) = under_load(stage, WRITES, |_| every_accident(kubectl))?;
+    eprintln!("\n  {writes}; the API server counts {calls}");
+    ensure!(
+        writes.failed == 0,
+        "writes failed: {writes}\n{}",
+        writes.reasons()
+    );
+    ensure!(writes.made >= WRITES, "only {writes}");
+    ensure!(
+        calls.failed == 0 && calls.passed_over == 0,
+        "the API server counts {calls}"
+    );
+    ensure!(
+        calls.made >= 2 * writes.made,
+        "each write calls the webhook twice, but the API server counts {calls} for {writes}"
+    );
+    let (writes, calls) = under_load(stage, 0, |_| blank_unguarded(kubectl))?;
+    eprintln!("  bundle blanked without its guard: {writes}; the API server counts {calls}");
+    Ok(())
+}
+
+/// What happens to the webhook in the course of a minute.
+fn every_accident(kubectl: &Kubectl) -> Result<String> {
+    set_flags(kubectl, &SHORT_LIVES)?;
+    let first = authority(kubectl)?;
+    // The authority that lives for two years is replaced, too, by one that lives for seconds.
+    kubectl.run("-n pgherd delete secret pgherd-webhook-ca")?;
+    let second = next_authority(kubectl, &first)?;
+    let pods = kubectl.value(
+        "-n pgherd pods -l app.kubernetes.io/name=pgherd-webhook --field-selector=status.phase=Running",
+        ".items[0].metadata.name",
+    )?;
+    kubectl.run(&format!("-n pgherd delete pod {pods} --force --grace-period=0"))?;
+    let third = next_authority(kubectl, &second)?;
+    for configuration in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
+        let refusal = blank(kubectl, configuration).err();
+        let refusal = refusal.with_context(|| format!("{configuration} let its caBundle be blanked"))?;
+        ensure!(
+            format!("{refusal:#}").contains("caBundle is kept by the webhook"),
+            "{refusal:#}"
+        );
+    }
+    next_authority(kubectl, &third)?;
+    set_flags(kubectl, &[])?;
+    Ok("rolled twice, killed once, rotated three times, blanked in vain".to_owned())
+}
+
+/// Without its guard, a blanked bundle costs the calls that are made until the webhook has seen it.
+fn blank_unguarded(kubectl: &Kubectl) -> Result<String> {
+    kubectl.run(&format!("delete {GUARD}"))?;
+    let start = Instant::now();
+    while blank(kubectl, "validatingwebhookconfiguration").is_err() {
+        ensure!(
+            start.elapsed() < Duration::from_secs(30),
+            "the guard outlives its binding"
+        );
+        sleep(Duration::from_millis(200));
+    }
+    let blanked = Instant::now();
+    let is_set = |bundle: &str| !bundle.is_empty();
+    kubectl.wait_for_value(
+        "validatingwebhookconfiguration pgherd",
+        ".webhooks[0].clientConfig.caBundle",
+        Duration::from_secs(10),
+        is_set,
+        |_| {},
+    )?;
+    let seen = blanked.elapsed();
+    sleep(Duration::from_secs(2));
+    Ok(format!("seen mended after {seen:?}"))
+}
+
+fn blank(kubectl: &Kubectl, configuration: &str) -> Result<String> {
+    let count = kubectl.value(&format!("{configuration} pgherd"), ".webhooks[*].name")?;
+    let operations: Vec<Value> = (0..count.split_whitespace().count())
+        .map(|entry| {
+            let path = format!("/webhooks/{entry}/clientConfig/caBundle");
+            json!({"op": "replace", "path": path, "value": ""})
+        })
+        .collect();
+    let patch = Value::from(operations).to_string();
+    kubectl
+        .call(["patch", configuration, "pgherd", "--type=json", "-p", &patch])
+        .output()
+}
+
+/// Rolls the webhook to other flags.
+fn set_flags(kubectl: &Kubectl, flags: &[&str]) -> Result<()> {
+    let container = json!({"name": "webhook", "args": flags});
+    let patch = json!({"spec": {"template": {"spec": {"containers": [container]}}}}).to_string();
+    kubectl
+        .call([
+            "-n",
+            "pgherd",
+            "patch",
+            "deployment",
+            "pgherd-webhook",
+            "-p",
+            &patch,
+        ])
+        .output()?;
+    kubectl.run("-n pgherd rollout status deployment pgherd-webhook --timeout=80s")?;
+    Ok(())
+}
+
+fn authority(kubectl: &Kubectl) -> Result<String> {
+    kubectl.value("-n pgherd secret pgherd-webhook-ca", ".data.active\\.crt")
+}
+
+/// Waits until another authority signs.
+fn next_authority(kubectl: &Kubectl, before: &str) -> Result<String> {
+    let is_next = |now: &str| !now.is_empty() && now != before;
+    kubectl.wait_for_value(
+        "-n pgherd secret pgherd-webhook-ca",
+        ".data.active\\.crt",
+        Duration::from_mins(1),
+        is_next,
+        |_| {},
+    )
+}
+
+/// Writes that were tried, as their client saw them.
+#[derive(Debug, Default)]
+struct Writes {
+    made: usize,
+    failed: usize,
+    first_failures: Vec<String>,
+    took: Duration,
+    accidents: String,
+}
+
+impl Writes {
+    fn reasons(&self) -> String {
+        self.first_failures.join("\n")
+    }
+}
+
+impl fmt::Display for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (made, failed, took) = (self.made, self.failed, self.took.as_secs());
+        write!(
+            f,
+            "{made} writes in {took} s, {failed} failed ({})",
+            self.accidents
+        )
+    }
+}
+
+/// Calls of our webhook, as the API server counts them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    made: usize,
+    failed: usize,
+    passed_over: usize,
+}
+
+impl fmt::Display for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (made, failed, over) = (self.made, self.failed, self.passed_over);
+        write!(f, "{made} calls, {failed} failed, {over} passed over")
+    }
+}
+
+impl Calls {
+    async fn so_far(client: &Client) -> Result<Self> {
+        let request = kube::api::Request::new("/metrics").list(&kube::api::ListParams::default())?;
+        let text = client.request_text(request).await?;
+        let sum = |metric: &str, label: &str| {
+            let lines = text.lines().filter(|line| {
+                line.strip_prefix(metric)
+                    .is_some_and(|rest| rest.starts_with('{'))
+                    && line.contains(".pgherd.io\"")
+                    && line.contains(label)
+            });
+            let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+            counts.sum()
+        };
+        Ok(Self {
+            made: sum("apiserver_admission_webhook_request_total", ""),
+            failed: sum(
+                "apiserver_admission_webhook_rejection_count",
+                "error_type=\"calling_webhook_error\"",
+            ),
+            passed_over: sum("apiserver_admission_webhook_fail_open_count", ""),
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            made: self.made - before.made,
+            failed: self.failed - before.failed,
+            passed_over: self.passed_over - before.passed_over,
+        }
+    }
+}
+
+/// Writes at a steady pace, at least `least` times and for as long as `accidents` happen.
+fn under_load(
+    stage: &Stage,
+    least: usize,
+    accidents: impl FnOnce(&Stage) -> Result<String> + Send,
+) -> Result<(Writes, Calls)> {
+    let (is_over, start) = (AtomicBool::new(false), Instant::now());
+    thread::scope(|scope| {
+        let happening = scope.spawn(|| {
+            let outcome = accidents(stage);
+            is_over.store(true, Ordering::Relaxed);
+            outcome
+        });
+        let goes_on =
+            |made: usize| start.elapsed() < LIMIT && (made < least || !is_over.load(Ordering::Relaxed));
+        let load = stage.with_client(async |client| {
+            let before = Calls::so_far(&client).await?;
+            let writes = write_steadily(&client, goes_on).await;
+            Ok((writes, Calls::so_far(&client).await?.since(before)))
+        });
+        let accidents = happening.join().expect("accidents do not panic")?;
+        let (mut writes, calls) = load?;
+        (writes.took, writes.accidents) = (start.elapsed(), accidents);
+        Ok((writes, calls))
+    })
+}
+
+async fn write_steadily(client: &Client, goes_on: impl Fn(usize) -> bool) -> Writes {
+    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
+    let kind = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &kind);
+    let slots = Arc::new(Semaphore::new(CONCURRENCY));
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let mut pace = interval(Duration::from_secs(1) / RATE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    static GENERATION: AtomicUsize = AtomicUsize::new(0);
+    let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+    let mut made = 0;
+    while goes_on(made) {
+        pace.tick().await;
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
+        let (api, failures) = (api.clone(), Arc::clone(&failures));
+        tokio::spawn(async move {
+            if let Err(error) = write(&api, generation, made).await {
+                let mut failures = failures.lock().expect("nobody panics with it");
+                failures.push(format!("write {made}: {error}"));
+            }
+            drop(slot);
+        });
+        made += 1;
+    }
+    // The last ones.
+    let _ = slots
+        .acquire_many(u32::try_from(CONCURRENCY).unwrap_or(u32::MAX))
+        .await;
+    let failures = std::mem::take(&mut *failures.lock().expect("nobody panics with it"));
+    Writes {
+        made,
+        failed: failures.len(),
+        first_failures: failures.into_iter().take(20).collect(),
+        ..Writes::default()
+    }
+}
+
+/// One of the writes: every spec differs from the one before, so that the webhook is asked. One change in four is a dry run.
+async fn write(api: &Api<DynamicObject>, generation: usize, number: usize) -> kube::Result<()> {
+    let (round, name) = (
+        number / CLUSTERS,
+        format!("it-{generation}-{}", number % CLUSTERS),
+    );
+    if round == 0 {
+        let object = json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {"name": name},
+            "spec": {"volume": {"size": "1Gi"}, "postgresql": {"version": "17"}, "teamId": "it"},
+        });
+        let object: DynamicObject = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
+        return api.create(&PostParams::default(), &object).await.map(drop);
+    }
+    let memory = format!("{}MB", 4 + round);
+    let change = json!({"spec": {"postgresql": {"parameters": {"work_mem": memory}}}});
+    let parameters = PatchParams {
+        dry_run: number % 4 == 0,
+        ..PatchParams::default()
+    };
+    api.patch(&name, &parameters, &Patch::Merge(change))
+        .await
+        .map(drop)
+}
