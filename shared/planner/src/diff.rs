@@ -57,6 +57,7 @@ fn settle(desired: &Value, stored: &Value, place: &Place) -> Value {
         (Value::Object(wanted), Value::Object(found)) => {
             let field = |(name, value): (&String, &Value)| {
                 let settled = match found.get(name) {
+                    Some(stored) if stored == value => stored.clone(),
                     Some(stored) => settle(value, stored, &place.field(name)),
                     None => value.clone(),
                 };
@@ -107,16 +108,21 @@ fn overlay_fields(
     found: &Map<String, Value>,
     place: &Place,
 ) -> Map<String, Value> {
-    let mut fields = found.clone();
-    fields.retain(|name, _| wanted.contains_key(name) || !place.decides(name));
-    for (name, value) in wanted {
-        let laid = match found.get(name) {
-            Some(stored) => overlay(value, stored, &place.field(name)),
-            None if equal::is_empty(value) => continue,
-            None => value.clone(),
+    let mut fields = Map::with_capacity(found.len());
+    for (name, stored) in found {
+        let laid = match wanted.get(name) {
+            Some(value) if value == stored => stored.clone(),
+            Some(value) => overlay(value, stored, &place.field(name)),
+            None if place.decides(name) => continue,
+            None => stored.clone(),
         };
         fields.insert(name.clone(), laid);
     }
+    let new = wanted.iter().filter(|(name, _)| !found.contains_key(*name));
+    fields.extend(
+        new.filter(|(_, value)| !equal::is_empty(value))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     fields
 }
 
