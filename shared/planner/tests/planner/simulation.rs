@@ -109,8 +109,9 @@ pub(crate) struct Faults {
 /// itself.
 #[derive(Debug, Clone, PartialEq)]
 struct Noticed {
-    pods: Source<Vec<PodView>>,
-    stateful_set: Source<Option<StatefulSet>>,
+    pods: Vec<PodView>,
+    /// Its generation, and what its controller has seen.
+    stateful_set: (i64, (i64, u32)),
     wanted: Template,
     instances: i32,
     windows: Vec<Window>,
@@ -200,15 +201,15 @@ impl Simulation {
     }
 
     fn turn(&mut self, luck: &mut Luck) -> Result<(), Broken> {
-        let observed = self.observe();
         let now = self.now();
         // The controller wakes for what its watches tell, and when the plan asked for it. Nothing else.
         let last = self.last.take();
-        let noticed = self.noticed(&observed);
+        let noticed = self.noticed();
         if let Some(last) = last.filter(|(before, wake)| now < *wake && *before == noticed) {
             self.last = Some(last);
             return Ok(());
         }
+        let observed = self.observe();
         let mut plan = self.plan_again(&observed, &noticed);
         self.mutate(&observed, &mut plan);
         if luck.one_in(16) {
@@ -220,15 +221,20 @@ impl Simulation {
             self.last = Some((noticed, wake));
             return Ok(());
         }
+        self.carry_out(&plan, &observed)
+    }
+
+    /// Steps in order, until one is refused, fails, or was overtaken.
+    fn carry_out(&mut self, plan: &Plan, observed: &Observed) -> Result<(), Broken> {
         for step in &plan.steps {
             if !self.holds(&step.precondition) {
                 return Ok(());
             }
             let fails = self.faults.failing > 0;
             self.faults.failing = self.faults.failing.saturating_sub(1);
-            let takes_effect = !fails || self.faults.failing % 2 == 1;
-            if takes_effect {
-                laws::before(self, &observed, step)?;
+            // Of calls that fail, every other one did what it should.
+            if !fails || self.faults.failing % 2 == 1 {
+                laws::before(self, observed, step)?;
                 if !self.take(step) {
                     return Ok(());
                 }
@@ -270,10 +276,10 @@ impl Simulation {
         }
     }
 
-    fn noticed(&self, observed: &Observed) -> Noticed {
+    fn noticed(&self) -> Noticed {
         Noticed {
-            pods: observed.pods.clone(),
-            stateful_set: observed.stateful_set.clone(),
+            pods: self.past.front().cloned().unwrap_or_default(),
+            stateful_set: (self.truth.generation, self.truth.seen),
             wanted: self.wanted.clone(),
             instances: self.cluster.instances,
             windows: self.cluster.windows.clone(),
