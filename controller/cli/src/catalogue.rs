@@ -96,12 +96,17 @@ fn page(rule: &Rule) -> String {
         "{TITLE}{}{TITLE:#}  {}\n\n{}\n\n",
         rule.id, rule.demand, rule.reason
     );
-    let _ = writeln!(text, "Fields:         {}", rule.paths.join(", "));
+    if !rule.paths.is_empty() {
+        let _ = writeln!(text, "Fields:         {}", rule.paths.join(", "));
+    }
     let _ = writeln!(text, "Severity:       {style}{severity}{style:#}");
     let _ = writeln!(text, "Looked at when: {when}");
     let _ = writeln!(text, "Since:          {}", rule.since);
-    let _ = write!(text, "\n{GOOD}Keeps it{GOOD:#}{}", example(&rule.accepts));
-    let _ = write!(text, "\n{style}Breaks it{style:#}{}", example(&rule.rejects));
+    // Rules of the operator's parser have none.
+    if !rule.rejects.manifest.is_empty() {
+        let _ = write!(text, "\n{GOOD}Keeps it{GOOD:#}{}", example(&rule.accepts));
+        let _ = write!(text, "\n{style}Breaks it{style:#}{}", example(&rule.rejects));
+    }
     text
 }
 

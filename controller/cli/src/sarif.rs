@@ -1,6 +1,6 @@
 //! Findings as a SARIF 2.1.0 log, which code hosts and editors show beside the lines. Lives here: the shape of the log. Must not: findings.
 
-use pgherd_model::validate::{catalogue, reference};
+use pgherd_model::validate::{self, catalogue, reference};
 use serde_json::{Value, json};
 
 use crate::finding::{BESIDE_RULES, Finding, Report, Severity};
@@ -44,21 +44,29 @@ pub(crate) fn log(reports: &[Report], errors: &[String]) -> Value {
 
 fn rules() -> Vec<Value> {
     let ours = catalogue().iter().map(|rule| {
+        let fields = if rule.paths.is_empty() {
+            String::new()
+        } else {
+            format!(" Fields: {}.", rule.paths.join(", "))
+        };
         let when = reference::when(rule.when);
         let help = format!(
-            "{} {}\n\nLooked at when {when}. Fields: {}.",
-            rule.demand,
-            rule.reason,
-            rule.paths.join(", ")
+            "{} {}\n\nLooked at when {when}.{fields}",
+            rule.demand, rule.reason
         );
-        let markdown = format!(
-            "{help}\n\nKeeps it:\n\n```yaml\n{}\n```\n\nBreaks it:\n\n```yaml\n{}\n```\n",
-            rule.accepts.manifest, rule.rejects.manifest
-        );
-        let level = if reference::severity(rule.severity) == "deny" {
-            "error"
-        } else {
-            "warning"
+        let mut markdown = help.clone();
+        for (title, example) in [("Keeps it", &rule.accepts), ("Breaks it", &rule.rejects)] {
+            if !example.manifest.is_empty() {
+                markdown.push_str("\n\n");
+                markdown.push_str(title);
+                markdown.push_str(":\n\n```yaml\n");
+                markdown.push_str(example.manifest);
+                markdown.push_str("\n```");
+            }
+        }
+        let level = match rule.severity {
+            validate::Severity::Deny => "error",
+            validate::Severity::Warn => "warning",
         };
         description(rule.id, rule.demand, rule.reason, &help, &markdown, level)
     });
