@@ -21,23 +21,24 @@ pub const RULE: &str = "CRD";
 pub struct Schema {
     root: Value,
     rules: cel::Rules,
+    /// The field that the scale subresource writes: `spec.numberOfInstances`.
+    replicas: Option<String>,
 }
 
 impl Schema {
     /// The schema of a CRD; one without a schema admits everything.
     pub fn of(crd: &CustomResourceDefinition) -> Self {
-        let validation = crd
-            .spec
-            .versions
-            .first()
-            .and_then(|version| version.schema.as_ref());
+        let version = crd.spec.versions.first();
+        let validation = version.and_then(|version| version.schema.as_ref());
         let schema = validation.and_then(|validation| validation.open_api_v3_schema.as_ref());
+        let scale = version.and_then(|version| version.subresources.as_ref()?.scale.as_ref());
         let root = schema
             .and_then(|schema| serde_json::to_value(schema).ok())
             .unwrap_or_default();
         Self {
             rules: cel::Rules::of(&root),
             root,
+            replicas: scale.map(|scale| scale.spec_replicas_path.trim_start_matches('.').to_owned()),
         }
     }
 
@@ -65,6 +66,9 @@ impl Schema {
             found: Vec::new(),
         };
         walk.node(&self.root, &new, old.as_ref(), "");
+        if let Some(path) = &self.replicas {
+            walk.scalable(&new, path);
+        }
         walk.found.sort();
         walk.found
     }
@@ -163,6 +167,18 @@ impl Walk<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What the scale subresource shows as a number of replicas is one: whole, written without a point, of 32 bits.
+    fn scalable(&mut self, object: &Value, path: &str) {
+        let number = object.pointer(&format!("/{}", path.replace('.', "/")));
+        let Some(number) = number.filter(|value| value.is_number()) else {
+            return;
+        };
+        if number.as_i64().is_none_or(|number| number > i64::from(i32::MAX)) {
+            let message = format!("must be a whole number, at most {}, without a point", i32::MAX);
+            self.refuse(path, message);
         }
     }
 

@@ -122,6 +122,14 @@ fn limits_of_values_hold() {
 }
 
 #[test]
+fn replicas_are_numbers_that_can_be_scaled() {
+    for number in ["1.0", "3000000000"] {
+        let overlay = format!("spec: {{numberOfInstances: {number}}}");
+        assert_refused(&overlay, "spec.numberOfInstances", "whole number");
+    }
+}
+
+#[test]
 fn rules_in_cel_hold() {
     for size in ["1K", "1e3Gi", "0", "0Gi"] {
         assert_refused(
