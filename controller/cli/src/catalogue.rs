@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clap::builder::styling::Style;
-use pgherd_model::validate::{self, Example, Rule, Severity, catalogue, reference};
+use pgherd_model::validate::{self, Example, Rule, Severity, reference};
 use serde_json::{Value, json};
 
 use crate::Verdict;
@@ -25,7 +25,7 @@ fn table() -> String {
         "{TITLE}{:<8} {:<5} {:<32} DEMANDS{TITLE:#}\n",
         "RULE", "DOES", "LOOKED AT WHEN"
     );
-    for rule in catalogue() {
+    for rule in validate::rules() {
         let style = style(rule.severity);
         let (severity, when) = (reference::severity(rule.severity), reference::when(rule.when));
         // Writing into a string cannot fail, here and below.
@@ -39,7 +39,7 @@ fn table() -> String {
 }
 
 fn as_json() -> Value {
-    let row = |rule: &&Rule| {
+    let row = |rule: &Rule| {
         json!({
             "id": rule.id,
             "severity": reference::severity(rule.severity),
@@ -50,7 +50,7 @@ fn as_json() -> Value {
             "since": rule.since,
         })
     };
-    catalogue().iter().map(row).collect()
+    validate::rules().map(row).collect()
 }
 
 fn style(severity: Severity) -> Style {
@@ -83,7 +83,7 @@ fn full(given: &str) -> String {
 }
 
 fn nearest(id: &str) -> &'static str {
-    let rules = catalogue().iter().map(|rule| rule.id);
+    let rules = validate::rules().map(|rule| rule.id);
     let ids = rules.chain(BESIDE_RULES.iter().map(|row| row.0));
     ids.min_by_key(|known| strsim::osa_distance(id, known))
         .expect("the catalogue has rules")

@@ -1,6 +1,6 @@
 //! Findings as a SARIF 2.1.0 log, which code hosts and editors show beside the lines. Lives here: the shape of the log. Must not: findings.
 
-use pgherd_model::validate::{self, catalogue, reference};
+use pgherd_model::validate::{self, reference};
 use serde_json::{Value, json};
 
 use crate::finding::{BESIDE_RULES, Finding, Report, Severity};
@@ -43,7 +43,7 @@ pub(crate) fn log(reports: &[Report], errors: &[String]) -> Value {
 }
 
 fn rules() -> Vec<Value> {
-    let ours = catalogue().iter().map(|rule| {
+    let ours = validate::rules().map(|rule| {
         let fields = if rule.paths.is_empty() {
             String::new()
         } else {

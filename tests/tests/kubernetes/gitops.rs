@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Test;
@@ -58,6 +58,7 @@ fn loops(stage: &Stage) -> Result<()> {
         );
         for round in 0..ROUNDS {
             configure(stage, &of_round(round))?;
+            wait_until_in_force(stage, round)?;
             ensure!(is_same(stage, name, flags)?, "{name}: a diff in round {round}");
             apply(stage, name, flags)?;
             let again = stored(stage, name)?;
@@ -106,13 +107,25 @@ fn of_round(round: usize) -> Value {
     PARAMETERS.into_iter().map(value).collect()
 }
 
+/// The change arrives by a watch: a new cluster gets the round's number of members.
+fn wait_until_in_force(stage: &Stage, round: usize) -> Result<()> {
+    let wanted = PARAMETERS[0].1[round % 2];
+    for _ in 0..100 {
+        let call = stage.kubectl().call(["create", "--dry-run=server", "-f", "-"]);
+        let call = call.args(["-o", "jsonpath={.spec.numberOfInstances}"]);
+        if call.stdin_text(manifest("it-probe")).output()?.trim() == wanted {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("round {round}: the webhook does not follow its configuration")
+}
+
 fn configure(stage: &Stage, parameters: &Value) -> Result<()> {
     let patch = serde_json::json!({"data": parameters}).to_string();
     let call = stage
         .kubectl()
         .call(["-n", "pgherd", "patch", "configmap", "pgherd"]);
     call.args(["--type=merge", "-p", &patch]).output()?;
-    // The change arrives by a watch; nothing tells when it has.
-    std::thread::sleep(Duration::from_millis(300));
     Ok(())
 }

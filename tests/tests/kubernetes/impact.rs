@@ -121,6 +121,7 @@ fn configuration_is_counted(stage: &Stage) -> Result<()> {
 }
 
 fn told_is_done(stage: &Stage) -> Result<()> {
+    apply(stage, &old(), &[])?;
     stage.wait_until_ready(CLUSTER, 3)?;
     let notes = apply(stage, &new(), &[])?;
     ensure!(

@@ -285,7 +285,8 @@ fn rolls(stage: &Stage) -> Result<()> {
     let count: usize = std::env::var("PGHERD_ROLLS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+        .unwrap_or(1)
+        .max(1);
     let mut gaps = Vec::new();
     let mut whole = Vec::new();
     for round in 0..count {

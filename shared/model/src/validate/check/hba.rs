@@ -24,7 +24,11 @@ pub(in super::super) fn lines_can_be_read(subject: &Subject<'_>) -> Vec<Hit> {
     let lines = lines(subject).unwrap_or_default();
     lines
         .into_iter()
-        .filter_map(|(index, line)| Some(Hit::new(format!("{PATH}[{index}]"), line.err()?.to_string())))
+        // The line itself is not repeated: its options may hold a password.
+        .filter_map(|(index, line)| {
+            let message = format!("cannot be read: {}", line.err()?.why);
+            Some(Hit::new(format!("{PATH}[{index}]"), message))
+        })
         .collect()
 }
 

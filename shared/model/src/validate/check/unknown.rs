@@ -90,7 +90,7 @@ fn unknown(key: &str, schema: &JSONSchemaProps) -> String {
     let nearest = known
         .map(|candidate| {
             (
-                distance(&key.to_lowercase(), &candidate.to_lowercase()),
+                strsim::osa_distance(&key.to_lowercase(), &candidate.to_lowercase()),
                 candidate,
             )
         })
@@ -100,19 +100,4 @@ fn unknown(key: &str, schema: &JSONSchemaProps) -> String {
         Some((_, candidate)) => format!("is not known and is ignored; did you mean {candidate}?"),
         None => "is not known and is ignored".to_owned(),
     }
-}
-
-/// How many letters must be put in, taken out or replaced to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (column, candidate) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *candidate);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
