@@ -159,8 +159,10 @@ pub struct PodView {
     pub revision: String,
     /// Image of the postgres container, as in the pod's spec.
     pub image: String,
-    /// Why a container waits or ended, such as `ImagePullBackOff`; empty when none does.
+    /// Why a container waits or ended, such as `ImagePullBackOff`, the database's before others'; empty when none does.
     pub trouble: String,
+    /// The trouble is that of a container beside the database, which may serve.
+    pub trouble_beside: bool,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
 }

@@ -6,14 +6,25 @@ use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
+use pgherd_model::names::env::SPILO_CONFIGURATION;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::observed::source::Source;
 
 /// Stands for a value that is not shown.
 pub(crate) const HIDDEN: &str = "(hidden)";
-/// A variable with one of these in its name may hold a credential.
-const SUSPICIOUS: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "KEY"];
+/// A variable with one of these in its name may hold a credential. The image's configuration holds parameters of Postgres, some of which
+/// are commands and connection strings.
+const SUSPICIOUS: [&str; 7] = [
+    "PASSWORD",
+    "PASSWD",
+    "SECRET",
+    "TOKEN",
+    "CREDENTIAL",
+    "KEY",
+    SPILO_CONFIGURATION,
+];
 
 /// The same with the values of suspicious variables hidden.
 pub(crate) fn stateful_set(object: &StatefulSet) -> StatefulSet {
@@ -78,6 +89,22 @@ pub(crate) fn templates<S: Serializer>(
 /// As [`source`], for the object of a step.
 pub(crate) fn boxed<S: Serializer>(value: &StatefulSet, serializer: S) -> Result<S::Ok, S::Error> {
     stateful_set(value).serialize(serializer)
+}
+
+/// Settings with their names only: any value may hold a credential. What is taken away stays seen as that.
+pub(crate) fn values<S: Serializer>(settings: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    names(settings).serialize(serializer)
+}
+
+fn names(settings: &Value) -> Value {
+    match settings {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), names(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Null => Value::Null,
+        _ => Value::from(HIDDEN),
+    }
 }
 
 /// `Debug` by way of `Serialize`, which knows what to hide.

@@ -7,12 +7,11 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::env::{PGVERSION, SPILO_CONFIGURATION};
-use pgherd_model::postgres_parameters::{patroni_default, restarts};
+use pgherd_model::postgres_parameters::{HOT_STANDBY, patroni_default, restarts};
 use serde_json::Value;
 
 use super::Change;
 use crate::build::spilo;
-use crate::plan::roll::PRIMARY_FIRST;
 use crate::plan::{Action, Impact, Object, Reason, Step};
 
 const TEMPLATE: &str = "/spec/template/";
@@ -225,7 +224,7 @@ pub(super) fn is_primary_first(change: &Change, parameters: &[String]) -> bool {
             number(&change.before.cluster, name),
             number(&change.after.cluster, name),
         );
-        PRIMARY_FIRST.contains(&name.as_str()) && after < before
+        HOT_STANDBY.contains(&name.as_str()) && after < before
     };
     parameters.iter().all(shrinks)
 }

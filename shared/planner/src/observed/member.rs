@@ -52,6 +52,21 @@ impl Member<'_> {
         }
     }
 
+    /// As [`Self::defect`], of what the database needs: a container beside it may fail while Postgres serves, or recovers from a crash.
+    pub fn database_defect(&self) -> Option<&str> {
+        let pod = self.pod;
+        if !pod.trouble_beside || pod.phase == "Failed" {
+            return self.defect();
+        }
+        let failed = self.view.map(|view| view.state.as_str());
+        failed.filter(|state| !pod.terminating && FAILED.contains(state))
+    }
+
+    /// Its pod ends, or starts and nothing is known to keep it from that.
+    pub fn is_on_its_way(&self) -> bool {
+        self.pod.terminating || !self.pod.ready && self.defect().is_none()
+    }
+
     /// Postgres leads or follows in it, as far as Patroni says, whatever its pod looks like.
     pub fn serves(&self) -> bool {
         self.view.is_some_and(MemberView::keeps_up)

@@ -92,9 +92,14 @@ impl PatroniView {
         self.is_set("pause")
     }
 
-    /// Transactions wait for a standby: only one that is in sync may become the primary.
+    /// Transactions wait for a standby: only one that is in sync may become the primary. Never in a standby cluster, whatever is set: Patroni
+    /// makes none synchronous there.
     pub fn is_synchronous(&self) -> bool {
-        self.is_set("synchronous_mode")
+        let is_standby = self.config.get("standby_cluster").is_some_and(Value::is_object)
+            || self
+                .leader()
+                .is_some_and(|leader| leader.role == MemberRole::StandbyLeader);
+        self.is_set("synchronous_mode") && !is_standby
     }
 
     /// Bytes that a replica may be behind and still become the primary.

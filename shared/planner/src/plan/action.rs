@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::Object;
 use crate::build::SecretDraft;
 use crate::observed::ObjectRef;
+use crate::redact;
 use crate::sql::Statement;
 
-/// One kind of work. Each is idempotent: done twice, it is as done once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One kind of work. Each is idempotent: done twice, it is as done once. `Debug` and `Serialize` hide what may be a credential.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Adds a finalizer to the `postgresql` object.
@@ -50,7 +51,7 @@ pub enum Action {
         size: String,
     },
     /// Merge patch of Patroni's dynamic configuration, `PATCH /config` on any member.
-    PatchPatroni(Value),
+    PatchPatroni(#[serde(serialize_with = "redact::values")] Value),
     /// Statements in one database, in one transaction where they can be, as the superuser.
     RunSql {
         /// The database to connect to.
@@ -128,6 +129,12 @@ impl Action {
             Self::RestartPostgres { .. } => "RestartPostgres",
             Self::Delete { .. } => "Delete",
         }
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        redact::debug(self, f)
     }
 }
 

@@ -14,7 +14,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{Action, Hold, HoldReason, Object, Plan, Reason, provision};
+use super::{Action, Hold, HoldReason, Object, Plan, Reason, Step, provision};
 use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
@@ -25,7 +25,6 @@ mod restart;
 mod steps;
 
 use gate::{LOOK_AGAIN, Wait};
-pub(crate) use restart::PRIMARY_FIRST;
 
 const STEP: &str = "roll the pods";
 
@@ -38,6 +37,10 @@ struct Situation<'a> {
     now: Timestamp,
     /// The members that stay, by ordinal: those of a scale-down under way are not looked after any more.
     members: Vec<Member<'a>>,
+    /// The number of members is about to change, by this very plan.
+    scales: bool,
+    /// Pods of a scale-down are still there.
+    shrinks: bool,
 }
 
 /// What is next.
@@ -67,8 +70,10 @@ pub(super) fn ensure(
         return;
     }
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
-    let mut members = observed.members(&names);
-    members.retain(|member| i64::from(member.ordinal) < i64::from(cluster.instances));
+    let stays = |member: &Member<'_>| i64::from(member.ordinal) < i64::from(cluster.instances);
+    let (members, going): (Vec<Member<'_>>, Vec<Member<'_>>) =
+        observed.members(&names).into_iter().partition(stays);
+    let scales = |step: &Step| matches!(step.action, Action::Scale { .. });
     let situation = Situation {
         cluster,
         config,
@@ -76,6 +81,8 @@ pub(super) fn ensure(
         stored,
         now,
         members,
+        scales: plan.steps.iter().any(scales),
+        shrinks: !going.is_empty(),
     };
     let old = outdated::find(&situation, wanted, plan);
     let leaving = situation.leader_that_leaves(&names);
@@ -85,6 +92,7 @@ pub(super) fn ensure(
     let until = match next(&situation, &old, leaving, plan) {
         Ok(next) => {
             steps::take(&situation, next, plan);
+            plan.wake(LOOK_AGAIN);
             None
         }
         Err(wait) => wait.hold(STEP, now, plan),
@@ -96,9 +104,6 @@ pub(super) fn ensure(
             reason: HoldReason::RollPending(pods),
             until,
         });
-    }
-    if until.is_none() {
-        plan.wake(LOOK_AGAIN);
     }
 }
 
@@ -112,11 +117,20 @@ fn next<'a>(
     if changes_stateful_set(plan) || situation.observed.latest_revision().is_none() {
         return Err(Wait::silent());
     }
+    // One change at a time: which members stay comes first.
+    if situation.scales {
+        return Err(Wait::patient());
+    }
     // Nobody misses what does not run, and what runs out of it may be unable to answer until it is mended.
-    let down = |member: &&Member<'a>| member.defect().is_some() && !member.serves();
-    if let Some(member) = old.iter().find(down) {
-        let defect = member.defect().unwrap_or_default().to_owned();
-        return Ok(Next::Remake(*member, Reason::Broken(defect)));
+    if let Some((member, defect)) = old
+        .iter()
+        .find_map(|member| Some((member, situation.down(member)?)))
+    {
+        return Ok(Next::Remake(*member, Reason::Broken(defect.to_owned())));
+    }
+    // A leader that leaves has to move before they can go.
+    if situation.shrinks && leaving.is_none() {
+        return Err(Wait::patient());
     }
     let patroni = gate::pass(situation, old)?;
     let leader = patroni.running_leader().ok_or_else(Wait::silent)?;
@@ -151,6 +165,20 @@ impl<'a> Situation<'a> {
         let leader = self.observed.patroni.known()?.leader()?;
         let ordinal = names.ordinal(&leader.name)?;
         (i64::from(ordinal) >= i64::from(self.cluster.instances)).then_some(leader.name.as_str())
+    }
+
+    /// Why a member's database does not run and will not by itself. While Patroni is silent nobody knows who serves: then only as long as
+    /// no other member is on its way.
+    fn down<'m>(&self, member: &'m Member<'_>) -> Option<&'m str> {
+        let mut others = self
+            .members
+            .iter()
+            .filter(|other| other.pod.name != member.pod.name);
+        let is_answered = self.observed.patroni.known().is_some();
+        if !is_answered && others.any(Member::is_on_its_way) {
+            return None;
+        }
+        member.database_defect().filter(|_| !member.serves())
     }
 
     fn leads(&self, member: &Member<'_>) -> bool {

@@ -233,3 +233,94 @@ fn a_mode_holds_what_would_be_done() {
     assert_eq!(deleted(&plan), ["minimal-1"], "the plan says what would be done");
     assert!(holds(&plan, &HoldReason::Mode("observe".to_owned())));
 }
+
+#[test]
+fn members_go_before_a_roll_goes_on() {
+    let (mut simulation, _) = before_the_roll();
+    simulation.cluster.instances = 1;
+    let plan = simulation.plan(&simulation.observe());
+    assert!(matches!(plan.steps[0].action, Action::Scale { replicas: 1, .. }));
+    assert_eq!(deleted(&plan), [""; 0], "replicas still serve");
+    assert_eq!(plan.rolled(), ["minimal-0"]);
+    simulation.truth.replicas = 1;
+    let mut observed = simulation.observe();
+    let plan = simulation.plan(&observed);
+    assert!(plan.steps.is_empty(), "they have not gone: {:?}", plan.steps);
+    known(&mut observed.pods).truncate(1);
+    assert_eq!(deleted(&simulation.plan(&observed)), ["minimal-0"]);
+}
+
+#[test]
+fn a_leader_that_leaves_moves_although_others_leave_with_it() {
+    let mut simulation = Simulation::new(3);
+    simulation.truth.leader = Some(2);
+    simulation.remember();
+    simulation.cluster.instances = 1;
+    assert_eq!(
+        candidate(&simulation.plan(&simulation.observe())),
+        Some("minimal-0")
+    );
+}
+
+#[test]
+fn a_sidecar_that_fails_is_no_reason_while_nobody_can_be_asked() {
+    let (simulation, mut observed) = before_the_roll();
+    observed.patroni = Source::Unknown("timed out".to_owned());
+    for pod in known(&mut observed.pods) {
+        pod.ready = false;
+        "CrashLoopBackOff".clone_into(&mut pod.trouble);
+        pod.trouble_beside = true;
+    }
+    assert_eq!(deleted(&simulation.plan(&observed)), [""; 0]);
+    pod(&mut observed, "minimal-2").trouble_beside = false;
+    assert_eq!(deleted(&simulation.plan(&observed)), ["minimal-2"]);
+    pod(&mut observed, "minimal-1").terminating = true;
+    assert_eq!(deleted(&simulation.plan(&observed)), [""; 0], "one is on its way");
+}
+
+#[test]
+fn a_primary_that_recovers_beside_a_broken_sidecar_is_not_down() {
+    let (simulation, mut observed) = before_the_switchover();
+    let primary = pod(&mut observed, "minimal-0");
+    primary.ready = false;
+    primary.trouble_beside = true;
+    "CrashLoopBackOff".clone_into(&mut primary.trouble);
+    "starting".clone_into(&mut known(&mut observed.patroni).members[0].state);
+    assert!(simulation.plan(&observed).steps.is_empty());
+    "crashed".clone_into(&mut known(&mut observed.patroni).members[0].state);
+    assert_eq!(deleted(&simulation.plan(&observed)), ["minimal-0"]);
+}
+
+#[test]
+fn a_standby_cluster_has_no_synchronous_replica_to_wait_for() {
+    let by_config = chosen(|patroni| {
+        patroni.config["synchronous_mode"] = json!(true);
+        patroni.config["standby_cluster"] = json!({"host": "elsewhere"});
+    });
+    let by_role = chosen(|patroni| {
+        patroni.config["synchronous_mode"] = json!(true);
+        patroni.members[0].role = MemberRole::StandbyLeader;
+    });
+    assert_eq!([by_config.as_deref(), by_role.as_deref()], [Some("minimal-1"); 2]);
+}
+
+#[test]
+fn a_hold_without_an_end_is_looked_at_less_often_than_what_is_under_way() {
+    let (simulation, mut observed) = before_the_switchover();
+    let wake = |observed: &Observed| simulation.plan(observed).wake_after.unwrap().as_secs();
+    pod(&mut observed, "minimal-2").terminating = true;
+    assert_eq!(wake(&observed), 1, "it comes back");
+    pod(&mut observed, "minimal-2").terminating = false;
+    known(&mut observed.patroni).config["pause"] = json!(true);
+    assert_eq!(wake(&observed), 10);
+}
+
+#[test]
+fn values_of_patronis_configuration_are_not_printed() {
+    let patch = json!({"ttl": 30, "postgresql": {"parameters": {"archive_command": "hush"}}, "slots": null});
+    let action = Action::PatchPatroni(patch);
+    let (debug, json) = (format!("{action:?}"), serde_json::to_string(&action).unwrap());
+    for shown in [&debug, &json] {
+        assert!(shown.contains("archive_command") && !shown.contains("hush") && !shown.contains("30"));
+    }
+}

@@ -5,9 +5,9 @@ use pgherd_model::units::window;
 
 use super::Situation;
 use crate::observed::{Member, PatroniView};
-use crate::plan::{Hold, HoldReason, Plan};
+use crate::plan::{ASK_AGAIN, Hold, HoldReason, Plan};
 
-/// While something is under way.
+/// While something of ours is under way.
 pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Not now.
@@ -15,34 +15,43 @@ pub(super) struct Wait {
     /// Why, unless another part of the plan says it.
     reason: Option<HoldReason>,
     until: Option<Timestamp>,
+    /// When to look again where no end is known.
+    again: SignedDuration,
 }
 
 impl Wait {
-    /// For something that the plan says elsewhere.
+    /// For something of ours that will be over in a moment.
     pub(super) fn silent() -> Self {
         Self {
             reason: None,
             until: None,
+            again: LOOK_AGAIN,
+        }
+    }
+
+    /// For something that the plan says elsewhere, and that may take its time.
+    pub(super) fn patient() -> Self {
+        Self {
+            again: ASK_AGAIN,
+            ..Self::silent()
         }
     }
 
     pub(super) fn of(reason: HoldReason) -> Self {
         Self {
             reason: Some(reason),
-            until: None,
+            ..Self::patient()
         }
     }
 
-    /// Puts the wait into the plan, with a wake-up at its end; gives that.
+    /// Puts the wait into the plan, with a wake-up at its end if it has one; gives that.
     pub(super) fn hold(self, step: &str, now: Timestamp, plan: &mut Plan) -> Option<Timestamp> {
-        let Self { reason, until } = self;
+        let Self { reason, until, again } = self;
         if let Some(reason) = reason {
             let step = step.to_owned();
             plan.holds.push(Hold { step, reason, until });
         }
-        if let Some(until) = until {
-            plan.wake(until.duration_since(now));
-        }
+        plan.wake(until.map_or(again, |until| until.duration_since(now)));
         until
     }
 }
@@ -55,16 +64,23 @@ pub(super) fn pass<'a>(situation: &Situation<'a>, old: &[Member<'_>]) -> Result<
         return Err(Wait {
             reason: Some(HoldReason::OutsideWindows),
             until: window::next_start(windows, now),
+            ..Wait::patient()
         });
     }
-    let patroni = situation.observed.patroni.known().ok_or_else(Wait::silent)?;
+    let patroni = situation.observed.patroni.known().ok_or_else(Wait::patient)?;
     if patroni.is_paused() {
         return Err(Wait::of(HoldReason::PatroniPaused));
     }
     let wanted = usize::try_from(situation.cluster.instances).unwrap_or(usize::MAX);
     let mended = |member: &Member<'_>| member.defect().is_some() && old.contains(member);
-    let mut present = situation.members.iter();
-    if present.len() < wanted || !present.all(|member| member.is_up() || mended(member)) {
+    let present = situation.members.iter();
+    let missing: Vec<&Member<'_>> = present
+        .filter(|member| !member.is_up() && !mended(member))
+        .collect();
+    if missing.iter().any(|member| member.defect().is_some()) {
+        return Err(Wait::patient());
+    }
+    if situation.members.len() < wanted || !missing.is_empty() {
         return Err(Wait::silent());
     }
     let behind: Vec<String> = situation

@@ -1,19 +1,13 @@
 //! Parameters that wait for a restart of Postgres (zalando-behaviour 4.7, A.22). Lives here: who restarts next. Pods stay.
 
+use pgherd_model::postgres_parameters::HOT_STANDBY;
+
 use super::gate::{self, LOOK_AGAIN, Wait};
 use super::{Situation, steps};
 use crate::observed::{Member, MemberView};
 use crate::plan::{Action, Hold, HoldReason, Plan};
 
 const STEP: &str = "restart postgres";
-/// A replica does not take smaller values of these than its primary has.
-pub(crate) const PRIMARY_FIRST: [&str; 5] = [
-    "max_connections",
-    "max_locks_per_transaction",
-    "max_prepared_transactions",
-    "max_wal_senders",
-    "max_worker_processes",
-];
 
 pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
     let waits = |member: &&Member<'_>| member.view.is_some_and(|view| view.pending_restart);
@@ -28,12 +22,14 @@ pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
     let next = match next(situation, &pending) {
         // One restart for all of it.
         _ if is_changing => Err(Wait::silent()),
+        _ if situation.scales || situation.shrinks => Err(Wait::patient()),
         Ok(member) => gate::pass(situation, &[]).map(|_| member),
         Err(wait) => Err(wait),
     };
     let until = match next {
         Ok(member) => {
             steps::restart(situation, member, plan);
+            plan.wake(LOOK_AGAIN);
             None
         }
         Err(wait) => wait.hold(STEP, situation.now, plan),
@@ -44,9 +40,6 @@ pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
         reason: HoldReason::RestartPending(names),
         until,
     });
-    if until.is_none() {
-        plan.wake(LOOK_AGAIN);
-    }
 }
 
 /// Replicas before the primary, because they must never have less than it; but what shrinks, shrinks on the primary first. A replica that
@@ -65,8 +58,8 @@ fn next<'a>(situation: &Situation<'_>, pending: &[Member<'a>]) -> Result<Member<
     next.copied().ok_or_else(Wait::silent)
 }
 
-/// All that it waits for is smaller values of what its primary must not have more of.
+/// All that it waits for is smaller values of what its primary must not have more of: a replica does not take smaller ones than it has.
 fn follows_primary(view: &MemberView) -> bool {
     let mut reasons = view.restart_reasons.iter();
-    reasons.all(|(name, change)| PRIMARY_FIRST.contains(&name.as_str()) && change.is_decrease())
+    reasons.all(|(name, change)| HOT_STANDBY.contains(&name.as_str()) && change.is_decrease())
 }

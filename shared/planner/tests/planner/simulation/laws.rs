@@ -5,7 +5,7 @@ use pgherd_model::units::window;
 use pgherd_planner::observed::{Observed, PodView};
 use pgherd_planner::plan::{Action, Plan, Step};
 
-use super::{Condition, Pod, Simulation, ordinal};
+use super::{Condition, Pod, Simulation, name, ordinal};
 
 /// A broken law.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
         return broken(ONE_AT_A_TIME, line());
     }
     others_up(simulation, observed, disturbed, &line)?;
-    primary_last(simulation, step, disturbed, &line)?;
+    primary_last(simulation, observed, step, disturbed, &line)?;
     postgres_order(simulation, step, disturbed, &line)
 }
 
@@ -108,15 +108,22 @@ fn others_up(
     Ok(())
 }
 
+/// While another pod serves, as far as could be seen.
 fn primary_last(
     simulation: &Simulation,
+    observed: &Observed,
     step: &Step,
     disturbed: u32,
     line: &dyn Fn() -> String,
 ) -> Result<(), Broken> {
     let leads = simulation.truth.leader == Some(disturbed);
     let goes = matches!(step.action, Action::DeletePod { .. });
-    if leads && goes && simulation.cluster.instances > 1 {
+    let is_seen = |ordinal: u32| {
+        let mut seen = observed.pods.known().unwrap().iter();
+        seen.any(|pod| pod.name == name(ordinal))
+    };
+    let other = |(ordinal, pod): (&u32, &Pod)| *ordinal != disturbed && pod.serves() && is_seen(*ordinal);
+    if leads && goes && simulation.truth.pods.iter().any(other) {
         return broken(PRIMARY_LAST, line());
     }
     Ok(())
