@@ -22,7 +22,9 @@ pub(crate) fn prepend(verdict: &mut Verdict, old: Option<&Value>, new: &Value, c
     let (true, Some(old)) = (verdict.violations.is_empty(), old) else {
         return;
     };
-    let lines = if old.get("spec") == new.get("spec") {
+    // Labels that pods inherit are part of their template.
+    let is_same = |part: &str| old.pointer(part) == new.pointer(part);
+    let lines = if is_same("/spec") && is_same("/metadata/labels") {
         Vec::new()
     } else if exceeds(new, MOST_VALUES) || exceeds(old, MOST_VALUES) {
         vec![TOO_LARGE.to_owned()]
@@ -149,6 +151,18 @@ mod tests {
             "nothing was there before"
         );
         assert_eq!(warnings(Some(&manifest("b")), &manifest("b")), ["another"]);
+    }
+
+    #[test]
+    fn a_label_that_pods_inherit_is_told_of() {
+        let mut config = OperatorConfig::default_for(Form::Crd);
+        config.kubernetes.inherited_labels = vec!["owner".to_owned()];
+        let mut labelled = manifest("a");
+        labelled["metadata"]["labels"] = json!({"owner": "shop"});
+        let mut verdict = Verdict::allowed();
+        prepend(&mut verdict, Some(&manifest("a")), &labelled, &config);
+        let rolls = "rolls 3 pods: replicas first, then 1 switchover (labels)";
+        assert_eq!(verdict.warnings[0], rolls);
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! The plan is the controller's own, so that what is said is what is done. In the world that it is made for all pods run, the first one leads,
 //! and the objects that add variables to pods are the same before and after.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use pgherd_model::api;
 use pgherd_model::api::postgresql::Postgresql;
@@ -49,7 +51,10 @@ pub fn of_edit(old: &Value, new: &Value, config: &OperatorConfig, now: Timestamp
     if is_same(old, new) || is_deleting(new) {
         return Vec::new();
     }
-    let read = |object: &Value, stored| api::decode(&default::complete(object, stored, config)).ok();
+    let read = |object: &Value, stored| match default::patch(object, stored, config) {
+        None => api::decode(object).ok(),
+        Some(_) => api::decode(&default::complete(object, stored, config)).ok(),
+    };
     let (before, mut after) = (read(old, None), read(new, Some(old)));
     if let (Some(before), Some(after)) = (&before, &mut after) {
         keep_identity(before, after);
@@ -85,8 +90,13 @@ fn keep_identity(old: &Postgresql, new: &mut Postgresql) {
     }
 }
 
+/// By key.
+type Annotations = BTreeMap<String, String>;
+
 /// A cluster and its objects.
 struct State {
+    /// Of the `postgresql` object, all of them.
+    annotations: Annotations,
     cluster: Cluster,
     desired: Desired,
 }
@@ -98,7 +108,12 @@ impl State {
         // What other objects add to the variables is not known here, and the same on both sides.
         let environment = Source::Known(PodEnvironment::default());
         let desired = build::build(&cluster, config, &environment);
-        Some(Self { cluster, desired })
+        let annotations = manifest.metadata.annotations.clone().unwrap_or_default();
+        Some(Self {
+            annotations,
+            cluster,
+            desired,
+        })
     }
 }
 
@@ -117,7 +132,7 @@ impl Change {
         new: &OperatorConfig,
         now: Timestamp,
     ) -> Self {
-        let observed = settled::observed(&before, old);
+        let observed = settled::observed(&before, &after.annotations, old);
         let plan = plan::plan(&after.cluster, &after.desired, &observed, new, now);
         Self { before, after, plan }
     }

@@ -26,8 +26,9 @@ pub struct Counts {
     pub changes: usize,
     /// Nothing happens.
     pub unchanged: usize,
-    /// The manifest cannot be used before or after the change.
-    pub unreadable: usize,
+    /// Cannot be told: the manifest cannot be used before or after the change, or variables of its pods come from other objects than before,
+    /// which are not read here.
+    pub unknown: usize,
 }
 
 /// Counts what replacing `old` by `new` does to the clusters of these raw `postgresql` objects. Each costs about as much as
@@ -47,10 +48,10 @@ pub fn of_configuration<'a>(
 impl Counts {
     fn place(&mut self, manifest: &Value, old: &OperatorConfig, new: &OperatorConfig) -> &mut usize {
         let Ok(manifest) = api::decode(manifest) else {
-            return &mut self.unreadable;
+            return &mut self.unknown;
         };
         let (Some(before), Some(after)) = (State::of(&manifest, old), State::of(&manifest, new)) else {
-            return &mut self.unreadable;
+            return &mut self.unknown;
         };
         // When it happens does not count here.
         let change = Change::between(before, after, old, new, Timestamp::UNIX_EPOCH);
@@ -58,6 +59,8 @@ impl Counts {
         let steps = &change.plan.steps;
         if change.rolled() > 0 {
             &mut self.rolls
+        } else if change.staying() > 0 && has_other_variables(old, new) {
+            &mut self.unknown
         } else if change.restarted() > 0 {
             &mut self.restarts
         } else if change.before.cluster.instances != change.after.cluster.instances {
@@ -73,13 +76,7 @@ impl Counts {
 
     /// How many clusters were looked at.
     pub fn total(&self) -> usize {
-        self.rolls
-            + self.restarts
-            + self.scales
-            + self.reloads
-            + self.changes
-            + self.unchanged
-            + self.unreadable
+        self.rolls + self.restarts + self.scales + self.reloads + self.changes + self.unchanged + self.unknown
     }
 
     /// One line, gravest first: `rolls 12 clusters, reloads 3, leaves 85 alone`.
@@ -91,7 +88,7 @@ impl Counts {
             ("reloads", self.reloads, ""),
             ("updates objects of", self.changes, ""),
             ("leaves", self.unchanged, " alone"),
-            ("cannot tell for", self.unreadable, ""),
+            ("cannot tell for", self.unknown, ""),
         ];
         let told = parts.into_iter().filter(|(_, number, _)| *number > 0);
         let said: Vec<String> = told
@@ -109,6 +106,13 @@ impl Counts {
     }
 }
 
+/// Pods take variables from objects that these parameters name.
+fn has_other_variables(old: &OperatorConfig, new: &OperatorConfig) -> bool {
+    let (old, new) = (&old.kubernetes, &new.kubernetes);
+    old.pod_environment_configmap != new.pod_environment_configmap
+        || old.pod_environment_secret != new.pod_environment_secret
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.rolls += other.rolls;
@@ -117,6 +121,6 @@ impl AddAssign for Counts {
         self.reloads += other.reloads;
         self.changes += other.changes;
         self.unchanged += other.unchanged;
-        self.unreadable += other.unreadable;
+        self.unknown += other.unknown;
     }
 }

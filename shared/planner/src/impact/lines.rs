@@ -7,13 +7,15 @@ use pgherd_model::units::window::is_open;
 
 use super::text::{because, count, listed};
 use super::{Change, cause};
+use crate::plan::{HoldReason, Mode};
 
 mod catalog;
 mod objects;
 
 pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
-    let mut lines: Vec<String> = rolls(change).into_iter().chain(restarts(change)).collect();
-    let is_disruptive = !lines.is_empty();
+    let disruptions: Vec<String> = rolls(change).into_iter().chain(restarts(change)).collect();
+    let is_disruptive = !disruptions.is_empty();
+    let mut lines: Vec<String> = put_off(change).into_iter().chain(disruptions).collect();
     if is_disruptive {
         lines.extend(waits(change, now));
     }
@@ -28,13 +30,30 @@ pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
     lines
 }
 
+/// The lines after it are what is done once the cluster is live again.
+fn put_off(change: &Change) -> Option<String> {
+    let mode = change.plan.holds.iter().find_map(|hold| match &hold.reason {
+        HoldReason::Mode(mode) => Some(mode),
+        _ => None,
+    })?;
+    let state = if *mode == Mode::Paused.to_string() {
+        "paused"
+    } else {
+        "only observed"
+    };
+    Some(format!(
+        "nothing is done now: the cluster is {state} (pgherd.io/mode); when it is live again:"
+    ))
+}
+
 fn rolls(change: &Change) -> Option<String> {
     let pods = change.rolled();
     let is_standby = matches!(change.before.cluster.origin, Origin::Standby(_));
     let order = match pods {
         0 => return None,
-        1 => "the database is away until it is back",
-        _ if is_standby => "replicas first, the standby leader last",
+        1 if change.after.cluster.instances == 1 => "the database is away until it is back",
+        1 => "when the new members are up, after 1 switchover",
+        _ if is_standby => "replicas first, then 1 switchover of the standby leader",
         _ => "replicas first, then 1 switchover",
     };
     let line = format!("rolls {}: {order}", count(pods, "pod"));

@@ -8,7 +8,7 @@ use pgherd_model::names::annotations::FINALIZER;
 use pgherd_model::names::{Names, Role};
 use serde_json::{Value, json};
 
-use super::State;
+use super::{Annotations, State};
 use crate::build::SecretDraft;
 use crate::observed::{
     ClaimView, ClusterView, MemberRole, MemberView, Observed, PatroniView, PodView, SecretView, Source,
@@ -18,13 +18,14 @@ use crate::plan::{dynamic, provision};
 /// Stands for the template that all pods were made of.
 const REVISION: &str = "settled";
 
-pub(super) fn observed(state: &State, config: &OperatorConfig) -> Observed {
+/// `annotations` are what the object has from now on: they say how far the cluster may be acted on.
+pub(super) fn observed(state: &State, annotations: &Annotations, config: &OperatorConfig) -> Observed {
     let (cluster, desired) = (&state.cluster, &state.desired);
     let identity = &cluster.identity;
     let names = Names::of(&identity.namespace, &identity.name, config);
     let ordinals = 0..u32::try_from(cluster.instances).unwrap_or_default();
     Observed {
-        cluster: object(cluster, config),
+        cluster: object(cluster, annotations, config),
         stateful_set: match &desired.stateful_set {
             Source::Known(wanted) => Source::Known(Some(stateful_set(wanted.clone()))),
             Source::Unknown(why) => Source::Unknown(why.clone()),
@@ -65,7 +66,7 @@ pub(super) fn observed(state: &State, config: &OperatorConfig) -> Observed {
     }
 }
 
-fn object(cluster: &Cluster, config: &OperatorConfig) -> ClusterView {
+fn object(cluster: &Cluster, annotations: &Annotations, config: &OperatorConfig) -> ClusterView {
     let identity = &cluster.identity;
     let finalizer = config.kubernetes.enable_finalizers.then(|| FINALIZER.to_owned());
     ClusterView {
@@ -74,6 +75,7 @@ fn object(cluster: &Cluster, config: &OperatorConfig) -> ClusterView {
         uid: identity.uid.clone(),
         generation: identity.generation,
         finalizers: finalizer.into_iter().collect(),
+        annotations: annotations.clone(),
         ..ClusterView::default()
     }
 }

@@ -92,6 +92,52 @@ fn pods_roll_for_their_template() {
 }
 
 #[test]
+fn who_takes_over_is_told() {
+    let image = json!({"spec": {"dockerImage": "registry.example/spilo:2"}});
+    let told = |old: &Value, patch: &Value| under(&config("A"), old, &with(&with(old, &image), patch));
+    let one = with(&demo(), &json!({"spec": {"numberOfInstances": 1}}));
+    assert_eq!(
+        told(&one, &json!({"spec": {"numberOfInstances": 3}})),
+        [
+            "rolls 1 pod: when the new members are up, after 1 switchover (image)",
+            "adds 2 members (from 1 to 3)"
+        ]
+    );
+    assert_eq!(
+        told(&demo(), &json!({"spec": {"numberOfInstances": 1}}))[0],
+        "rolls 1 pod: the database is away until it is back (image)"
+    );
+    let standby = with(
+        &demo(),
+        &json!({"spec": {"standby": {"standby_host": "10.0.0.1"}}}),
+    );
+    assert_eq!(
+        told(&standby, &json!({})),
+        ["rolls 3 pods: replicas first, then 1 switchover of the standby leader (image)"]
+    );
+}
+
+#[test]
+fn a_cluster_that_is_not_live_is_left_alone_for_now() {
+    let roll = "rolls 3 pods: replicas first, then 1 switchover (image)";
+    let told = |before: &str, after: &str| {
+        let old = with(
+            &demo(),
+            &json!({"metadata": {"annotations": {"pgherd.io/mode": before}}}),
+        );
+        let patch = json!({
+            "metadata": {"annotations": {"pgherd.io/mode": after}}, "spec": {"dockerImage": "registry.example/spilo:2"},
+        });
+        under(&config("A"), &old, &with(&old, &patch))
+    };
+    let paused = "nothing is done now: the cluster is paused (pgherd.io/mode); when it is live again:";
+    assert_eq!(told("paused", "paused"), [paused, roll]);
+    assert_eq!(told("live", "paused"), [paused, roll]);
+    assert!(told("observe", "observe")[0].starts_with("nothing is done now: the cluster is only observed"));
+    assert_eq!(told("paused", "live"), [roll]);
+}
+
+#[test]
 fn what_reloads_does_not_roll() {
     assert_eq!(
         said(&json!({"postgresql": {"parameters": {"work_mem": "16MB"}}, "patroni": {"ttl": 60}})),
@@ -276,7 +322,7 @@ fn a_configuration_is_counted_over_the_fleet() {
         all,
         Counts {
             unchanged: 3,
-            unreadable: 1,
+            unknown: 1,
             ..Counts::default()
         }
     );
@@ -287,6 +333,12 @@ fn a_configuration_is_counted_over_the_fleet() {
         "rolls 1 cluster, updates objects of 1, leaves 1 alone, cannot tell for 1"
     );
     assert_eq!(image.total(), 4);
+    let variables = count(|config| config.kubernetes.pod_environment_secret = Some("variables".to_owned()));
+    assert_eq!(
+        variables.line(),
+        "leaves 1 cluster alone, cannot tell for 3",
+        "what it says is not read; without a pod nothing rolls"
+    );
     let more = count(|config| config.general.min_instances = 5);
     assert_eq!(more.scales, 3);
     assert_eq!(Counts::default().line(), "touches no cluster: there is none");
