@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::patroni::PatroniError;
 use crate::patroni::members::members;
-use crate::patroni::wire::{Change, ClusterMember, Lag};
+use crate::patroni::wire::{Change, ClusterMember, Lag, Tags};
 
 /// How many members are asked before the cluster counts as silent.
 const TRIES: usize = 3;
@@ -81,7 +81,7 @@ fn member_view(member: ClusterMember) -> MemberView {
         timeline: member.timeline,
         pending_restart: member.pending_restart,
         restart_reasons: reasons(member.pending_restart_reason),
-        never_leads: is_yes(&member.tags.nofailover),
+        never_leads: never_leads(&member.tags),
         server_version: None,
     }
 }
@@ -99,6 +99,14 @@ fn text(value: Value) -> String {
         Value::String(text) => text,
         Value::Null => String::new(),
         other => other.to_string(),
+    }
+}
+
+fn never_leads(tags: &Tags) -> bool {
+    match (&tags.nofailover, &tags.failover_priority) {
+        (Value::Null, Value::Number(priority)) => priority.as_f64().is_some_and(|priority| priority <= 0.0),
+        (Value::Null, Value::String(text)) => text.trim().parse::<i64>().is_ok_and(|priority| priority <= 0),
+        (tag, _) => is_yes(tag),
     }
 }
 
@@ -124,6 +132,21 @@ mod tests {
         let view = member_view(serde_json::from_value(answer).unwrap());
         assert!(view.never_leads && view.pending_restart);
         assert!(view.restart_reasons["max_connections"].is_decrease());
+    }
+
+    #[test]
+    fn a_priority_of_zero_keeps_from_leading_unless_the_older_tag_says_otherwise() {
+        let never = |tags: Value| never_leads(&serde_json::from_value(tags).unwrap());
+        assert!(never(serde_json::json!({"failover_priority": 0})));
+        assert!(never(serde_json::json!({"failover_priority": "-1"})));
+        assert!(!never(serde_json::json!({"failover_priority": 1})));
+        assert!(!never(
+            serde_json::json!({"failover_priority": 0, "nofailover": false})
+        ));
+        assert!(never(
+            serde_json::json!({"failover_priority": 1, "nofailover": true})
+        ));
+        assert!(!never(serde_json::json!({})));
     }
 
     #[test]

@@ -38,7 +38,16 @@ async fn ask(context: &Context, namespace: &str, revision: &str) -> Source<Optio
     match context.read("ControllerRevision", namespace, revision).await {
         Ok(Some(object)) => template_of(object),
         Ok(None) => Source::Known(None),
-        Err(why) => Source::Unknown(why),
+        Err(why) => Source::Unknown(with_missing_right(why)),
+    }
+}
+
+/// A role of Zalando's operator lacks this right: whoever kept one has to know what to add.
+fn with_missing_right(why: String) -> String {
+    if why.contains("forbidden") {
+        format!("get controllerrevisions is forbidden, add that right to the controller's role: {why}")
+    } else {
+        why
     }
 }
 
@@ -75,5 +84,11 @@ mod tests {
             template_of(json!({"data": {"spec": {"template": 7}}})),
             Source::Unknown(_)
         ));
+    }
+    #[test]
+    fn a_missing_right_is_named_first() {
+        let said = with_missing_right("cannot read x: User \"u\" is forbidden".to_owned());
+        assert!(said.starts_with("get controllerrevisions is forbidden"), "{said}");
+        assert_eq!(with_missing_right("timed out".to_owned()), "timed out");
     }
 }

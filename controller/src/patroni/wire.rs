@@ -43,6 +43,9 @@ pub struct Tags {
     /// Patroni takes more than `true` for yes.
     #[serde(default)]
     pub nofailover: Value,
+    /// Not above zero: never. Patroni 3.2 and later; `nofailover` has precedence.
+    #[serde(default)]
+    pub failover_priority: Value,
 }
 
 /// What a restart would change: Patroni 4 and later. Values are texts or numbers.

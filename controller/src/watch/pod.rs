@@ -61,6 +61,8 @@ struct Condition {
 #[derive(Debug, Clone, Default, Deserialize)]
 struct ContainerStatus {
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     state: State,
 }
 
@@ -88,7 +90,7 @@ const ON_ITS_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 impl WirePod {
     /// The pod as the plan sees it.
     pub fn view(self, role_label: &str) -> PodView {
-        let trouble = self.trouble();
+        let (trouble, trouble_beside) = self.trouble();
         let labels = self.metadata.labels.unwrap_or_default();
         let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
         let database = |container: &Container| container.name == containers::POSTGRES;
@@ -115,32 +117,39 @@ impl WirePod {
                 .map(|it| it.image)
                 .unwrap_or_default(),
             trouble,
+            trouble_beside,
             annotations,
         }
     }
 
-    /// Why a container waits or ended, or why no node takes the pod.
-    fn trouble(&self) -> String {
-        let statuses = self
-            .status
-            .init_container_statuses
-            .iter()
-            .chain(&self.status.container_statuses);
-        let stopped = statuses.filter_map(|it| {
-            let ended = it.state.terminated.as_ref().filter(|it| it.exit_code != 0);
-            it.state.waiting.as_ref().or(ended).map(|it| it.reason.as_str())
-        });
-        let unschedulable = self.status.conditions.iter();
-        let unschedulable = unschedulable
+    /// Why a container waits or ended, or why no node takes the pod; and whether that is one beside the database only.
+    fn trouble(&self) -> (String, bool) {
+        let (init, containers) = (
+            &self.status.init_container_statuses,
+            &self.status.container_statuses,
+        );
+        let (database, beside): (Vec<&ContainerStatus>, Vec<&ContainerStatus>) =
+            containers.iter().partition(|it| it.name == containers::POSTGRES);
+        let unscheduled = self.status.conditions.iter();
+        let unscheduled = unscheduled
             .filter(|it| it.kind == "PodScheduled" && it.status == "False")
             .map(|it| it.reason.as_str());
-        let mut reasons = stopped
-            .chain(unschedulable)
-            .filter(|reason| !ON_ITS_WAY.contains(reason));
+        let needed = init.iter().chain(database).filter_map(ContainerStatus::stopped);
+        let needed = needed.chain(unscheduled).map(|reason| (reason, false));
+        let beside = beside.into_iter().filter_map(ContainerStatus::stopped);
+        let mut reasons = needed.chain(beside.map(|reason| (reason, true)));
         reasons
-            .find(|reason| !reason.is_empty())
+            .find(|(reason, _)| !reason.is_empty() && !ON_ITS_WAY.contains(reason))
+            .map(|(reason, beside)| (reason.to_owned(), beside))
             .unwrap_or_default()
-            .to_owned()
+    }
+}
+
+impl ContainerStatus {
+    /// Why it waits, or ended with an error.
+    fn stopped(&self) -> Option<&str> {
+        let ended = self.state.terminated.as_ref().filter(|it| it.exit_code != 0);
+        self.state.waiting.as_ref().or(ended).map(|it| it.reason.as_str())
     }
 }
 
@@ -222,5 +231,18 @@ mod tests {
         let ended = |code: i32| json!({"initContainerStatuses": [{"state": {"terminated": {"reason": "Error", "exitCode": code}}}]});
         assert_eq!(view(&ended(1)).trouble, "Error");
         assert_eq!(view(&ended(0)).trouble, "");
+    }
+    #[test]
+    fn trouble_beside_the_database_is_told_apart() {
+        let looping = |names: &[&str]| {
+            let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+            let all: Vec<Value> = names
+                .iter()
+                .map(|name| json!({"name": name, "state": waiting}))
+                .collect();
+            view(&json!({ "containerStatuses": all })).trouble_beside
+        };
+        assert!(looping(&["metrics"]));
+        assert!(!looping(&["postgres"]) && !looping(&["metrics", "postgres"]) && !looping(&[]));
     }
 }
