@@ -75,6 +75,10 @@ pub fn within_limits(wanted: i32, config: &OperatorConfig) -> i32 {
 /// None when nothing is missing, or when the object has a shape that is not understood: the API server's own error is better.
 pub fn patch(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Option<Patch> {
     new.as_object()?;
+    // Most objects are normal, and a copy costs more than a look.
+    if TABLE.iter().all(|default| lookup(new, default.path).is_some()) {
+        return None;
+    }
     let mut known = new.clone();
     let mut operations = Vec::new();
     for default in TABLE {
