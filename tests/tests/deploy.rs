@@ -25,7 +25,7 @@ const OF_THE_CLIENT: &str = "pgherd_api_requests_total";
 
 fn text(path: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).expect("the file is there")
 }
 
 fn documents(path: &str) -> Vec<Value> {

@@ -289,6 +289,9 @@ fn under_load(
     })
 }
 
+/// Loads so far: each has clusters of its own.
+static GENERATION: AtomicUsize = AtomicUsize::new(0);
+
 async fn write_steadily(client: &Client, goes_on: impl Fn(usize) -> bool) -> Writes {
     let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
     let kind = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
@@ -297,7 +300,6 @@ async fn write_steadily(client: &Client, goes_on: impl Fn(usize) -> bool) -> Wri
     let failures = Arc::new(Mutex::new(Vec::new()));
     let mut pace = interval(Duration::from_secs(1) / RATE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    static GENERATION: AtomicUsize = AtomicUsize::new(0);
     let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
     let mut made = 0;
     while goes_on(made) {
@@ -345,7 +347,7 @@ async fn write(api: &Api<DynamicObject>, generation: usize, number: usize) -> ku
     let memory = format!("{}MB", 4 + round);
     let change = json!({"spec": {"postgresql": {"parameters": {"work_mem": memory}}}});
     let parameters = PatchParams {
-        dry_run: number % 4 == 0,
+        dry_run: number.is_multiple_of(4),
         ..PatchParams::default()
     };
     api.patch(&name, &parameters, &Patch::Merge(change))
