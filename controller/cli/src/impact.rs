@@ -54,7 +54,10 @@ fn show((namespace, name): &Key, lines: &[String], printer: &mut Printer) -> Res
     let body = if lines.is_empty() {
         format!("  {QUIET}does nothing{QUIET:#}\n")
     } else {
-        lines.iter().map(|line| format!("  {}\n", plain(line))).collect()
+        lines
+            .iter()
+            .flat_map(|line| ["  ".to_owned(), plain(line), "\n".to_owned()])
+            .collect()
     };
     Ok(printer.answer(&format!("{TITLE}{title}{TITLE:#}\n{body}"))?)
 }
