@@ -53,8 +53,9 @@ fn wait_for_the_owner(stage: &Stage) -> Result<()> {
 /// Edits the manifest and waits until the controller has seen the edit.
 fn edit(stage: &Stage, patch: &serde_json::Value) -> Result<()> {
     let (object, patch) = (object(), patch.to_string());
-    let mut args: Vec<&str> = object.split_whitespace().collect();
-    args.extend(["patch", "--type=merge", "-p", &patch]);
+    let mut args = vec!["patch"];
+    args.extend(object.split_whitespace());
+    args.extend(["--type=merge", "-p", &patch]);
     stage.kubectl().call(args).output()?;
     let generation = stage.kubectl().value(&object, ".metadata.generation")?;
     let seen = |value: &str| value == generation;
