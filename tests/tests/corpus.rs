@@ -46,8 +46,11 @@ fn cases() -> Vec<Case> {
         }
         let text = fs::read_to_string(&path).expect("a manifest is text");
         for document in serde_yaml::Deserializer::from_str(&text) {
-            let case = Case::deserialize(document).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
-            cases.push(case);
+            let case = Case::deserialize(document);
+            cases.push(
+                case.map_err(|err| format!("{}: {err}", path.display()))
+                    .expect("a case"),
+            );
         }
     }
     cases
@@ -221,9 +224,8 @@ fn accepted_manifests_hold_every_field() {
 /// One way to break a field: the value that takes its place.
 fn broken(value: &Value) -> Value {
     match value {
-        Value::Object(_) | Value::Array(_) => json!("a text"),
         Value::String(_) => json!({"not": "a text"}),
-        Value::Number(_) | Value::Bool(_) | Value::Null => json!("a text"),
+        _ => json!("a text"),
     }
 }
 

@@ -29,7 +29,8 @@ struct Tally {
 
 /// One line: how many clusters roll, reload or are left alone.
 pub(crate) async fn line(client: Client, change: ConfigurationChange) -> String {
-    count(client, change, Instant::now() + PATIENCE).await.line()
+    let tally = Box::pin(count(client, change, Instant::now() + PATIENCE)).await;
+    tally.line()
 }
 
 async fn count(client: Client, change: ConfigurationChange, deadline: Instant) -> Tally {
@@ -50,13 +51,11 @@ async fn count(client: Client, change: ConfigurationChange, deadline: Instant) -
             return tally;
         };
         tally.counts += counts;
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => {
-                tally.is_complete = true;
-                return tally;
-            }
-        }
+        let Some(token) = list.metadata.continue_.filter(|token| !token.is_empty()) else {
+            tally.is_complete = true;
+            return tally;
+        };
+        params = params.continue_token(&token);
     }
 }
 

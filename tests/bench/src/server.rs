@@ -57,29 +57,48 @@ impl Programs {
     ///
     /// A compiler is not there, or refuses.
     pub fn build() -> Result<Self> {
-        let release = std::env::current_exe()?
-            .parent()
-            .context("a program is in a folder")?
-            .to_owned();
-        run(Command::new(env!("CARGO"))
-            .current_dir(root())
-            .args([
-                "build",
-                "--release",
-                "--package",
-                "pgherd-bench",
-                "--package",
-                "pgherd-webhook",
-            ])
-            .args(["--bin", "bench-echo", "--bin", "pgherd-webhook"]))?;
-        let go = go_program();
-        build_go(&go)?;
+        build_rust()?;
+        build_go(&go_program())?;
+        Self::as_built()
+    }
+
+    /// What is there already, in the folder of the program that runs.
+    ///
+    /// # Errors
+    ///
+    /// It runs from nowhere.
+    pub fn as_built() -> Result<Self> {
+        let program = std::env::current_exe()?;
         Ok(Self {
-            pgherd: release.join("pgherd-webhook"),
-            echo: release.join("bench-echo"),
-            go,
+            pgherd: program.with_file_name("pgherd-webhook"),
+            echo: program.with_file_name("bench-echo"),
+            go: go_program(),
         })
     }
+}
+
+fn build_rust() -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo tells a program about its package would look like a change to build scripts, and half of the tree would be built anew.
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| {
+        name.to_string_lossy().starts_with("CARGO_PKG_")
+            || name == "CARGO_MANIFEST_DIR"
+            || name == "CARGO_MANIFEST_PATH"
+    }) {
+        cargo.env_remove(name);
+    }
+    run(cargo
+        .current_dir(root())
+        .args([
+            "build",
+            "--release",
+            "--bin",
+            "bench-echo",
+            "--bin",
+            "pgherd-webhook",
+        ])
+        .args(["--package", "pgherd-bench", "--package", "pgherd-webhook"]))
 }
 
 /// Where the Go webhook is once it is built.

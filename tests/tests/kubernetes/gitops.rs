@@ -1,4 +1,4 @@
-//! A GitOps tool's loop: the same manifest is applied again and again while the operator's configuration changes. Nothing that the tool wrote
+//! The loop of a tool that applies from Git: the same manifest is applied again and again while the operator's configuration changes. Nothing that the tool wrote
 //! ever differs, and nothing is stored anew.
 
 use std::time::Duration;

@@ -14,6 +14,7 @@ mod availability;
 mod gitops;
 mod impact;
 mod lifecycle;
+mod parameters;
 mod programs;
 mod reviews;
 mod rolling;
@@ -30,6 +31,7 @@ fn tests() -> Vec<Test> {
         gitops::TESTS,
         impact::TESTS,
         lifecycle::TESTS,
+        parameters::TESTS,
         programs::TESTS,
         reviews::TESTS,
         rolling::TESTS,

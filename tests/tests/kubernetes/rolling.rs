@@ -371,10 +371,10 @@ fn scales_down(stage: &Stage) -> Result<()> {
     let before = timeline(stage)?;
     edit(stage, &json!({"spec": {"numberOfInstances": 2}}))?;
     let gone = |names: &str| !names.contains(&last) && !names.is_empty();
-    let list = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
+    let pods = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
     stage
         .kubectl()
-        .wait_for_value(&list, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
+        .wait_for_value(&pods, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
     stage.wait_until_ready(CLUSTER, 2)?;
     let after = timeline(stage)?;
     ensure!(

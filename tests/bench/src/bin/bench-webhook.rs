@@ -25,6 +25,9 @@ struct Arguments {
     /// Only scenarios with this in their name, such as `create-4KiB` or `update-64KiB-16`; may be given several times
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
+    /// Take the programs as they are, beside this one, instead of building what is not built
+    #[arg(long)]
+    as_built: bool,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +51,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         "no scenario has {:?} in its name",
         arguments.only
     );
-    let programs = Programs::build()?;
+    let programs = if arguments.as_built {
+        Programs::as_built()?
+    } else {
+        Programs::build()?
+    };
     let folder = tempfile::tempdir().context("make a folder for this run")?;
     let extent = Extent {
         rounds: arguments.rounds,
