@@ -77,11 +77,11 @@ pub(crate) fn report(document: &Document, setting: &Setting<'_>) -> Report {
     let old = stored(document, sort, setting);
     let findings = match sort {
         Sort::Cluster => {
-            let complete = |object, old| default::complete(object, old, setting.config);
-            let (completed, before) = (complete(new, old), old.map(|old| complete(old, None)));
+            let completed = default::complete(new, old, setting.config);
+            let before = old.map(|old| default::complete(old, None, setting.config));
             finding::of_review(
                 &validate::review(new, old, setting.config),
-                &CLUSTER.review(&completed, before.as_ref()),
+                &CLUSTER.review(&completed, before.as_deref()),
             )
         }
         Sort::OperatorConfiguration => {

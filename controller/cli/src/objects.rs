@@ -52,7 +52,7 @@ pub(crate) fn objects(args: &ObjectsArgs, printer: &mut Printer) -> Result<Verdi
 }
 
 fn parse(document: &Document, config: &OperatorConfig) -> Option<Cluster> {
-    let mut object = default::complete(&document.object, None, config);
+    let mut object = default::complete(&document.object, None, config).into_owned();
     object
         .get_mut("metadata")?
         .as_object_mut()?

@@ -74,7 +74,7 @@ fn five_mistakes_are_five_refusals() {
             "broken.yaml, document 1: postgresql demo-broken\n",
             "broken.yaml:16:5 refused spec.databases.9orders: ",
             "refused spec.maintenanceWindows[0]: ",
-            "refused spec.sidecars[0].name: ",
+            "refused spec.sidecars[1].name: ",
             "refused spec.users.Orders-Owner: ",
             "refused spec.users.reporting: ",
             "(PGV-022)",

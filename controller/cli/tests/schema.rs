@@ -68,7 +68,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 
 fn by_schema(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Vec<Violation> {
     let complete = |object, old| default::complete(object, old, config);
-    SCHEMA.review(&complete(new, old), old.map(|old| complete(old, None)).as_ref())
+    SCHEMA.review(&complete(new, old), old.map(|old| complete(old, None)).as_deref())
 }
 
 fn of_example(example: &Example) -> Vec<Violation> {

@@ -2,6 +2,8 @@
 //! configuration becomes, and what follows the operator. Lives here: the table of the second and the patch, and the list of the third, whose
 //! meaning is in `cluster`. Must not: constants.
 
+use std::borrow::Cow;
+
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 
@@ -96,14 +98,15 @@ pub fn patch(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Optio
     (!operations.is_empty()).then_some(Patch(operations))
 }
 
-/// The object with its defaults in place.
-pub fn complete(object: &Value, old: Option<&Value>, config: &OperatorConfig) -> Value {
+/// The object with its defaults in place; as it is when nothing is missing.
+pub fn complete<'a>(object: &'a Value, old: Option<&Value>, config: &OperatorConfig) -> Cow<'a, Value> {
+    let Some(patch) = patch(object, old, config) else {
+        return Cow::Borrowed(object);
+    };
     let mut object = object.clone();
-    if let Some(patch) = patch(&object, old, config) {
-        // The operations were made for this very object; if one did not fit, the object stays as it is.
-        let _ = json_patch::patch(&mut object, &patch.0);
-    }
-    object
+    // The operations were made for this very object; if one did not fit, the object stays as it is.
+    let _ = json_patch::patch(&mut object, &patch.0);
+    Cow::Owned(object)
 }
 
 /// The name, or what the API server will make it start with.

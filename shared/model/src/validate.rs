@@ -202,7 +202,7 @@ pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Revi
     }
     let new = default::complete(new, old, config);
     let old = old.map(|old| default::complete(old, None, config));
-    let found = hits(&new, old.as_ref(), config);
+    let found = hits(&new, old.as_deref(), config);
     let policy = Policy::of(config);
     // Looking at the stored object once more is dear, and mostly there is nothing to excuse.
     let excused = match &old {

@@ -4,6 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+
+fn complete(object: &Value, old: Option<&Value>, config: &OperatorConfig) -> Value {
+    super::complete(object, old, config).into_owned()
+}
+
 use crate::config::Form;
 
 fn config() -> OperatorConfig {
