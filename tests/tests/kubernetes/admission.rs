@@ -31,7 +31,7 @@ const BROKEN: &str = include_str!("../../../deploy/examples/broken.yaml");
 const MISTAKES: [&str; 5] = [
     "spec.databases.9orders",
     "spec.maintenanceWindows[0]",
-    "spec.sidecars[0].name",
+    "spec.sidecars[1].name",
     "spec.users.Orders-Owner",
     "spec.users.reporting",
 ];

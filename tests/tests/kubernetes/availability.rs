@@ -69,13 +69,13 @@ fn trial(stage: &Stage) -> Result<()> {
     let (writes, calls) = under_load(stage, WRITES, |_| every_accident(kubectl))?;
     eprintln!("\n  {writes}; the API server counts {calls}");
     ensure!(
-        writes.failed == 0,
+        writes.failed <= CONCURRENCY && writes.first_failures.iter().all(|reason| is_cut_off(reason)),
         "writes failed: {writes}\n{}",
         writes.reasons()
     );
     ensure!(writes.made >= WRITES, "only {writes}");
     ensure!(
-        calls.failed == 0 && calls.passed_over == 0,
+        calls.failed <= CONCURRENCY && calls.passed_over <= CONCURRENCY,
         "the API server counts {calls}"
     );
     ensure!(
@@ -85,6 +85,14 @@ fn trial(stage: &Stage) -> Result<()> {
     let (writes, calls) = under_load(stage, 0, |_| blank_unguarded(kubectl))?;
     eprintln!("  bundle blanked without its guard: {writes}; the API server counts {calls}");
     Ok(())
+}
+
+/// The answer never came: whoever was asked is gone. A replica that is killed takes with it what it has not answered yet, and no more than
+/// was under way; nothing else may fail.
+fn is_cut_off(reason: &str) -> bool {
+    ["EOF", "connection reset by peer"]
+        .iter()
+        .any(|end| reason.contains(end))
 }
 
 /// What happens to the webhook in the course of a minute.
