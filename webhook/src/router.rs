@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -101,7 +101,7 @@ async fn answer(State((app, route)): State<(Arc<App>, Route)>, request: Request)
             if failure.outcome != Outcome::Panicked {
                 info!(route = route.path(), reason = %failure.text, "no review");
             }
-            (failure.outcome, (failure.code, failure.text).into_response())
+            (failure.outcome, failure.into_response())
         }
     };
     app.metrics
@@ -284,6 +284,16 @@ fn report(app: &App, route: Route, question: &Question, verdict: &Verdict) -> Ou
         "denied"
     );
     Outcome::Denied
+}
+
+impl IntoResponse for Failure {
+    /// What will pass is worth another try: API servers make it, within the call's timeout.
+    fn into_response(self) -> Response {
+        if self.code == StatusCode::SERVICE_UNAVAILABLE {
+            return (self.code, [(RETRY_AFTER, "1")], self.text).into_response();
+        }
+        (self.code, self.text).into_response()
+    }
 }
 
 /// The rule that a warning names at its end, if it is of a rule.

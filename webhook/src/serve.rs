@@ -1,6 +1,7 @@
 //! Connections: TLS with a certificate that can change, bounded in number, time and age, and ended without breaking a request.
 
 mod connection;
+mod farewell;
 mod pace;
 
 use std::io;

@@ -44,6 +44,7 @@ pub(super) async fn attend(hall: &Hall, stream: TcpStream, peer: SocketAddr) {
     let end = tokio::select! {
         end = paced(connection.as_mut(), &pace) => end,
         () = dismissed(hall, &pace) => {
+            pace.dismiss();
             connection.as_mut().graceful_shutdown();
             paced(connection.as_mut(), &pace).await
         }

@@ -3,19 +3,25 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
+use super::farewell::Farewell;
 use crate::limits::Limits;
+
+/// A client that has not used a connection for so long has others that it uses first.
+const LATELY: Duration = Duration::from_secs(3);
 
 /// What a connection waits for. Cheap to clone; clones are of the same connection.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     phase: Arc<Mutex<Phase>>,
+    /// Since when it lay idle when it was dismissed.
+    dismissed: Arc<OnceLock<Instant>>,
     idle: Duration,
     header: Duration,
 }
@@ -46,6 +52,7 @@ impl Pace {
         }));
         Self {
             phase,
+            dismissed: Arc::default(),
             idle: limits.idle_timeout,
             header: limits.read_timeout,
         }
@@ -79,8 +86,25 @@ impl Pace {
 
     /// How long nothing has come in and nothing is owed; none in the middle of a request.
     pub(super) fn idle_for(&self) -> Option<Duration> {
+        self.idle_since().map(|since| since.elapsed())
+    }
+
+    /// The connection is to be closed, now or after its answer.
+    pub(super) fn dismiss(&self) {
+        if let Some(since) = self.idle_since() {
+            let _ = self.dismissed.set(since);
+        }
+    }
+
+    /// Is it closed while it lies idle, and has been in use lately?
+    fn may_be_picked(&self) -> bool {
+        let dismissed = self.dismissed.get();
+        dismissed.is_some_and(|since| self.idle_since() == Some(*since) && since.elapsed() < LATELY)
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
         match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
-            Phase::Idle { since } => Some(since.elapsed()),
+            Phase::Idle { since } => Some(since),
             Phase::Header { .. } | Phase::Busy => None,
         }
     }
@@ -128,11 +152,16 @@ where
 pub(super) struct Paced<S> {
     stream: S,
     pace: Pace,
+    farewell: Farewell,
 }
 
 impl<S> Paced<S> {
     pub(super) fn new(stream: S, pace: Pace) -> Self {
-        Self { stream, pace }
+        Self {
+            stream,
+            pace,
+            farewell: Farewell::default(),
+        }
     }
 }
 
@@ -151,7 +180,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -173,6 +202,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let may_be_picked = self.pace.may_be_picked();
+        let paced = &mut *self;
+        paced
+            .farewell
+            .poll(Pin::new(&mut paced.stream), cx, may_be_picked)
     }
 }

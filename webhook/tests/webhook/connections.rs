@@ -126,6 +126,29 @@ async fn idle_connections_end_soon_after_shutdown_begins_and_new_ones_are_served
 }
 
 #[tokio::test]
+async fn who_has_just_picked_a_connection_that_closes_is_asked_to_try_again() {
+    let webhook = Webhook::start().await;
+    let body = body();
+    let mut stream = webhook.stream().await.unwrap();
+    stream.write_all(head(body.len()).as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 8192];
+    let length = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
+    webhook.shutdown.begin();
+    // The connection is being closed when the client sends again.
+    sleep(Duration::from_millis(400)).await;
+    stream.write_all(head(body.len()).as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let (_, seen) = read_to_end(&mut stream).await;
+    let seen = seen.to_lowercase();
+    assert!(
+        seen.starts_with("http/1.1 503 ") && seen.contains("retry-after: 0\r\n"),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
 async fn drain_answers_what_is_in_flight_and_what_still_comes() {
     let limits = Limits {
         read_timeout: Duration::from_secs(5),
