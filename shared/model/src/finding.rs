@@ -5,6 +5,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Longest line, in characters, that API servers and clients show in full: of a warning, of what an edit will do.
+pub const LINE_LIMIT: usize = 120;
+
+/// The text in at most `limit` characters.
+pub fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 /// Something a human may want to know: a value was raised, a setting is ignored, a name is deprecated.
 ///
 /// Never holds a secret: the texts go to logs, events and admission warnings.

@@ -5,16 +5,17 @@
 //! catalogue (one row per rule) ─► review(new, old, config) ─► violations: what blocks, all at once
 //!      checks by topic ─┘            │           │        └─► warnings: what will be ignored, raised or cut
 //!                                 ratchet      policy: profile and severities of the operator's configuration
-//!                                    └─ what the stored object already had never blocks
+//!                                    └─ what the stored object already had never blocks, nor a name in it that lost what it names
 //! ```
 //!
 //! Beside manifests: `scale` (a change of one number), `deletion`, `team`, `operator_configuration`.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use policy::Policy;
+use ratchet::Excuses;
 
 use crate::{
     api::{
@@ -27,11 +28,13 @@ use crate::{
 };
 
 pub use crate::finding::{Finding, Severity, Violation};
+use crate::finding::{LINE_LIMIT, shorten};
 pub use catalogue::catalogue;
 
 mod catalogue;
 mod check;
 mod deletion;
+mod news;
 pub mod operator_configuration;
 mod policy;
 mod ratchet;
@@ -42,6 +45,7 @@ mod team;
 mod unreadable;
 
 pub use deletion::deletion;
+pub use news::news;
 pub use operator_configuration::operator_configuration;
 pub use scale::scale;
 pub use team::team;
@@ -79,6 +83,9 @@ pub enum When {
     Created,
     /// When an object is created or changed. What the stored object already broke at the same path does not block the change.
     Changed,
+    /// As `Changed`, about fields that name something: where such a field stays as it is and what it names goes away, that is told and no
+    /// more. Databases and volumes go on without it.
+    Naming,
     /// When an object is changed, by comparison with the stored one.
     Transition,
     /// When an object is about to be deleted.
@@ -187,9 +194,6 @@ pub struct Review {
     pub warnings: Vec<String>,
 }
 
-/// Longest warning that API servers and clients show in full.
-const WARNING_LIMIT: usize = 120;
-
 /// Reviews a `postgresql` that is being stored: on creation without `old`, on an update with the stored object. Both get their defaults
 /// first, so that a field which was left out is not a change. An object that is being deleted is let through.
 pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Review {
@@ -205,29 +209,21 @@ pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Revi
     let found = hits(&new, old.as_deref(), config);
     let policy = Policy::of(config);
     // Looking at the stored object once more is dear, and mostly there is nothing to excuse.
-    let excused = match &old {
+    let excuses = match &old {
         Some(old) if found.iter().any(|(rule, _)| policy.may_refuse(rule)) => {
-            ratchet::excused(&found, &new, &stored_hits(old, &new, config), old)
+            let stored = ratchet::broken(old, &new, |object| hits(object, None, config));
+            ratchet::excused(&found, &new, stored, old)
         }
-        _ => BTreeSet::new(),
+        _ => Excuses::default(),
     };
-    policy.settle(found, old.is_some(), &excused)
+    policy.settle(found, old.is_some(), &excuses)
 }
 
 type Found = Vec<(&'static Rule, Hit)>;
 
 /// One line with the rule's id, the text before it cut to fit.
 fn warning(text: &str, id: &str) -> String {
-    format!("{} ({id})", shorten(text, WARNING_LIMIT - id.len() - 3))
-}
-
-/// The text in at most `limit` characters.
-fn shorten(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let cut: String = text.chars().take(limit - 1).collect();
-    format!("{}…", cut.trim_end())
+    format!("{} ({id})", shorten(text, LINE_LIMIT - id.len() - 3))
 }
 
 /// Everything that the catalogue finds, whatever its severity; rules about transitions only with a stored object.
@@ -257,33 +253,6 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
     }
     found.extend(old.map(|old| transition_hits(old, &subject)).unwrap_or_default());
     found
-}
-
-/// What the stored object breaks. Where that keeps it from being read at all, it is looked at once more with the new values of the fields that
-/// are to blame: mending one mistake must not bring forth another that was hidden behind it.
-fn stored_hits(old: &Value, new: &Value, config: &OperatorConfig) -> Found {
-    let mut found = hits(old, None, config);
-    let mut mended = old.clone();
-    let mut fields: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut last = found.clone();
-    loop {
-        let to_blame: BTreeSet<_> = last
-            .iter()
-            .filter(|(rule, _)| matches!(rule.check, Check::Decode | Check::Parse))
-            .filter_map(|(_, hit)| ratchet::top_field(&hit.path))
-            .collect();
-        if to_blame.is_subset(&fields) {
-            return found;
-        }
-        for (part, field) in &to_blame {
-            ratchet::take_over(&mut mended, new, part, field);
-        }
-        fields.extend(to_blame);
-        last = hits(&mended, None, config);
-        let elsewhere =
-            |hit: &Hit| ratchet::top_field(&hit.path).is_none_or(|field| !fields.contains(&field));
-        found.extend(last.iter().filter(|(_, hit)| elsewhere(hit)).cloned());
-    }
 }
 
 /// A stored object that cannot be decoded says nothing about a transition.

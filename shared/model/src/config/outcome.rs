@@ -2,6 +2,7 @@
 
 use super::param::{Form, Kind, Param};
 use super::value::REDACTED;
+use crate::finding::{LINE_LIMIT, shorten};
 
 /// One thing that is wrong with a configuration. All of them are reported together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ impl ConfigError {
         let value = if hidden {
             REDACTED.to_owned()
         } else {
-            shorten(value)
+            shorten(value, LINE_LIMIT)
         };
         Self::Value {
             path: param.place(form),
@@ -60,16 +61,6 @@ impl ConfigError {
             allowed: param.allowed(),
         }
     }
-}
-
-/// A value in a message: quoted by JSON's rules, and not longer than a line.
-fn shorten(value: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut shown: String = value.chars().take(LONGEST).collect();
-    if shown.len() < value.len() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// The sorts of findings; each is the `reason` of a [`Finding`](crate::finding::Finding).

@@ -8,7 +8,8 @@ pub const CLUSTER_NAME_LIMIT: usize = 58;
 pub const LABEL_LIMIT: usize = 63;
 /// Longest name of most other objects.
 pub const OBJECT_NAME_LIMIT: usize = 253;
-/// Longest name of a CronJob: the controller appends eleven characters for its jobs.
+/// Longest name of a CronJob, which the API server refuses beyond: the controller appends eleven characters for the names of its jobs, which
+/// end at 63 (kubernetes.io, concepts/workloads/controllers/cron-jobs).
 pub const CRON_JOB_LIMIT: usize = 52;
 
 /// Prefix of the data volume's claims, and name of their template.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Check, Example, Hit, Review, Rule, Severity::Warn, When::Deleted, policy::Policy};
+use super::{Check, Example, Excuses, Hit, Review, Rule, Severity::Warn, When::Deleted, policy::Policy};
 use crate::{config::OperatorConfig, names::annotations::FINALIZER};
 
 /// An object that is about to go.
@@ -14,7 +14,7 @@ pub(super) struct Farewell<'a> {
 
 /// What is to be known about the deletion of a `postgresql`. Warnings only.
 pub fn deletion(object: &Value, config: &OperatorConfig) -> Review {
-    Policy::of(config).settle(hits(object, config), true, &std::collections::BTreeSet::new())
+    Policy::of(config).settle(hits(object, config), true, &Excuses::default())
 }
 
 /// What the rules find, whatever it comes to.
@@ -60,13 +60,26 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["metadata.finalizers"],
         severity: Warn,
         when: Deleted,
-        demand: "A cluster has a finalizer when it is deleted (`enable_finalizers`), or its objects have owners (`enable_owner_references`).",
+        demand: "Where the operator gives clusters a finalizer (`enable_finalizers`), one that is deleted has it, or its objects have owners (`enable_owner_references`).",
         reason: "Otherwise a delete that the operator does not see, since it is down, leaves the cluster running without its object.",
-        accepts: Example::of("{}").under(&[("enable_owner_references", "true")]),
-        rejects: Example::of("{}"),
+        accepts: Example::of("{}"),
+        rejects: Example::of("{}").under(&[("enable_finalizers", "true")]),
         since: "0.1",
         fixed: true,
         check: Check::Deletion(delete_is_not_missed),
+    },
+    Rule {
+        id: "PGV-124",
+        paths: &["spec.volume"],
+        severity: Warn,
+        when: Deleted,
+        demand: "Deleting a cluster leaves its data.",
+        reason: "With `enable_persistent_volume_claim_deletion`, as by default, the volume claims go with it. Only a backup brings the data back.",
+        accepts: Example::of("{}").under(&[("enable_persistent_volume_claim_deletion", "false")]),
+        rejects: Example::of("{}"),
+        since: "0.1",
+        fixed: true,
+        check: Check::Deletion(data_stays),
     },
 ];
 
@@ -135,7 +148,19 @@ fn nothing_stays(farewell: &Farewell<'_>) -> Vec<Hit> {
     hits
 }
 
+/// Nothing goes where an annotation is missing that must be there.
+fn data_stays(farewell: &Farewell<'_>) -> Vec<Hit> {
+    let goes = farewell.config.kubernetes.enable_persistent_volume_claim_deletion;
+    if !goes || !gate_is_open(farewell).is_empty() {
+        return Vec::new();
+    }
+    let message = "all data is deleted with the volume claims (enable_persistent_volume_claim_deletion)";
+    vec![Hit::new("spec.volume", message)]
+}
+
+/// Whoever has switched finalizers on counts on them.
 fn delete_is_not_missed(farewell: &Farewell<'_>) -> Vec<Hit> {
+    let kubernetes = &farewell.config.kubernetes;
     let finalizers = farewell
         .object
         .pointer("/metadata/finalizers")
@@ -144,7 +169,7 @@ fn delete_is_not_missed(farewell: &Farewell<'_>) -> Vec<Hit> {
         .into_iter()
         .flatten()
         .any(|finalizer| finalizer == FINALIZER);
-    if is_held || farewell.config.kubernetes.enable_owner_references {
+    if is_held || !kubernetes.enable_finalizers || kubernetes.enable_owner_references {
         return Vec::new();
     }
     let message = "has none of ours: if the operator is down now, the cluster's pods and volumes stay";
@@ -178,22 +203,35 @@ mod tests {
         assert_eq!(ids(&with("d: '2026-02-01'"), &gated), ["PGV-121"]);
         assert_eq!(ids(&with("d: tomorrow, n: acid-test"), &gated), ["PGV-121"]);
         assert_eq!(ids(&with("d: '2026-02-01', n: other"), &gated), ["PGV-121"]);
-        assert_eq!(ids(&with("d: '2026-02-01', n: acid-test"), &gated), [""; 0]);
-        assert_eq!(ids(&with(""), &config()), [""; 0]);
+        assert_eq!(ids(&with("d: '2026-02-01', n: acid-test"), &gated), ["PGV-124"]);
+        assert_eq!(ids(&with(""), &config()), ["PGV-124"]);
+    }
+
+    #[test]
+    fn data_that_goes_is_told_of_in_one_line() {
+        let review = deletion(&manifest("{}"), &config());
+        let line = "spec.volume: all data is deleted with the volume claims (enable_persistent_volume_claim_deletion) (PGV-124)";
+        assert_eq!(review.warnings, [line]);
+        let kept = config_of(&[("enable_persistent_volume_claim_deletion", "false")]);
+        assert_eq!(ids(&manifest("{}"), &kept), ["PGV-122"]);
     }
 
     #[test]
     fn owners_need_neither_gate_nor_finalizer() {
         let mut parameters = GATE.to_vec();
         parameters.push(("enable_owner_references", "true"));
-        assert_eq!(ids(&manifest("{}"), &config_of(&parameters)), [""; 0]);
-        assert_eq!(ids(&manifest("{}"), &config()), ["PGV-123"]);
+        assert_eq!(ids(&manifest("{}"), &config_of(&parameters)), ["PGV-124"]);
+        let held = config_of(&[("enable_finalizers", "true")]);
+        assert_eq!(ids(&manifest("{}"), &held), ["PGV-123", "PGV-124"]);
+        let finalized = manifest(&format!("metadata: {{finalizers: [{FINALIZER}]}}"));
+        assert_eq!(ids(&finalized, &held), ["PGV-124"]);
     }
 
     #[test]
     fn nothing_makes_a_delete_impossible() {
         let hard = config_of(&[
             ("delete_annotation_name_key", "n"),
+            ("enable_finalizers", "true"),
             ("enable_secrets_deletion", "false"),
             ("enable_persistent_volume_claim_deletion", "false"),
             ("validation_profile", "strict"),

@@ -1,15 +1,12 @@
 //! The operator's own configuration under review, in both forms, by the parser that the controller uses and the rules in `config`. Must not:
 //! other rules, but the one that needs to know all the others.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::Value;
 
 use super::{
-    Check, Example, Found, Hit, Review, Rule,
+    Check, Example, Excuses, Found, Hit, Review, Rule,
     Severity::Warn,
     When::Changed,
     policy::{self, Policy},
@@ -29,13 +26,13 @@ pub fn operator_configuration(
     operator_namespace: &str,
 ) -> Review {
     let (found, config) = look(new, form, operator_namespace);
-    let excused: BTreeSet<(&str, String)> = old
-        .map(|old| look(old, form, operator_namespace).0)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(rule, hit)| (rule.id, hit.path))
-        .collect();
-    Policy::of(&config).settle(found, old.is_some(), &excused)
+    let stored = old.map(|old| look(old, form, operator_namespace).0);
+    let stored = stored.unwrap_or_default().into_iter();
+    let excuses = Excuses {
+        known: stored.map(|(rule, hit)| (rule.id, hit.path)).collect(),
+        ..Excuses::default()
+    };
+    Policy::of(&config).settle(found, old.is_some(), &excuses)
 }
 
 /// All rules about the operator's configuration, in the order of their ids.

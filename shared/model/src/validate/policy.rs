@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Found, Hit, Review, Rule, Severity, Violation, When, warning};
+use super::{Excuses, Found, Hit, Review, Rule, Severity, Violation, When, warning};
 use crate::config::{OperatorConfig, ValidationProfile};
 
 /// In front of a warning that would be a denial.
@@ -46,7 +46,7 @@ impl<'a> Policy<'a> {
         }
         let strict = self.profile() == ValidationProfile::Strict;
         let by_profile = match rule.when {
-            When::Created | When::Changed if strict => Severity::Deny,
+            When::Created | When::Changed | When::Naming if strict => Severity::Deny,
             _ => rule.severity,
         };
         let own = self.config.admission.validation_severity.get(rule.id);
@@ -71,22 +71,22 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// Violations, and warnings; none about a path that is refused anyway. `excused` are the rules and paths that block nothing.
-    pub(super) fn settle(
-        self,
-        found: Found,
-        is_stored: bool,
-        excused: &BTreeSet<(&'static str, String)>,
-    ) -> Review {
+    /// Violations, and warnings; none about a path that is refused anyway.
+    pub(super) fn settle(self, found: Found, is_stored: bool, excuses: &Excuses) -> Review {
         let (mut violations, mut warnings) = (Vec::new(), Vec::new());
         for (rule, hit) in found {
+            let place = (rule.id, hit.path.clone());
             let blocks = match rule.when {
                 When::Created => !is_stored,
-                When::Changed => !excused.contains(&(rule.id, hit.path.clone())),
+                When::Changed | When::Naming => !excuses.known.contains(&place),
                 When::Transition => true,
                 When::Deleted => false,
             };
-            match self.fate(rule, blocks) {
+            let fate = match self.fate(rule, blocks) {
+                Fate::Refuse | Fate::Soften if excuses.untouched.contains(&place) => Fate::Warn,
+                fate => fate,
+            };
+            match fate {
                 Fate::Refuse => violations.push(Violation::new(rule.id, hit.path, hit.message)),
                 Fate::Warn => warnings.push((hit, rule.id, "")),
                 Fate::Soften => warnings.push((hit, rule.id, SOFTENED)),

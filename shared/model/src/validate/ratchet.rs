@@ -1,4 +1,5 @@
-//! What the stored object already broke never blocks a change. Lives here: which of the places where rules are broken are the old ones.
+//! What the stored object already broke never blocks a change, nor does a field that stays as it is while what it names goes away. Lives here:
+//! which of the places where rules are broken are such.
 //!
 //! The same place is the same path, but for lists: something put in before an item moves it, and it is still the same item. An item goes by
 //! its name, or by what it is.
@@ -7,41 +8,206 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Found;
+use super::{Check, Found, Rule, When};
 
-/// The rules and paths among `found` that the stored object broke already. Each old place excuses one new one.
-pub(super) fn excused(
-    found: &Found,
-    new: &Value,
-    stored: &Found,
-    old: &Value,
-) -> BTreeSet<(&'static str, String)> {
-    let places = |found: &Found| -> BTreeSet<(&'static str, String)> {
-        found
-            .iter()
-            .map(|(rule, hit)| (rule.id, hit.path.clone()))
-            .collect()
+/// A rule, and the path where it is broken.
+pub(super) type Place = (&'static str, String);
+
+/// Places that do not block.
+#[derive(Debug, Default)]
+pub(super) struct Excuses {
+    /// The stored object broke the rule there, too.
+    pub(super) known: BTreeSet<Place>,
+    /// The field is as it is stored, and names what has gone.
+    pub(super) untouched: BTreeSet<Place>,
+}
+
+/// A place where the stored object breaks a rule.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Broken {
+    rule: &'static str,
+    /// The path with names, or whole values, of items in the place of their numbers.
+    item: String,
+    path: String,
+}
+
+impl Broken {
+    /// All that was found in an object.
+    pub(super) fn all(found: &Found, object: &Value) -> BTreeSet<Self> {
+        let broken = |rule: &Rule, path: &str| Self {
+            rule: rule.id,
+            item: identity(object, path),
+            path: path.to_owned(),
+        };
+        found.iter().map(|(rule, hit)| broken(rule, &hit.path)).collect()
+    }
+}
+
+/// What among `found` does not block. Each place that is broken already excuses one.
+pub(super) fn excused(found: &Found, new: &Value, stored: BTreeSet<Broken>, old: &Value) -> Excuses {
+    let mut stored: Vec<Broken> = stored.into_iter().collect();
+    let mut take = |wanted: &dyn Fn(&Broken) -> bool| {
+        let at = stored.iter().position(wanted);
+        at.map(|at| stored.swap_remove(at)).is_some()
     };
-    let mut known: Vec<_> = places(stored)
-        .into_iter()
-        .map(|(rule, path)| (rule, identity(old, &path), path))
-        .collect();
-    let mut take = |wanted: &dyn Fn(&(&'static str, String, String)) -> bool| {
-        let at = known.iter().position(wanted);
-        at.map(|at| known.swap_remove(at)).is_some()
-    };
-    let (mut excused, mut others) = (BTreeSet::new(), Vec::new());
-    for (rule, path) in places(found) {
-        let item = identity(new, &path);
-        if take(&|old| old.0 == rule && old.1 == item) {
-            excused.insert((rule, path));
+    let (mut excuses, mut others) = (Excuses::default(), Vec::new());
+    for Broken { rule, item, path } in Broken::all(found, new) {
+        if take(&|old| old.rule == rule && old.item == item) {
+            excuses.known.insert((rule, path));
         } else {
             others.push((rule, path));
         }
     }
-    others.retain(|(rule, path)| take(&|old| old.0 == *rule && old.2 == *path));
-    excused.extend(others);
-    excused
+    others.retain(|(rule, path)| take(&|old| old.rule == *rule && old.path == *path));
+    excuses.known.extend(others);
+    let naming = found.iter().filter(|(rule, _)| rule.when == When::Naming);
+    let untouched = naming.filter(|(_, hit)| is_untouched(&hit.path, new, old));
+    excuses.untouched = untouched.map(|(rule, hit)| (rule.id, hit.path.clone())).collect();
+    excuses
+}
+
+/// Looks at an object that hides its mistakes behind others are made so many times. A mistake of this kind can only be stored where the
+/// schema was another one.
+const MOST_LOOKS: usize = 32;
+
+/// What the stored object breaks. Where that keeps it from being read at all, it is looked at once more with what `new` has in the places that
+/// are to blame: mending one mistake must not bring forth another that was hidden behind it.
+pub(super) fn broken(old: &Value, new: &Value, look: impl Fn(&Value) -> Found) -> BTreeSet<Broken> {
+    let mut found = look(old);
+    let mut all = Broken::all(&found, old);
+    let (mut mended, mut given) = (old.clone(), Vec::new());
+    for _ in 0..MOST_LOOKS {
+        let hides = |rule: &Rule| matches!(rule.check, Check::Decode | Check::Parse);
+        let to_blame = found.iter().filter(|(rule, _)| hides(rule));
+        let to_blame: BTreeSet<Vec<Key>> = to_blame.map(|(_, hit)| way(&mended, &hit.path)).collect();
+        let mut changes = false;
+        // The last item of a list first: those before it keep their numbers.
+        for way in to_blame.iter().rev() {
+            changes |= mend(&mut mended, new, way, &mut given);
+        }
+        if !changes {
+            break;
+        }
+        found = look(&mended);
+        // What came from the new object is no old mistake.
+        found.retain(|(_, hit)| {
+            let way = way(&mended, &hit.path);
+            !given.iter().any(|given| way.starts_with(given))
+        });
+        all.extend(Broken::all(&found, &mended));
+    }
+    all
+}
+
+/// Gives `object` what `from` has in a place, or takes away whatever of the way there `from` has not. Whether this changed anything; `given`
+/// are the places that now hold values of `from`.
+fn mend(object: &mut Value, from: &Value, way: &[Key], given: &mut Vec<Vec<Key>>) -> bool {
+    let theirs = |length: &usize| counterpart(from, object, &way[..*length]);
+    let length = (0..way.len()).find(|length| theirs(length).is_none());
+    let way = &way[..length.unwrap_or(way.len())];
+    let value = counterpart(from, object, way).cloned();
+    let is_given = value.is_some();
+    if !put(object, way, value) {
+        return false;
+    }
+    if is_given {
+        given.push(way.to_vec());
+    } else if let Some((Key::Item(gone), list)) = way.split_last() {
+        for way in given.iter_mut().filter(|way| way.starts_with(list)) {
+            if let Some(Key::Item(number)) = way.get_mut(list.len()).filter(|key| **key > Key::Item(*gone)) {
+                *number -= 1;
+            }
+        }
+    }
+    true
+}
+
+fn put(object: &mut Value, way: &[Key], value: Option<Value>) -> bool {
+    let Some((last, before)) = way.split_last() else {
+        return value.is_some_and(|value| std::mem::replace(object, value.clone()) != value);
+    };
+    let place = before.iter().try_fold(object, |at, key| match key {
+        Key::Field(name) => at.get_mut(name),
+        Key::Item(number) => at.get_mut(number),
+    });
+    match (place, last, value) {
+        (Some(Value::Object(fields)), Key::Field(name), Some(value)) => {
+            fields.insert(name.clone(), value.clone()) != Some(value)
+        }
+        (Some(Value::Object(fields)), Key::Field(name), None) => fields.remove(name).is_some(),
+        (Some(Value::Array(items)), Key::Item(number), value) if *number < items.len() => match value {
+            Some(value) => std::mem::replace(&mut items[*number], value.clone()) != value,
+            None => {
+                items.remove(*number);
+                true
+            }
+        },
+        _ => false,
+    }
+}
+
+/// A field that is the same in both objects.
+fn is_untouched(path: &str, new: &Value, old: &Value) -> bool {
+    let way = way(new, path);
+    let value = counterpart(new, new, &way);
+    value.is_some() && value == counterpart(old, new, &way)
+}
+
+/// What `from` has in the place that `way` leads to in `object`.
+fn counterpart<'v>(from: &'v Value, object: &Value, way: &[Key]) -> Option<&'v Value> {
+    let (mut theirs, mut ours) = (from, Some(object));
+    for key in way {
+        theirs = match key {
+            Key::Field(name) => theirs.get(name)?,
+            Key::Item(number) => same_item(theirs.as_array()?, ours?.as_array()?, *number)?,
+        };
+        ours = ours.and_then(|ours| match key {
+            Key::Field(name) => ours.get(name),
+            Key::Item(number) => ours.get(number),
+        });
+    }
+    Some(theirs)
+}
+
+/// The item of `list` that the item of another one with this number is: by name, or by what it is, or by its place.
+fn same_item<'v>(list: &'v [Value], other: &[Value], number: usize) -> Option<&'v Value> {
+    let item = other.get(number)?;
+    if let Some(name) = name(item) {
+        return list.iter().find(|item| self::name(item) == Some(name));
+    }
+    let in_place = || {
+        list.get(number)
+            .filter(|item| list.len() == other.len() && name(item).is_none())
+    };
+    list.iter().find(|same| *same == item).or_else(in_place)
+}
+
+/// What an item goes by.
+fn name(item: &Value) -> Option<&str> {
+    item.get("name")
+        .and_then(Value::as_str)
+        .filter(|name| !name.is_empty())
+}
+
+/// A step into an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Field(String),
+    Item(usize),
+}
+
+/// The steps of a path, as far as it leads into the object; a field that is missing there is the last one.
+fn way(object: &Value, path: &str) -> Vec<Key> {
+    let (mut way, mut at, mut rest) = (Vec::new(), object, path);
+    while let Some(step) = step(at, rest) {
+        way.push(step.key);
+        (at, rest) = (step.next, step.rest);
+    }
+    let missing = rest.strip_prefix('.').unwrap_or(rest);
+    if at.is_object() && !missing.is_empty() && !missing.contains(['.', '[']) {
+        way.push(Key::Field(missing.to_owned()));
+    }
+    way
 }
 
 /// The path with names, or whole values, of items in the place of their numbers.
@@ -50,28 +216,40 @@ fn identity(object: &Value, path: &str) -> String {
         return path.to_owned();
     }
     let (mut known, mut at, mut rest) = (String::new(), object, path);
-    while let Some((step, next, remaining)) = step(at, rest) {
-        known.push_str(&step);
-        (at, rest) = (next, remaining);
+    while let Some(step) = step(at, rest) {
+        known.push_str(&step.called);
+        (at, rest) = (step.next, step.rest);
     }
     known + rest
 }
 
-/// One step down a path: what it is called, where it leads, and what is left of the path. None where the path leaves the object.
-fn step<'v, 'p>(at: &'v Value, path: &'p str) -> Option<(String, &'v Value, &'p str)> {
+/// One step down a path: what it is called, where it leads, and what is left of the path.
+struct Step<'v, 'p> {
+    key: Key,
+    called: String,
+    next: &'v Value,
+    rest: &'p str,
+}
+
+/// None where the path leaves the object.
+fn step<'v, 'p>(at: &'v Value, path: &'p str) -> Option<Step<'v, 'p>> {
     match at {
         Value::Array(items) => {
             let (number, rest) = path.strip_prefix('[')?.split_once(']')?;
-            let item = items.get(number.parse::<usize>().ok()?)?;
-            let name = item.get("name").and_then(Value::as_str);
-            let name = name.filter(|name| !name.is_empty());
-            let called = name.map_or_else(|| item.to_string(), str::to_owned);
-            Some((format!("[{called}]"), item, rest))
+            let number = number.parse::<usize>().ok()?;
+            let next = items.get(number)?;
+            let called = name(next).map_or_else(|| next.to_string(), str::to_owned);
+            Some(Step {
+                key: Key::Item(number),
+                called: format!("[{called}]"),
+                next,
+                rest,
+            })
         }
         Value::Object(fields) => {
             let path = path.strip_prefix('.').unwrap_or(path);
             // Keys may contain dots: the longest that fits is meant.
-            let (key, value) = fields
+            let (key, next) = fields
                 .iter()
                 .filter(|(key, value)| is_step(path, key) && !gives_way(key, value))
                 .max_by_key(|(key, _)| key.len())
@@ -81,7 +259,12 @@ fn step<'v, 'p>(at: &'v Value, path: &'p str) -> Option<(String, &'v Value, &'p 
             } else {
                 INIT_CONTAINERS.len()
             };
-            Some((format!(".{}", &path[..length]), value, &path[length..]))
+            Some(Step {
+                key: Key::Field(key.clone()),
+                called: format!(".{}", &path[..length]),
+                next,
+                rest: &path[length..],
+            })
         }
         _ => None,
     }
@@ -107,21 +290,11 @@ fn is_old_name(path: &str, key: &str) -> bool {
 }
 
 /// The part of an object and the field in it that a path leads into, as `spec` and `users` of `spec.users.a`.
+#[cfg(test)]
 pub(super) fn top_field(path: &str) -> Option<(String, String)> {
     let (part, rest) = path.split_once('.')?;
     let field = rest.split(['.', '[']).next()?;
     (!part.is_empty() && !field.is_empty()).then(|| (part.to_owned(), field.to_owned()))
-}
-
-/// Gives `object` the field as `from` has it.
-pub(super) fn take_over(object: &mut Value, from: &Value, part: &str, field: &str) {
-    let Some(fields) = object.get_mut(part).and_then(Value::as_object_mut) else {
-        return;
-    };
-    match from.get(part).and_then(|part| part.get(field)) {
-        Some(value) => fields.insert(field.to_owned(), value.clone()),
-        None => fields.remove(field),
-    };
 }
 
 #[cfg(test)]

@@ -138,6 +138,7 @@ pub fn when(when: When) -> &'static str {
     match when {
         When::Created => "created",
         When::Changed => "created or changed",
+        When::Naming => "created, or the field itself changed (told only where what it names goes away)",
         When::Transition => "changed, against the stored object",
         When::Deleted => "about to be deleted",
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Review, review};
+use super::{Review, news, review};
 use crate::config::OperatorConfig;
 
 /// The field of the manifest, and that of the `Scale`, which is all that its sender knows.
@@ -30,19 +30,14 @@ fn of_scale(text: &str) -> String {
     text.replacen(INSTANCES, REPLICAS, 1)
 }
 
-/// What the edit breaks is refused; of the warnings those that the manifest does not give rise to anyway.
+/// What the edit breaks is refused; of the rest only what is new is told.
 fn as_edit(replicas: Value, parent: &Value, config: &OperatorConfig) -> Review {
     let mut scaled = parent.clone();
     let Some(spec) = scaled.get_mut("spec").and_then(Value::as_object_mut) else {
         return Review::default();
     };
     spec.insert("numberOfInstances".to_owned(), replicas);
-    let mut answer = review(&scaled, Some(parent), config);
-    if !answer.warnings.is_empty() {
-        let before = review(parent, Some(parent), config).warnings;
-        answer.warnings.retain(|warning| !before.contains(warning));
-    }
-    answer
+    news(&scaled, parent, config)
 }
 
 fn alone(new: &Value, replicas: Value, config: &OperatorConfig) -> Review {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    Check, Example, Found, Hit, Review, Rule,
+    Check, Example, Excuses, Found, Hit, Review, Rule,
     Severity::{Deny, Warn},
     When::Changed,
     policy::Policy,
@@ -48,11 +48,14 @@ pub fn team(new: &Value, old: Option<&Value>, others: &[Value], config: &Operato
         .filter_map(|other| Some(api::decode::<PostgresTeam>(other).ok()?.spec))
         .collect();
     let found = hits(new, &others, config);
-    let excused = match old {
-        Some(old) => ratchet::excused(&found, new, &hits(old, &others, config), old),
-        None => BTreeSet::new(),
+    let excuses = match old {
+        Some(old) => {
+            let stored = ratchet::Broken::all(&hits(old, &others, config), old);
+            ratchet::excused(&found, new, stored, old)
+        }
+        None => Excuses::default(),
     };
-    Policy::of(config).settle(found, old.is_some(), &excused)
+    Policy::of(config).settle(found, old.is_some(), &excuses)
 }
 
 pub(super) fn hits(object: &Value, others: &[PostgresTeamSpec], config: &OperatorConfig) -> Found {

@@ -299,7 +299,7 @@ fn warnings_fit_a_line_and_name_their_rule() {
     assert!(
         warnings
             .iter()
-            .all(|warning| warning.chars().count() <= WARNING_LIMIT)
+            .all(|warning| warning.chars().count() <= LINE_LIMIT)
     );
     assert!(warnings.contains(
         &"spec.topologySpreadConstraint: is not known and is ignored; did you mean topologySpreadConstraints? (PGV-052)".to_owned()

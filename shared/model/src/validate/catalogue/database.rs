@@ -3,7 +3,7 @@
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
-    When::{Changed, Transition},
+    When::{Changed, Naming, Transition},
     check::database,
 };
 
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.databases"],
         severity: Deny,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "The owner of a database is a role of this cluster. (Where roles can come from elsewhere: PGV-057.)",
         reason: "A database without its owner is not made.",
         accepts: Example::of("spec: {users: {app: []}, databases: {shop: app}}").under(&[("enable_teams_api", "false"), ("enable_postgres_team_crd", "false")]),
@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.databases"],
         severity: Warn,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "The owner of a database is a user of this manifest, where roles can also come from teams or infrastructure.",
         reason: "If nobody else makes that role, the database is not made.",
         accepts: Example::of("spec: {users: {app: []}, databases: {shop: app}}").under(&[("enable_teams_api", "true")]),

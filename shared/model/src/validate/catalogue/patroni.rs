@@ -3,7 +3,7 @@
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
-    When::{Changed, Transition},
+    When::{Changed, Naming, Transition},
     check::{hba, patroni, slots},
 };
 
@@ -79,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.patroni.slots"],
         severity: Warn,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "Slots have names that are free, and databases of this manifest.",
         reason: "Patroni makes one for each member, the operator those of streams; both remove what they do not know.",
         accepts: Example::of("spec: {patroni: {slots: {reader: {type: physical}}}}"),

@@ -4,7 +4,7 @@ use crate::cluster::rules::{self, reason};
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
-    When::Changed,
+    When::{Changed, Naming},
     check::role,
 };
 
@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.usersWithSecretRotation", "spec.usersWithInPlaceSecretRotation", "spec.usersIgnoringSecretRotation"],
         severity: Warn,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "The rotation lists name users of this manifest, each in one list.",
         reason: "Other names have no effect; every rotation of the superuser or the replication user rolls all pods.",
         accepts: Example::of("spec: {users: {app: []}, usersWithSecretRotation: [app]}"),

@@ -4,7 +4,7 @@ use crate::cluster::rules::{self, reason};
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
-    When::{Changed, Transition},
+    When::{Changed, Naming, Transition},
     check::storage,
 };
 
@@ -93,7 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.additionalVolumes[*].targetContainers"],
         severity: Deny,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "The targets of a volume are containers of the pod, or `all` alone.",
         reason: "A volume for a container that does not exist is mounted nowhere.",
         accepts: Example::of("spec: {additionalVolumes: [{name: a, mountPath: /a, targetContainers: [postgres], volumeSource: {emptyDir: {}}}]}"),

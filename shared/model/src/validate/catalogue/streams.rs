@@ -3,7 +3,7 @@
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
-    When::Changed,
+    When::{Changed, Naming},
     check::streams,
 };
 
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         paths: &["spec.streams[*].database", "spec.streams[*].filter"],
         severity: Warn,
         fixed: false,
-        when: Changed,
+        when: Naming,
         demand: "Streams read databases of this manifest, and filter tables that they read.",
         reason: "Without the database there is no slot, and a filter for another table filters nothing.",
         accepts: Example::of("spec: {users: {app: []}, databases: {shop: app}, streams: [{applicationId: a, database: shop, tables: {t: {eventType: e}}}]}"),

@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Longest name of a StatefulSet: its pods carry a label with it and up to eleven more characters.
+/// Longest name of a StatefulSet: its pods carry the label `controller-revision-hash` with it, a dash and up to ten more characters, and a label
+/// ends at 63 (kubernetes/kubernetes issue 64023).
 const STATEFUL_SET_LIMIT: usize = 52;
 /// Starts of keys that operators read and write.
 const OWN_PREFIXES: &[&str] = &["pgherd.io/", "acid.zalan.do/"];

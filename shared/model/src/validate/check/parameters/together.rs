@@ -84,9 +84,8 @@ pub(in super::super::super) fn wal_level_is_logical(subject: &Subject<'_>) -> Ve
         .next();
     let message = match slot {
         Some(slot) => format!("is not logical, and without that there is no logical slot {slot}"),
-        // The operator raises it by itself where the manifest does not object.
         None if !subject.spec.streams.is_empty() && value_of(subject, "wal_level").is_some() => {
-            "is not logical, which streams need".to_owned()
+            "is replaced by logical, which streams need".to_owned()
         }
         None => return Vec::new(),
     };
