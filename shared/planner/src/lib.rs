@@ -5,9 +5,11 @@
 //! model::Cluster ─► build ─► Desired ─┐
 //!                    controller's Observed ─┴─► plan (with diff, sql) ─► Plan ─► controller executes
 //!                                                                        └─► assess ─► status
+//! the same, and the plan ─► adopt ─► may a cluster of another operator be taken over
 //! old and new manifest ─► impact (build, a settled world, plan) ─► what an edit will do
 //! ```
 
+pub mod adopt;
 pub mod assess;
 pub mod build;
 mod diff;

@@ -1,5 +1,6 @@
 //! What is said about an edit beside what the plan then does in a world in which the old manifest is in force.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -15,9 +16,9 @@ use crate::recorded::{config, data, documents, environment};
 use crate::world::{NOW, World};
 
 mod fleet;
-mod rolled;
+pub(crate) mod rolled;
 
-use rolled::made_anew;
+use rolled::carry_out;
 
 /// Stands in every value that could be secret.
 const SECRET: &str = "swordfish";
@@ -393,7 +394,8 @@ fn does_roll(which: &str, config: &OperatorConfig, old: &Value, new: &Value) -> 
     after.windows.clear();
     let mut world = World::new(before, config.clone(), environment(which));
     world.settle();
-    Some(made_anew(&mut world, after).len())
+    let anew: BTreeSet<String> = carry_out(&mut world, after).anew.into_iter().collect();
+    Some(anew.len())
 }
 
 /// The pods that one of the lines says are rolled.

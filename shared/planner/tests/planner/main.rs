@@ -11,4 +11,5 @@ mod recorded;
 mod rolling;
 mod simulation;
 mod steady;
+mod updates;
 mod world;

@@ -1,13 +1,15 @@
 //! Plans carried out to the end in a world of objects, with pods that remember the template they were made of. Nothing goes wrong here; what
 //! may go wrong is in `simulation`, which knows of templates only that they differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSetStatus;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::cluster::Cluster;
-use pgherd_planner::observed::{MemberRole, Source};
+use pgherd_model::postgres_parameters::restarts;
+use pgherd_planner::observed::{MemberRole, ParameterChange, Source};
 use pgherd_planner::plan::{Action, Plan, Step};
+use serde_json::Value;
 
 use crate::world::{World, known};
 
@@ -19,31 +21,52 @@ struct Members {
     templates: Vec<PodTemplateSpec>,
     revisions: BTreeMap<String, usize>,
     leader: String,
+    /// What waits for a restart, by member.
+    pending: BTreeMap<String, BTreeMap<String, ParameterChange>>,
 }
 
-/// The pods that are made anew once `wanted` replaces the cluster of a settled world, until nothing is left to do.
-pub(crate) fn made_anew(world: &mut World, wanted: Cluster) -> BTreeSet<String> {
+/// What was done on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// Pods that were made anew, in order.
+    pub(crate) anew: Vec<String>,
+    /// Members whose Postgres was restarted in place, in order.
+    pub(crate) restarted: Vec<String>,
+    pub(crate) switchovers: usize,
+    /// Everything that was not done to pods, in order.
+    pub(crate) others: Vec<Action>,
+}
+
+/// What is done once `wanted` replaces the cluster of a settled world, until nothing is left to do.
+pub(crate) fn carry_out(world: &mut World, wanted: Cluster) -> Record {
     let mut members = Members {
         templates: Vec::new(),
         revisions: BTreeMap::new(),
         leader: format!("{}-0", world.cluster.identity.name),
+        pending: BTreeMap::new(),
     };
-    let mut anew = BTreeSet::new();
+    let mut record = Record::default();
     members.show(world);
     world.cluster = wanted;
     for _ in 0..TURNS {
         let plan = world.plan();
         if plan.steps.is_empty() && plan.wake_after.is_none() {
-            return anew;
+            return record;
         }
         let (of_pods, of_objects): (Vec<Step>, Vec<Step>) =
             plan.steps.into_iter().partition(|step| is_of_pods(&step.action));
+        of_objects
+            .iter()
+            .for_each(|step| members.hear(world, &step.action));
         world.execute(&Plan {
-            steps: of_objects,
+            steps: of_objects.clone(),
             ..Plan::default()
         });
+        record
+            .others
+            .extend(of_objects.into_iter().map(|step| step.action));
         for step in &of_pods {
-            members.take(&step.action, &mut anew);
+            members.take(&step.action, &mut record);
         }
         world.pass();
         members.show(world);
@@ -56,21 +79,59 @@ fn is_of_pods(action: &Action) -> bool {
         action,
         Action::CheckTemplate { .. }
             | Action::Checkpoint { .. }
+            | Action::Relabel { .. }
             | Action::DeletePod { .. }
             | Action::Switchover { .. }
             | Action::RestartPostgres { .. }
     )
 }
 
+/// The text of a parameter, whatever its type.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 impl Members {
-    fn take(&mut self, action: &Action, anew: &mut BTreeSet<String>) {
+    fn take(&mut self, action: &Action, record: &mut Record) {
         match action {
             Action::DeletePod { target } => {
                 self.revisions.remove(&target.name);
-                anew.insert(target.name.clone());
+                self.pending.remove(&target.name);
+                record.anew.push(target.name.clone());
             }
-            Action::Switchover { candidate, .. } => self.leader.clone_from(candidate),
+            Action::Switchover { candidate, .. } => {
+                self.leader.clone_from(candidate);
+                record.switchovers += 1;
+            }
+            Action::RestartPostgres { member } => {
+                self.pending.remove(member);
+                record.restarted.push(member.clone());
+            }
             _ => {}
+        }
+    }
+
+    /// Members that are told of a parameter that needs a restart wait for it.
+    fn hear(&mut self, world: &mut World, action: &Action) {
+        let Action::PatchPatroni(patch) = action else {
+            return;
+        };
+        let version = world.cluster.version;
+        let view = known(&mut world.observed.patroni);
+        let set = view.config["postgresql"]["parameters"].clone();
+        let changed = patch["postgresql"]["parameters"].as_object();
+        for (name, value) in changed.into_iter().flatten() {
+            if !restarts(name, version) {
+                continue;
+            }
+            let change = ParameterChange {
+                old: text(&set[name]),
+                new: text(value),
+            };
+            for member in &view.members {
+                let waits = self.pending.entry(member.name.clone()).or_default();
+                waits.insert(name.clone(), change.clone());
+            }
         }
     }
 
@@ -117,6 +178,9 @@ impl Members {
                 } else {
                     (replica, "streaming")
                 };
+                let pending = self.pending.get(&member.name);
+                member.pending_restart = pending.is_some();
+                member.restart_reasons = pending.cloned().unwrap_or_default();
                 member.role = role;
                 state.clone_into(&mut member.state);
             }
