@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::build::{self, Desired};
 use crate::observed::{PodEnvironment, Source};
-use crate::plan::{self, Plan};
+use crate::plan::{self, HoldReason, Plan};
 
 mod cause;
 mod fleet;
@@ -30,9 +30,7 @@ mod settled;
 mod text;
 
 pub use fleet::{Counts, of_configuration};
-
-/// Longest line, in characters: what API servers and clients show in full.
-pub const LINE_LIMIT: usize = 120;
+pub use pgherd_model::finding::LINE_LIMIT;
 
 /// The stored manifest cannot be used, so that there is nothing to compare with.
 const OLD_UNREADABLE: &str = "what this does is not known: the stored manifest cannot be used as it is";
@@ -135,6 +133,14 @@ impl Change {
         let observed = settled::observed(&before, &after.annotations, old);
         let plan = plan::plan(&after.cluster, &after.desired, &observed, new, now);
         Self { before, after, plan }
+    }
+
+    /// The mode of the cluster in which nothing of it is done.
+    fn held_by(&self) -> Option<&str> {
+        self.plan.holds.iter().find_map(|hold| match &hold.reason {
+            HoldReason::Mode(mode) => Some(mode.as_str()),
+            _ => None,
+        })
     }
 
     /// Members that are there before and after.

@@ -5,9 +5,10 @@ use std::ops::AddAssign;
 use jiff::Timestamp;
 use pgherd_model::api;
 use pgherd_model::config::OperatorConfig;
+use pgherd_model::finding::{LINE_LIMIT, shorten};
 use serde_json::Value;
 
-use super::text::{count, cut};
+use super::text::count;
 use super::{Change, State};
 use crate::plan::Action;
 
@@ -24,6 +25,8 @@ pub struct Counts {
     pub reloads: usize,
     /// Only objects around the pods, roles or databases change.
     pub changes: usize,
+    /// Something would happen, but the cluster is paused or only observed.
+    pub held: usize,
     /// Nothing happens.
     pub unchanged: usize,
     /// Cannot be told: the manifest cannot be used before or after the change, or variables of its pods come from other objects than before,
@@ -57,7 +60,9 @@ impl Counts {
         let change = Change::between(before, after, old, new, Timestamp::UNIX_EPOCH);
         let is_patroni = |action: &Action| matches!(action, Action::PatchPatroni(_));
         let steps = &change.plan.steps;
-        if change.rolled() > 0 {
+        if change.held_by().is_some() {
+            &mut self.held
+        } else if change.rolled() > 0 {
             &mut self.rolls
         } else if change.staying() > 0 && has_other_variables(old, new) {
             &mut self.unknown
@@ -76,7 +81,8 @@ impl Counts {
 
     /// How many clusters were looked at.
     pub fn total(&self) -> usize {
-        self.rolls + self.restarts + self.scales + self.reloads + self.changes + self.unchanged + self.unknown
+        let touched = self.rolls + self.restarts + self.scales + self.reloads + self.changes;
+        touched + self.held + self.unchanged + self.unknown
     }
 
     /// One line, gravest first: `rolls 12 clusters, reloads 3, leaves 85 alone`.
@@ -87,6 +93,7 @@ impl Counts {
             ("changes the members of", self.scales, ""),
             ("reloads", self.reloads, ""),
             ("updates objects of", self.changes, ""),
+            ("puts off", self.held, " paused or observed"),
             ("leaves", self.unchanged, " alone"),
             ("cannot tell for", self.unknown, ""),
         ];
@@ -102,7 +109,7 @@ impl Counts {
         if said.is_empty() {
             return "touches no cluster: there is none".to_owned();
         }
-        cut(&said.join(", "))
+        shorten(&said.join(", "), LINE_LIMIT)
     }
 }
 
@@ -120,6 +127,7 @@ impl AddAssign for Counts {
         self.scales += other.scales;
         self.reloads += other.reloads;
         self.changes += other.changes;
+        self.held += other.held;
         self.unchanged += other.unchanged;
         self.unknown += other.unknown;
     }

@@ -7,7 +7,7 @@ use pgherd_model::units::window::is_open;
 
 use super::text::{because, count, listed};
 use super::{Change, cause};
-use crate::plan::{HoldReason, Mode};
+use crate::plan::{Mode, dynamic};
 
 mod catalog;
 mod objects;
@@ -32,11 +32,7 @@ pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
 
 /// The lines after it are what is done once the cluster is live again.
 fn put_off(change: &Change) -> Option<String> {
-    let mode = change.plan.holds.iter().find_map(|hold| match &hold.reason {
-        HoldReason::Mode(mode) => Some(mode),
-        _ => None,
-    })?;
-    let state = if *mode == Mode::Paused.to_string() {
+    let state = if change.held_by()? == Mode::Paused.to_string() {
         "paused"
     } else {
         "only observed"
@@ -67,6 +63,7 @@ fn restarts(change: &Change) -> Option<String> {
     let names = cause::of_patroni(change).restarting;
     let order = match pods {
         0 => return None,
+        1 if change.after.cluster.instances > 1 => "the primary, when the new members are up",
         1 => "the database is away until it is back",
         _ if cause::is_primary_first(change, &names) => "primary first",
         _ => "primary last",
@@ -165,7 +162,7 @@ fn reloads(change: &Change, is_disruptive: bool) -> Option<String> {
 /// What Patroni keeps although the manifest does not name it any more.
 fn left(change: &Change) -> Option<String> {
     let named = |cluster: &Cluster| {
-        let parameters = cluster.postgres.dynamic_parameters.keys().cloned();
+        let parameters = dynamic::wanted(cluster).map(|(name, _)| name.to_owned());
         let slots = cluster.patroni.slots.keys().map(|slot| format!("slot {slot}"));
         parameters.chain(slots).collect::<Vec<String>>()
     };

@@ -1,6 +1,6 @@
 //! Lines that fit. Lives here: counting words, lists that are cut. Must not: what they are about.
 
-use super::LINE_LIMIT;
+use pgherd_model::finding::{LINE_LIMIT, shorten};
 
 /// `1 pod`, `3 pods`.
 pub(super) fn count(number: usize, word: &str) -> String {
@@ -23,26 +23,17 @@ pub(super) fn listed(before: &str, items: &[String], after: &str) -> String {
         }
     };
     let fits = |line: &String| line.chars().count() <= LINE_LIMIT;
-    let least = || cut(&line(items.len().min(1)));
+    let least = || shorten(&line(items.len().min(1)), LINE_LIMIT);
     (1..=items.len()).rev().map(line).find(fits).unwrap_or_else(least)
 }
 
 /// `before (a, b)`; without items no parentheses.
 pub(super) fn because(before: &str, items: &[String]) -> String {
     if items.is_empty() {
-        cut(before)
+        shorten(before, LINE_LIMIT)
     } else {
         listed(&format!("{before} ("), items, ")")
     }
-}
-
-/// The line in [`LINE_LIMIT`] characters.
-pub(super) fn cut(line: &str) -> String {
-    if line.chars().count() <= LINE_LIMIT {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(LINE_LIMIT - 1).collect();
-    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]

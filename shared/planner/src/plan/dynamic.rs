@@ -11,6 +11,7 @@ use crate::observed::Observed;
 
 const POSTGRESQL: &str = "postgresql";
 const PARAMETERS: &str = "parameters";
+const WAL_LEVEL: &str = "wal_level";
 
 pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
     // Before the cluster is made the image's first configuration is on its way, and holds the same.
@@ -143,19 +144,28 @@ fn slots(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
+/// The manifest's parameters, and what its streams need, whatever the manifest says (zalando-behaviour 4.14). Without streams the level of the
+/// WAL is the manifest's again; where that does not name it, it stays.
+pub(crate) fn wanted(cluster: &Cluster) -> impl Iterator<Item = (&str, &str)> {
+    let level = (!cluster.streams.is_empty()).then_some((WAL_LEVEL, "logical"));
+    let named = cluster.postgres.dynamic_parameters.iter();
+    let named = named.map(|(name, value)| (name.as_str(), value.as_str()));
+    named
+        .filter(move |(name, _)| level.is_none() || *name != WAL_LEVEL)
+        .chain(level)
+}
+
 fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
     let found = |key: &str| found.and_then(|part| part.get(key));
     let mut part = Map::new();
     let postgres = &cluster.postgres;
     let set = found(PARAMETERS);
-    let parameters: Map<String, Value> = postgres
-        .dynamic_parameters
-        .iter()
+    let parameters: Map<String, Value> = wanted(cluster)
         .filter(|(name, value)| {
             let set = set.and_then(|set| set.get(*name)).map(text);
             !set.is_some_and(|set| same_value(name, cluster.version, &set, value))
         })
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();
     if !parameters.is_empty() {
         part.insert(PARAMETERS.to_owned(), Value::Object(parameters));

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pgherd_model::finding::{LINE_LIMIT, shorten};
+
 use super::super::Change;
-use super::super::text::{because, count, cut, listed};
+use super::super::text::{because, count, listed};
 use crate::plan::{Action, Hold, HoldReason, Reason, Step};
 
 /// Fields that rules of validation speak about.
@@ -27,7 +29,10 @@ pub(super) fn held(change: &Change) -> Vec<String> {
         HoldReason::SwitchedOff(switch) if switch.starts_with(LAZY) => Some(format!(
             "keeps the running pods on their image until they roll for another reason ({switch})"
         )),
-        HoldReason::SwitchedOff(switch) => Some(cut(&format!("does not change the {}: {switch}", hold.step))),
+        HoldReason::SwitchedOff(switch) => {
+            let line = format!("does not change the {}: {switch}", hold.step);
+            Some(shorten(&line, LINE_LIMIT))
+        }
         _ => None,
     };
     change.plan.holds.iter().filter_map(line).collect()

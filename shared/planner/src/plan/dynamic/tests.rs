@@ -10,12 +10,17 @@ use crate::observed::{PatroniView, Source};
 
 /// The step for a manifest's parameters, when Patroni has others.
 fn step(wanted: &Value, found: &Value) -> Option<Step> {
+    step_with(wanted, &json!([]), found)
+}
+
+fn step_with(wanted: &Value, streams: &Value, found: &Value) -> Option<Step> {
     let object = api::decode(&json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
         "metadata": {"name": "acid-test", "namespace": "test"},
         "spec": {
             "teamId": "acid", "numberOfInstances": 2, "volume": {"size": "1Gi"},
             "postgresql": {"version": "17", "parameters": wanted},
+            "streams": streams,
         },
     }))
     .unwrap();
@@ -102,4 +107,28 @@ fn what_patroni_does_not_use_restarts_nothing() {
     };
     // A local parameter is none of Patroni's configuration.
     assert_eq!(*patch, json!({"postgresql": {"parameters": {"port": "5433"}}}));
+}
+
+#[test]
+fn streams_raise_the_level_of_the_wal_whatever_the_manifest_says() {
+    let streams =
+        json!([{"applicationId": "shop", "database": "shop", "tables": {"orders": {"eventType": "order"}}}]);
+    let line = |wanted: Value, found: Value| {
+        step_with(&wanted, &streams, &found).map_or_else(String::new, |step| step.to_string())
+    };
+    let raised = "patch patroni's configuration: wal_level (differs at /postgresql/parameters/wal_level) [primary restart]";
+    assert_eq!(line(json!({}), json!({"wal_level": "hot_standby"})), raised);
+    assert_eq!(
+        line(json!({"wal_level": "replica"}), json!({"wal_level": "replica"})),
+        raised
+    );
+    assert_eq!(
+        line(json!({"wal_level": "replica"}), json!({"wal_level": "logical"})),
+        ""
+    );
+    assert_eq!(
+        step(&json!({}), &json!({"wal_level": "logical"})),
+        None,
+        "without streams it stays"
+    );
 }

@@ -57,3 +57,25 @@ fn a_configuration_is_counted_over_the_fleet() {
     };
     assert_eq!(fleet.line(), "rolls 12 clusters, reloads 3, leaves 85 alone");
 }
+
+#[test]
+fn clusters_that_are_not_live_are_counted_apart() {
+    let old = config("A");
+    let under = |mode: &str| {
+        with(
+            &demo(),
+            &json!({"metadata": {"annotations": {"pgherd.io/mode": mode}}}),
+        )
+    };
+    let clusters = [demo(), under("paused"), under("observe"), under("live")];
+    let mut new = old.clone();
+    new.general.docker_image = "registry.example/spilo:3".to_owned();
+    let counts = of_configuration(&clusters, &old, &new);
+    assert_eq!(counts.line(), "rolls 2 clusters, puts off 2 paused or observed");
+    assert_eq!(counts.total(), 4);
+    // What needs nothing is left alone, whatever its mode.
+    let none = of_configuration(&clusters, &old, &old.clone());
+    assert_eq!(none.line(), "leaves 4 clusters alone");
+    let alone = of_configuration(&clusters[1..2], &old, &new);
+    assert_eq!(alone.line(), "puts off 1 cluster paused or observed");
+}
