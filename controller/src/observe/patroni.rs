@@ -102,19 +102,40 @@ fn text(value: Value) -> String {
     }
 }
 
+/// As Patroni's own `tags.py` has it (3.2 to 4.1): `nofailover` decides if it is there at all, by Python's idea of truth; otherwise a
+/// priority that rounds to zero or less.
 fn never_leads(tags: &Tags) -> bool {
-    match (&tags.nofailover, &tags.failover_priority) {
-        (Value::Null, Value::Number(priority)) => priority.as_f64().is_some_and(|priority| priority <= 0.0),
-        (Value::Null, Value::String(text)) => text.trim().parse::<i64>().is_ok_and(|priority| priority <= 0),
-        (tag, _) => is_yes(tag),
+    let priority = match (&tags.nofailover, &tags.failover_priority) {
+        (Value::Null, Value::Number(priority)) => priority.as_f64(),
+        (Value::Null, Value::String(text)) => number(text),
+        (tag, _) => return is_true(tag),
+    };
+    // Half an even number rounds to it.
+    priority.is_some_and(|priority| priority <= 0.5)
+}
+
+/// Decimal, or hexadecimal as `strtol` reads it.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let hexadecimal = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    match hexadecimal.strip_prefix("0x") {
+        Some(digits) => {
+            let size = u32::from_str_radix(digits, 16).ok().map(f64::from)?;
+            Some(if text.starts_with('-') { -size } else { size })
+        }
+        None => text.parse().ok(),
     }
 }
 
-fn is_yes(tag: &Value) -> bool {
+/// Even the text `false` is something, and so it is true.
+fn is_true(tag: &Value) -> bool {
     match tag {
+        Value::Null => false,
         Value::Bool(yes) => *yes,
-        Value::String(text) => matches!(text.to_ascii_lowercase().as_str(), "true" | "on" | "yes"),
-        _ => false,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
     }
 }
 
@@ -147,6 +168,21 @@ mod tests {
             serde_json::json!({"failover_priority": 1, "nofailover": true})
         ));
         assert!(!never(serde_json::json!({})));
+        // As Patroni's parse_int reads them.
+        for zero in ["0", " 0x0 ", "-0x2", "0.4", "0.5", "-1", "1e-1"] {
+            assert!(never(serde_json::json!({"failover_priority": zero})), "{zero}");
+        }
+        for other in ["1", "0x1", "0.6", "2e0", "high", ""] {
+            assert!(!never(serde_json::json!({"failover_priority": other})), "{other}");
+        }
+        assert!(never(serde_json::json!({"failover_priority": 0.5})));
+        assert!(!never(serde_json::json!({"failover_priority": true})));
+        // And its idea of truth: a text is true, whatever it says.
+        assert!(never(serde_json::json!({"nofailover": "false"})));
+        assert!(never(serde_json::json!({"nofailover": 1})));
+        assert!(!never(
+            serde_json::json!({"nofailover": 0, "failover_priority": 0})
+        ));
     }
 
     #[test]

@@ -40,10 +40,11 @@ pub struct ClusterMember {
 /// Of a member's tags, what we read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Tags {
-    /// Patroni takes more than `true` for yes.
+    /// Patroni takes more than `true` for yes: whatever Python does.
     #[serde(default)]
     pub nofailover: Value,
-    /// Not above zero: never. Patroni 3.2 and later; `nofailover` has precedence.
+    /// Not above zero: never. Among members with the same WAL Patroni prefers the highest. Patroni 3.2 and later; `nofailover` has
+    /// precedence.
     #[serde(default)]
     pub failover_priority: Value,
 }
