@@ -3,6 +3,7 @@
 use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::{default, validate};
 use pgherd_runtime::config_watch::ConfigSource;
+use serde_json::Value;
 
 use crate::impact;
 use crate::lookup::Related;
@@ -88,7 +89,7 @@ pub fn admit(route: Route, question: &Question, grounds: &Grounds<'_>) -> Verdic
             ..Verdict::allowed()
         },
         Route::ValidatePostgresql => {
-            let mut verdict = verdict(validate::review(&question.object, old, grounds.config));
+            let mut verdict = verdict(review(&question.object, old, grounds.config));
             impact::prepend(&mut verdict, old, &question.object, grounds.config);
             verdict
         }
@@ -106,6 +107,14 @@ pub fn admit(route: Route, question: &Question, grounds: &Grounds<'_>) -> Verdic
         )),
         Route::ValidateOperatorConfiguration => configuration(question, Form::Crd, grounds),
         Route::ValidateConfigMap => configuration(question, Form::ConfigMap, grounds),
+    }
+}
+
+/// Labels and annotations are often changed by somebody else than the manifest's author.
+fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> validate::Review {
+    match old {
+        Some(old) if old.get("spec") == new.get("spec") => validate::news(new, old, config),
+        _ => validate::review(new, old, config),
     }
 }
 
@@ -172,7 +181,7 @@ fn verdict(review: validate::Review) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

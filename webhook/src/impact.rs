@@ -22,9 +22,10 @@ pub(crate) fn prepend(verdict: &mut Verdict, old: Option<&Value>, new: &Value, c
     let (true, Some(old)) = (verdict.violations.is_empty(), old) else {
         return;
     };
-    // Labels that pods inherit are part of their template.
+    // Labels and annotations can be inherited by what the cluster is made of.
     let is_same = |part: &str| old.pointer(part) == new.pointer(part);
-    let lines = if is_same("/spec") && is_same("/metadata/labels") {
+    let parts = ["/spec", "/metadata/labels", "/metadata/annotations"];
+    let lines = if parts.into_iter().all(is_same) {
         Vec::new()
     } else if exceeds(new, MOST_VALUES) || exceeds(old, MOST_VALUES) {
         vec![TOO_LARGE.to_owned()]
@@ -154,15 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_pods_inherit_is_told_of() {
+    fn labels_and_annotations_that_are_inherited_are_told_of() {
         let mut config = OperatorConfig::default_for(Form::Crd);
         config.kubernetes.inherited_labels = vec!["owner".to_owned()];
-        let mut labelled = manifest("a");
-        labelled["metadata"]["labels"] = json!({"owner": "shop"});
-        let mut verdict = Verdict::allowed();
-        prepend(&mut verdict, Some(&manifest("a")), &labelled, &config);
-        let rolls = "rolls 3 pods: replicas first, then 1 switchover (labels)";
-        assert_eq!(verdict.warnings[0], rolls);
+        config.kubernetes.inherited_annotations = vec!["cost".to_owned()];
+        let told = |part: &str, key: &str| {
+            let mut marked = manifest("a");
+            marked["metadata"][part] = json!({key: "shop"});
+            let mut verdict = Verdict::allowed();
+            prepend(&mut verdict, Some(&manifest("a")), &marked, &config);
+            verdict.warnings
+        };
+        for (part, inherited) in [("labels", "owner"), ("annotations", "cost")] {
+            let lines = told(part, inherited);
+            assert!(lines.iter().any(|line| line.contains(part)), "{lines:?}");
+            assert_eq!(told(part, "note"), [""; 0]);
+        }
     }
 
     #[test]
