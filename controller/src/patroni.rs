@@ -1,6 +1,7 @@
 //! Patroni's REST API: one client for all clusters, a short timeout on every call and a bound on every answer. Lives here: how to ask.
 //! Must not: when to ask, or what an answer means for the cluster (planner).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub mod members;
+mod proxy;
 pub mod wire;
 
+use proxy::Proxy;
 use wire::{ClusterAnswer, MemberAnswer};
 
 /// Where every member's REST API listens.
@@ -48,6 +51,12 @@ pub enum PatroniError {
         call: &'static str,
         limit: Duration,
     },
+    #[error("cannot reach patroni at {at} through the API server for {call}: {message}")]
+    NotProxied {
+        at: IpAddr,
+        call: &'static str,
+        message: String,
+    },
     #[error("patroni at {at} refused {call} with status {status}: {message}")]
     Refused {
         at: IpAddr,
@@ -68,6 +77,8 @@ pub enum PatroniError {
 pub struct Patroni {
     http: Client<HttpConnector, Full<Bytes>>,
     port: u16,
+    /// Asked in place of the members themselves.
+    proxy: Option<Proxy>,
 }
 
 /// One call, named for errors.
@@ -109,7 +120,19 @@ impl Patroni {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(1)
             .build(connector);
-        Self { http, port }
+        Self {
+            http,
+            port,
+            proxy: None,
+        }
+    }
+
+    /// A client for one cluster's members from where their addresses lead nowhere: `pods` of `namespace` are asked through the API server.
+    pub fn through(client: kube::Client, namespace: &str, pods: HashMap<IpAddr, String>) -> Self {
+        Self {
+            proxy: Some(Proxy::new(client, namespace, pods)),
+            ..Self::default()
+        }
     }
 
     /// `GET /cluster`: every member as the asked one sees it.
@@ -142,7 +165,20 @@ impl Patroni {
 
     /// `POST /switchover`: `candidate` takes over from `leader`. Answered when it has.
     pub async fn switch_over(&self, at: IpAddr, leader: &str, candidate: &str) -> Result<(), PatroniError> {
-        let body = json!({ "leader": leader, "candidate": candidate });
+        self.hand_over(at, leader, Some(candidate)).await
+    }
+
+    /// As [`Self::switch_over`]; without a candidate Patroni takes the healthiest member.
+    pub async fn hand_over(
+        &self,
+        at: IpAddr,
+        leader: &str,
+        candidate: Option<&str>,
+    ) -> Result<(), PatroniError> {
+        let mut body = json!({ "leader": leader });
+        if let Some(candidate) = candidate {
+            body["candidate"] = Value::from(candidate);
+        }
         let call = Call::post(at, "/switchover", "POST /switchover", &body);
         self.send(call).await.map(drop)
     }
@@ -192,6 +228,33 @@ impl Patroni {
 
     async fn exchange(&self, call: Call) -> Result<Bytes, PatroniError> {
         let (at, name) = (call.at, call.name);
+        let (status, body) = match &self.proxy {
+            Some(proxy) => {
+                let answer = proxy.exchange(&call, self.port).await;
+                let unreached = |message| PatroniError::NotProxied {
+                    at,
+                    call: name,
+                    message,
+                };
+                answer.map_err(unreached)?
+            }
+            None => self.ask(call).await?,
+        };
+        if accepts(name, status) {
+            return Ok(body);
+        }
+        let message = String::from_utf8_lossy(&body).chars().take(200).collect();
+        Err(PatroniError::Refused {
+            at,
+            call: name,
+            status,
+            message,
+        })
+    }
+
+    /// The member itself.
+    async fn ask(&self, call: Call) -> Result<(StatusCode, Bytes), PatroniError> {
+        let (at, name) = (call.at, call.name);
         let unreadable = |message: String| PatroniError::Unreadable {
             at,
             call: name,
@@ -215,16 +278,7 @@ impl Patroni {
             .await
             .map_err(|error| unreadable(error.to_string()))?
             .to_bytes();
-        if accepts(name, status) {
-            return Ok(body);
-        }
-        let message = String::from_utf8_lossy(&body).chars().take(200).collect();
-        Err(PatroniError::Refused {
-            at,
-            call: name,
-            status,
-            message,
-        })
+        Ok((status, body))
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
