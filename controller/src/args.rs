@@ -1,9 +1,12 @@
 //! The controller's arguments. Those it shares with the webhook are the runtime's.
 
+use std::ffi::OsString;
+use std::time::Duration;
+
 use clap::{Args, Parser};
-use pgherd_model::config::Overrides;
+use pgherd_model::config::{OperatorMode, Overrides};
 use pgherd_model::secret::Secret;
-use pgherd_runtime::args::{AdminArgs, ClientArgs, ConfigArgs, LeaseArgs, LogArgs, ScopeArgs};
+use pgherd_runtime::args::{AdminArgs, ClientArgs, ConfigArgs, LeaseArgs, LogArgs, ScopeArgs, duration};
 
 /// Watches postgresql objects and makes running clusters of them.
 ///
@@ -37,6 +40,10 @@ Examples:
     OPERATOR_NAMESPACE=pgherd CONFIG_MAP_NAME=pgherd pgherd-controller
   From a workstation, all namespaces, with compiled defaults:
     pgherd-controller --kubeconfig ~/.kube/config --context test --watched-namespace '*'
+  See what it would do to a fleet that another operator looks after, and do nothing; then read the status of the clusters:
+    pgherd-controller --kubeconfig ~/.kube/config --watched-namespace '*' --observe
+  Only namespaces with a label, and one more:
+    pgherd-controller --watched-namespace-selector team=shop --watched-namespace shared
   A second controller beside another, for clusters annotated with acid.zalan.do/controller: blue:
     pgherd-controller --controller-id blue --operator-namespace pgherd-blue";
 
@@ -44,6 +51,16 @@ Examples:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Work")]
 pub struct WorkArgs {
+    /// How far it goes: `live` does what it plans; `observe` plans, says in each cluster's status what it would do, and does nothing; `paused`
+    /// only says how clusters are. Wins over `operator_mode` of the configuration. The annotation pgherd.io/mode says the same of one
+    /// cluster; the more careful of the two counts.
+    #[arg(long, env = "OPERATOR_MODE", value_name = "MODE", value_parser = mode)]
+    pub mode: Option<OperatorMode>,
+
+    /// The same as `--mode observe`.
+    #[arg(long, conflicts_with = "mode")]
+    pub observe: bool,
+
     /// How many clusters have a turn at the same time. One cluster never has two.
     #[arg(long, env = "PGHERD_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub concurrency: u16,
@@ -56,6 +73,22 @@ pub struct WorkArgs {
     #[arg(long, visible_alias = "noteamsapi")]
     pub no_teams_api: bool,
 
+    /// How long a custom resource that it registers may take to become known.
+    #[arg(long, env = "CRD_READY_WAIT_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "TIME")]
+    pub crd_ready_wait_timeout: Duration,
+
+    /// Accepted from Zalando's deployments and without effect: it is told when the custom resource is known.
+    #[arg(long, env = "CRD_READY_WAIT_INTERVAL", hide = true)]
+    pub crd_ready_wait_interval: Option<String>,
+
+    /// Accepted from Zalando's deployments and without effect: there is no limit of our own on requests, the API server has one.
+    #[arg(long, hide = true)]
+    pub kubeqps: Option<u32>,
+
+    /// As `kubeqps`.
+    #[arg(long, hide = true)]
+    pub kubeburst: Option<u32>,
+
     /// Key for the Scalyr sidecar; wins over the configuration's.
     #[arg(long, env = "SCALYR_API_KEY", hide = true, hide_env_values = true, value_parser = secret)]
     pub scalyr_api_key: Option<Secret>,
@@ -66,10 +99,49 @@ impl ControllerArgs {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             watched_namespace: self.scope.watched_namespace().map(str::to_owned),
+            watched_namespace_selector: self.scope.watched_namespace_selector().map(str::to_owned),
+            mode: if self.work.observe {
+                Some(OperatorMode::Observe)
+            } else {
+                self.work.mode
+            },
             scalyr_api_key: self.work.scalyr_api_key.clone(),
             no_database_access: self.work.no_database_access,
             no_teams_api: self.work.no_teams_api,
         }
+    }
+}
+
+fn mode(text: &str) -> Result<OperatorMode, String> {
+    let mut modes = OperatorMode::ALL.iter();
+    let found = modes.find(|mode| mode.as_str() == text);
+    found
+        .copied()
+        .ok_or_else(|| format!("expected one of {}", OperatorMode::WORDS.join(", ")))
+}
+
+/// Zalando's operator has flags with one dash: `-nodatabaseaccess`. Whoever has them in a deployment keeps them.
+pub fn with_two_dashes(argument: OsString) -> OsString {
+    const FLAGS: [&str; 6] = [
+        "kubeconfig",
+        "outofcluster",
+        "nodatabaseaccess",
+        "noteamsapi",
+        "kubeqps",
+        "kubeburst",
+    ];
+    let Some(text) = argument.to_str() else {
+        return argument;
+    };
+    let name = text
+        .strip_prefix('-')
+        .and_then(|rest| rest.split('=').next())
+        .unwrap_or_default();
+    match text {
+        // A switch is said to be true; there is no other use for its value.
+        _ if FLAGS[1..4].contains(&name) => format!("--{name}").into(),
+        _ if FLAGS.contains(&name) => format!("-{text}").into(),
+        _ => argument,
     }
 }
 
@@ -96,5 +168,33 @@ mod tests {
         let overrides = args.overrides();
         assert_eq!(overrides.watched_namespace.as_deref(), Some("*"));
         assert!(overrides.no_database_access && !overrides.no_teams_api);
+        assert_eq!(overrides.mode, None);
+    }
+
+    #[test]
+    fn zalandos_flags_are_taken_as_they_are_written() {
+        let given = [
+            "controller",
+            "-outofcluster=true",
+            "-nodatabaseaccess",
+            "-kubeconfig=file",
+            "-kubeqps",
+            "50",
+            "--observe",
+        ];
+        let args = ControllerArgs::parse_from(given.map(OsString::from).map(with_two_dashes));
+        assert!(args.client.out_of_cluster && args.work.no_database_access);
+        assert_eq!(
+            args.client.kubeconfig.as_deref(),
+            Some(std::path::Path::new("file"))
+        );
+        assert_eq!(args.work.kubeqps, Some(50));
+        assert_eq!(args.overrides().mode, Some(OperatorMode::Observe));
+    }
+
+    #[test]
+    fn a_mode_that_does_not_exist_is_refused() {
+        let refused = ControllerArgs::try_parse_from(["controller", "--mode", "watch"]);
+        assert!(refused.unwrap_err().to_string().contains("live, observe, paused"));
     }
 }

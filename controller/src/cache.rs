@@ -3,11 +3,15 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod environment;
 pub mod manifests;
+pub mod nodes;
 pub mod owned;
 pub mod pods;
 
+pub use environment::Environments;
 pub use manifests::{Manifest, Manifests};
+pub use nodes::Nodes;
 pub use owned::{Key, Owned};
 pub use pods::Pods;
 
@@ -16,14 +20,18 @@ pub use pods::Pods;
 pub struct Cache {
     pub manifests: Manifests,
     pub pods: Pods,
+    pub nodes: Nodes,
     pub owned: Owned,
+    pub environments: Environments,
 }
 
 impl Cache {
     pub fn clear(&self) {
         self.manifests.clear();
         self.pods.clear();
+        self.nodes.clear();
         self.owned.clear();
+        self.environments.clear();
     }
 }
 

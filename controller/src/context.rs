@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::Cache;
 use crate::error::said;
 use crate::events::Events;
+use crate::fleet::Fleet;
 use crate::kinds;
 use crate::memory::Memories;
 use crate::metrics::ControllerMetrics;
@@ -32,6 +33,7 @@ pub struct Context {
     pub patroni: Patroni,
     pub metrics: ControllerMetrics,
     pub events: Arc<Events>,
+    pub fleet: Arc<Fleet>,
     pub authority: Authority,
 }
 

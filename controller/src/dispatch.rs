@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::admit::dismiss;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::memory::{Memory, jittered};
@@ -105,6 +106,7 @@ async fn one(context: &Context, turn: Turn) {
 fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
     if ending.next == Next::Never {
         context.memories.forget(cluster);
+        dismiss(context, cluster);
         if context.cache.manifests.bury(cluster) {
             context.queue.wake(cluster, Lane::Edit);
         }

@@ -1,4 +1,4 @@
-//! Writes events on `postgresql` objects; the same one again counts up the first. A leaf. Must not: decide what is worth one (report).
+//! Writes events on objects; the same one again counts up the first. A leaf. Must not: decide what is worth one (report).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -67,19 +67,25 @@ impl Events {
 
     /// Writes the event about this cluster. Nothing may depend on it: a lost event is lost.
     pub async fn tell(&self, about: &ClusterView, note: Note) {
+        self.tell_of(&reference(about), note).await;
+    }
+
+    /// As [`Self::tell`], of any object in a namespace.
+    pub async fn tell_of(&self, about: &ObjectReference, note: Note) {
         if let Err(error) = self.write(about, note).await {
             tracing::debug!(%error, "event lost");
         }
     }
 
-    async fn write(&self, about: &ClusterView, note: Note) -> Result<(), kube::Error> {
+    async fn write(&self, about: &ObjectReference, note: Note) -> Result<(), kube::Error> {
         let text: String = note.text.chars().take(NOTE_LIMIT).collect();
+        let namespace = about.namespace.clone().unwrap_or_default();
         let said = Said {
-            uid: about.uid.clone(),
+            uid: about.uid.clone().unwrap_or_default(),
             reason: note.reason.clone(),
             note: text.clone(),
         };
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &about.namespace);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
         let event = if let Some(mut event) = self.earlier(&said) {
             let count = event.series.as_ref().map_or(2, |series| series.count + 1);
             let series = EventSeries {
@@ -106,12 +112,13 @@ impl Events {
         lately.get(said).map(|(_, event)| event.clone())
     }
 
-    fn event(&self, about: &ClusterView, note: Note, text: String) -> Event {
+    fn event(&self, about: &ObjectReference, note: Note, text: String) -> Event {
         let now = Timestamp::now();
+        let name = about.name.as_deref().unwrap_or_default();
         Event {
             metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", about.name, now.as_nanosecond())),
-                namespace: Some(about.namespace.clone()),
+                name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+                namespace: about.namespace.clone(),
                 ..ObjectMeta::default()
             },
             action: Some(note.action.to_owned()),
@@ -119,7 +126,7 @@ impl Events {
             note: Some(text),
             type_: Some(if note.warning { "Warning" } else { "Normal" }.to_owned()),
             event_time: Some(MicroTime(now)),
-            regarding: Some(reference(about)),
+            regarding: Some(about.clone()),
             reporting_controller: Some(CONTROLLER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
             ..Event::default()

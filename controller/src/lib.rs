@@ -4,22 +4,27 @@
 //! ```text
 //! run ─► watch ─► cache ─► queue ─► dispatch ─► reconcile, one turn of one cluster:
 //!
-//!        manifest ─► observe ─► (planner: build, plan) ─► execute ─► (planner: assess) ─► report
-//!                      │ cache, patroni, sql                │ API server, patroni, sql     └ status, events, metrics
+//!        manifest ─► observe ─► (planner: build, plan) ─► admit ─► execute ─► (planner: assess) ─► report
+//!                      │ cache, patroni, sql                          │ API server, patroni, sql     └ status, events, metrics
 //! ```
 //!
+//! `survey` takes the same way once, without watches and without executing, for the command line.
+//!
 //! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
-//! `metrics`, `error`, `password`, `cluster_ref`.
+//! `metrics`, `error`, `password`, `cluster_ref`, `fleet`.
 
+pub mod admit;
 pub mod args;
 pub mod cache;
 pub mod cluster_ref;
+pub mod configuration;
 pub mod context;
 pub mod credentials;
 pub mod dispatch;
 pub mod error;
 pub mod events;
 pub mod execute;
+pub mod fleet;
 pub mod kinds;
 pub mod manifest;
 pub mod memory;
@@ -33,6 +38,7 @@ pub mod register;
 pub mod report;
 pub mod run;
 pub mod sql;
+pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod watch;

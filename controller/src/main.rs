@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use pgherd_controller::args::ControllerArgs;
+use pgherd_controller::args::{ControllerArgs, with_two_dashes};
 use pgherd_controller::run::run;
 use pgherd_runtime::log;
 use pgherd_runtime::tasks::chain;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = ControllerArgs::parse();
+    let args = ControllerArgs::parse_from(std::env::args_os().map(with_two_dashes));
     if let Err(error) = log::init(&args.log) {
         clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")).exit();
     }

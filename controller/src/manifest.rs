@@ -133,6 +133,19 @@ impl Meaning {
         }
     }
 
+    /// What the spec that was last looked at would mean now.
+    pub fn before(
+        &self,
+        manifest: &Value,
+        status: &PostgresqlStatus,
+        config: &OperatorConfig,
+    ) -> Option<Box<Cluster>> {
+        match self {
+            Self::Valid { raw, .. } => last_good_of(manifest, Some(raw), status, config),
+            Self::Invalid { .. } => None,
+        }
+    }
+
     /// For the status.
     pub fn judged(&self) -> assess::Manifest<'_> {
         match self {

@@ -37,6 +37,8 @@ pub struct Memory {
     pub templates: BTreeMap<String, PodTemplateSpec>,
     /// Patroni was told something that its members take up one by one, and no watch tells when they have: until then it is asked again.
     pub patroni_unsettled: Option<Instant>,
+    /// An edit of the manifest rolls the pods.
+    pub is_edited: bool,
     /// When everything is read anew, whatever the watches said; none before the first turn.
     pub resync: Option<Instant>,
     failures: u32,

@@ -6,11 +6,12 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::cache::Cache;
+use crate::fleet::Fleet;
 use crate::queue::Queue;
 
 /// How a turn ended.
@@ -37,6 +38,8 @@ pub struct ControllerMetrics {
     pub turns: Family<TurnLabels, Counter>,
     pub turn_seconds: Histogram,
     pub steps: Family<StepLabels, Counter>,
+    /// What keeps the operator's configuration from being in force; 0 when it is.
+    pub configuration_problems: Gauge,
 }
 
 impl ControllerMetrics {
@@ -47,6 +50,7 @@ impl ControllerMetrics {
             // From a turn that reads nothing to one that waits for a pod's SQL.
             turn_seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
             steps: Family::default(),
+            configuration_problems: Gauge::default(),
         }
     }
 
@@ -54,7 +58,7 @@ impl ControllerMetrics {
         self.steps.get_or_create(&StepLabels { action, outcome }).inc();
     }
 
-    pub fn registered(registry: &mut Registry, cache: Arc<Cache>, queue: Queue) -> Self {
+    pub fn registered(registry: &mut Registry, cache: Arc<Cache>, queue: Queue, fleet: Arc<Fleet>) -> Self {
         let metrics = Self::unregistered();
         registry.register("controller_turns", "Turns of clusters", metrics.turns.clone());
         registry.register_with_unit(
@@ -64,7 +68,12 @@ impl ControllerMetrics {
             metrics.turn_seconds.clone(),
         );
         registry.register("controller_steps", "Steps of plans", metrics.steps.clone());
-        registry.register_collector(Box::new(Sizes { cache, queue }));
+        registry.register(
+            "controller_configuration_problems",
+            "What keeps the operator's configuration from being in force",
+            metrics.configuration_problems.clone(),
+        );
+        registry.register_collector(Box::new(Sizes { cache, queue, fleet }));
         metrics
     }
 }
@@ -74,11 +83,13 @@ impl ControllerMetrics {
 struct Sizes {
     cache: Arc<Cache>,
     queue: Queue,
+    fleet: Arc<Fleet>,
 }
 
 impl Collector for Sizes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (edits, resyncs) = self.queue.waiting();
+        let (rolling, waiting) = self.fleet.counts();
         let rows = [
             (
                 "controller_clusters",
@@ -100,6 +111,16 @@ impl Collector for Sizes {
                 "controller_waiting_resyncs",
                 "Clusters that wait for a turn by time",
                 resyncs,
+            ),
+            (
+                "controller_fleet_rolling",
+                "Clusters whose pods roll for another reason than their own manifests",
+                rolling,
+            ),
+            (
+                "controller_fleet_waiting",
+                "Clusters that wait for others to have rolled",
+                waiting,
             ),
         ];
         for (name, help, value) in rows {

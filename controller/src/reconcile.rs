@@ -10,6 +10,7 @@ use pgherd_planner::observed::Observed;
 use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion};
 use pgherd_runtime::tasks::chain;
 
+use crate::admit::{Turn, admit};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{Retry, TurnError};
@@ -64,7 +65,10 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
                 next: Next::Never,
             };
         }
-        Err(error) => return Ending::failed(&error),
+        Err(error) => {
+            context.fleet.skip(cluster);
+            return Ending::failed(&error);
+        }
     };
     let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
     let environment = environment(context, &cluster.namespace, &config).await;
@@ -84,7 +88,16 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     };
     // Boxed: the largest futures of a turn.
     let observed = Box::pin(observe(context, &question)).await;
-    let plan = decide(&question, &meaning, &observed, now);
+    let mut plan = decide(&question, &meaning, &observed, now);
+    let turn = Turn {
+        question: &question,
+        found: &found,
+        meaning: &meaning,
+        environment: &environment,
+        observed: &observed,
+        now,
+    };
+    let is_edited = admit(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
 
     let subject = Subject {
@@ -93,6 +106,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         observed: &observed,
         plan: &plan,
         outcome: &executed.outcome,
+        is_edited,
         now,
     };
     let told = Report {
@@ -108,7 +122,12 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
 }
 
 /// A manifest without meaning, and without an earlier one in force, is not acted on.
-fn decide(question: &Question<'_>, meaning: &Meaning, observed: &Observed, now: Timestamp) -> Plan {
+pub(crate) fn decide(
+    question: &Question<'_>,
+    meaning: &Meaning,
+    observed: &Observed,
+    now: Timestamp,
+) -> Plan {
     match (meaning.cluster(), question.desired) {
         _ if question.deleting => plan_deletion(question.names, observed, question.config, now),
         (Some(wanted), Some(desired)) => plan(wanted, desired, observed, question.config, now),
@@ -137,9 +156,9 @@ async fn act<'a>(
         view,
         pods,
     };
-    match Mode::of(view) {
+    match Mode::of(view, config) {
         Mode::Live => execute(context, &scene, plan).await,
-        Mode::Observe => Executed::held_back(plan, "the cluster is only observed"),
+        Mode::Observe => Executed::held_back(plan, "only observed"),
         Mode::Paused => Executed::paused(),
     }
 }

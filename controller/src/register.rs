@@ -13,9 +13,6 @@ use pgherd_model::crd;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use tokio::time::timeout;
 
-/// Zalando's operator waits as long.
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
-
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     #[error("cannot apply {name}: {source}; install the CRDs of deploy/kustomize/crds by hand")]
@@ -24,8 +21,8 @@ pub enum RegisterError {
         #[source]
         source: kube::Error,
     },
-    #[error("{name} did not become established within {}s", ESTABLISHED_WITHIN.as_secs())]
-    NotEstablished { name: String },
+    #[error("{name} did not become established within {within:?} (--crd-ready-wait-timeout)")]
+    NotEstablished { name: String, within: Duration },
     #[error(
         "cannot see whether {name} is established: {source}; the controller may get, list and watch CRDs?"
     )]
@@ -37,7 +34,11 @@ pub enum RegisterError {
 }
 
 /// Makes sure that the kinds exist. Only a missing `postgresqls` is fatal, since there is nothing to watch without it.
-pub async fn register(client: &Client, config: &OperatorConfig) -> Result<(), RegisterError> {
+pub async fn register(
+    client: &Client,
+    config: &OperatorConfig,
+    within: Duration,
+) -> Result<(), RegisterError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for mut wanted in crd::all() {
         let name = wanted.name_any();
@@ -60,7 +61,7 @@ pub async fn register(client: &Client, config: &OperatorConfig) -> Result<(), Re
         if wanted.spec.names.kind == "postgresql" {
             wanted.spec.names.categories = Some(config.general.crd_categories.clone());
         }
-        apply(&api, &name, &wanted).await?;
+        apply(&api, &name, &wanted, within).await?;
     }
     Ok(())
 }
@@ -69,6 +70,7 @@ async fn apply(
     api: &Api<CustomResourceDefinition>,
     name: &str,
     wanted: &CustomResourceDefinition,
+    within: Duration,
 ) -> Result<(), RegisterError> {
     let params = PatchParams::apply(FIELD_MANAGER).force();
     api.patch(name, &params, &Patch::Apply(wanted))
@@ -78,7 +80,7 @@ async fn apply(
             source,
         })?;
     let established = await_condition(api.clone(), name, is_crd_established());
-    match timeout(ESTABLISHED_WITHIN, established).await {
+    match timeout(within, established).await {
         Ok(Ok(_)) => {
             tracing::info!(crd = name, "CRD registered");
             Ok(())
@@ -89,6 +91,7 @@ async fn apply(
         }),
         Err(_) => Err(RegisterError::NotEstablished {
             name: name.to_owned(),
+            within,
         }),
     }
 }

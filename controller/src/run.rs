@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pgherd_model::config::{OperatorConfig, Overrides};
+use pgherd_model::config::{OperatorConfig, OperatorMode, Overrides};
 use pgherd_model::names::operator::CONTROLLER_LEASE;
 use pgherd_runtime::admin;
 use pgherd_runtime::client::{self, Meter};
@@ -25,9 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::ControllerArgs;
 use crate::cache::Cache;
+use crate::configuration;
 use crate::context::{Authority, Context};
 use crate::dispatch::dispatch;
 use crate::events::Events;
+use crate::fleet::Fleet;
 use crate::memory::Memories;
 use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
@@ -51,7 +53,13 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     let (cache, queue) = (Arc::new(Cache::default()), Queue::default());
     let mut metrics = Metrics::new("controller");
     let meter = Meter::registered(metrics.registry());
-    let counted = ControllerMetrics::registered(metrics.registry(), Arc::clone(&cache), queue.clone());
+    let fleet = Arc::new(Fleet::default());
+    let counted = ControllerMetrics::registered(
+        metrics.registry(),
+        Arc::clone(&cache),
+        queue.clone(),
+        Arc::clone(&fleet),
+    );
     let client = client::connect(&args.client, "controller", &meter).await?;
     let readiness = Readiness::new();
     let (configured, lists) = (
@@ -80,11 +88,13 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
         patroni: Patroni::default(),
         metrics: counted,
         events: Arc::new(Events::new(client, args.lease.identity())),
+        fleet,
         authority: Authority {
-            leadership: Some(leadership),
+            leadership: Some(leadership.clone()),
             stopping: shutdown.token(),
         },
     };
+    let told = configuration::report(context.clone(), args.config.source(), states.clone(), leadership);
     let work = Work {
         context,
         states,
@@ -101,6 +111,7 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     tasks.spawn_companion("lease", elect);
     tasks.spawn("config", follow);
     tasks.spawn("settings", ending_with(shutdown.clone(), settle));
+    tasks.spawn("configuration", ending_with(shutdown.clone(), told));
     tasks.spawn("clusters", work.run(shutdown));
     tasks.join(patience).await?;
     Ok(())
@@ -121,7 +132,9 @@ fn settings(
             let latest = effective(&states.borrow_and_update());
             sender.send_if_modified(|config| {
                 let changed = **config != *latest;
-                *config = latest;
+                if changed {
+                    *config = latest;
+                }
                 changed
             });
         }
@@ -156,7 +169,16 @@ impl Work {
         let Some(mut leadership) = self.begin(&shutdown).await else {
             return Ok(());
         };
-        register(&self.context.client, &self.context.config()).await?;
+        let config = self.context.config();
+        // Who only looks writes no definitions either.
+        if config.fleet.operator_mode == OperatorMode::Live {
+            register(
+                &self.context.client,
+                &config,
+                self.args.work.crd_ready_wait_timeout,
+            )
+            .await?;
+        }
         while !shutdown.has_begun() {
             tokio::select! {
                 () = leadership.lost() => return Err(WorkEnded::LeaseLost),
@@ -222,6 +244,7 @@ impl Work {
         }
         self.context.cache.clear();
         self.context.memories.clear();
+        self.context.fleet.clear();
     }
 
     /// Wakes every cluster when the configuration changes; ends the scope's work when the scope does.

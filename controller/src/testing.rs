@@ -17,6 +17,7 @@ use crate::cache::{Cache, Manifest};
 use crate::cluster_ref::ClusterRef;
 use crate::context::{Authority, Context};
 use crate::events::Events;
+use crate::fleet::Fleet;
 use crate::memory::Memories;
 use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
@@ -55,6 +56,7 @@ impl FakeApi {
             patroni: Patroni::default(),
             metrics: ControllerMetrics::unregistered(),
             events: Arc::new(Events::new(self.client(), "test".to_owned())),
+            fleet: Arc::new(Fleet::default()),
             authority: Authority {
                 leadership: None,
                 stopping: CancellationToken::new(),

@@ -6,7 +6,10 @@
 //! | postgresqls | whole, as text | itself: at once, unless only its status changed |
 //! | pods of all clusters | decoded to the few fields we use | its cluster, a moment later |
 //! | what clusters own | metadata only | its cluster, a moment later, unless it is the echo of our own write |
+//! | config map and secret of the pods' environment | entries and keys | all clusters that take it |
+//! | namespaces, where a selector counts | metadata only | none: their clusters are listed |
 //! | service account, role binding | metadata only | all clusters of its namespace |
+//! | nodes | decoded to the few fields we use | clusters with pods on one that takes no new pods |
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,19 +17,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, PartialObjectMeta};
 use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::Config;
 use kube::{Client, Resource};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
+use crate::cache::environment::Source;
 use crate::cluster_ref::ClusterRef;
 use crate::kinds::{self, FoundBy, Watched};
 use crate::queue::{Lane, Queue};
 
+mod environment;
 mod follow;
+mod namespaces;
+mod node;
 mod pod;
 mod prime;
 mod scope;
@@ -35,7 +43,9 @@ mod sinks;
 pub use pod::WirePod;
 pub use scope::{Namespaces, Scope};
 
+use environment::EnvironmentSink;
 use follow::follow;
+use namespaces::{Chosen, NamespaceSink};
 use prime::prime;
 
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
@@ -67,28 +77,103 @@ impl Watches {
     /// Runs all streams of this scope, for ever.
     pub async fn run(&self, scope: &Scope, listing: Listing) {
         let mut streams: Vec<BoxFuture<'_, ()>> = Vec::new();
+        let (choice, chosen) = watch::channel(None);
+        if let Namespaces::Selected { named, selector } = &scope.namespaces {
+            streams.push(Box::pin(self.namespaces(named, selector, choice)));
+            streams.push(Box::pin(self.chosen_manifests(chosen, listing.clone())));
+        }
+        for (source, name, place) in scope.environments() {
+            streams.push(Box::pin(self.environment(
+                scope,
+                source,
+                name,
+                place,
+                listing.clone(),
+            )));
+        }
         for namespace in scope.namespaces.each() {
-            streams.push(Box::pin(self.manifests(namespace, listing.clone())));
+            if !matches!(scope.namespaces, Namespaces::Selected { .. }) {
+                streams.push(Box::pin(self.manifests(namespace, listing.clone())));
+            }
             streams.push(Box::pin(self.pods(scope, namespace, listing.clone())));
             for kind in Watched::ALL {
                 streams.push(Box::pin(self.owned(scope, namespace, kind, listing.clone())));
             }
         }
         drop(listing);
+        streams.push(Box::pin(self.nodes(scope)));
         join_all(streams).await;
+    }
+
+    async fn nodes(&self, scope: &Scope) {
+        let api = api::<node::WireNode>(&self.client, None, &());
+        let sink = node::NodeSink::new(self.clone(), scope);
+        follow("nodes", api, Config::default(), sink, || ()).await;
+    }
+
+    async fn namespaces(&self, named: &[String], selector: &str, choice: watch::Sender<Chosen>) {
+        let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
+        let config = Config::default().labels(selector);
+        let sink = NamespaceSink::new(named, choice);
+        follow("namespaces", api, config, sink, || ()).await;
+    }
+
+    /// The manifests of the namespaces that count, listed anew when these change.
+    async fn chosen_manifests(&self, mut chosen: watch::Receiver<Chosen>, listing: Listing) {
+        let mut listing = Some(listing);
+        loop {
+            let Ok(names) = chosen
+                .wait_for(Option::is_some)
+                .await
+                .map(|names| (*names).clone())
+            else {
+                return;
+            };
+            chosen.mark_unchanged();
+            let api = api::<DynamicObject>(&self.client, None, &kinds::postgresql());
+            let sink = sinks::ManifestSink::new(self.clone(), None).only(names, listing.is_none());
+            let listed = || drop(listing.take());
+            tokio::select! {
+                () = follow("postgresqls", api, Config::default(), sink, listed) => {}
+                _ = chosen.changed() => {}
+            }
+        }
+    }
+
+    async fn environment(
+        &self,
+        scope: &Scope,
+        source: Source,
+        name: &str,
+        place: Option<&str>,
+        listing: Listing,
+    ) {
+        let resource = match source {
+            Source::ConfigMap => kinds::config_map(),
+            Source::Secret => Watched::Secret.resource(),
+        };
+        let home = scope
+            .environment_map
+            .as_ref()
+            .filter(|_| source == Source::ConfigMap);
+        let home = home.map(|map| map.namespace.as_str());
+        let api = api::<DynamicObject>(&self.client, place, &resource);
+        let config = Config::default().fields(&format!("metadata.name={name}"));
+        let sink = EnvironmentSink::new(self.clone(), source, place, home);
+        follow("environment of pods", api, config, sink, until_listed(listing)).await;
     }
 
     async fn manifests(&self, namespace: Option<&str>, listing: Listing) {
         let api = api::<DynamicObject>(&self.client, namespace, &kinds::postgresql());
         let sink = sinks::ManifestSink::new(self.clone(), namespace);
-        follow("postgresqls", api, Config::default(), sink, listing).await;
+        follow("postgresqls", api, Config::default(), sink, until_listed(listing)).await;
     }
 
     async fn pods(&self, scope: &Scope, namespace: Option<&str>, listing: Listing) {
         let api = api::<WirePod>(&self.client, namespace, &());
         let config = Config::default().labels(&scope.selector());
         let sink = sinks::PodSink::new(self.clone(), scope, namespace);
-        follow("pods", api, config, sink, listing).await;
+        follow("pods", api, config, sink, until_listed(listing)).await;
     }
 
     async fn owned(&self, scope: &Scope, namespace: Option<&str>, kind: Watched, listing: Listing) {
@@ -106,13 +191,19 @@ impl Watches {
         };
         let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);
-        follow(&resource.plural, api, config, sink, listing).await;
+        follow(&resource.plural, api, config, sink, until_listed(listing)).await;
     }
 
     /// Something of this cluster changed.
     fn stir(&self, cluster: &ClusterRef) {
         self.queue.wake_at(cluster, Instant::now() + SETTLE, Lane::Edit);
     }
+}
+
+/// Lets go of the listing when it is called.
+fn until_listed(listing: Listing) -> impl FnMut() + Send {
+    let mut listing = Some(listing);
+    move || drop(listing.take())
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>, resource: &K::DynamicType) -> Api<K>

@@ -79,7 +79,11 @@ fn clusters(client: Client, watch: &Watch) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
     match watch {
         Watch::All => Api::all_with(client, &resource),
-        Watch::Namespace(namespace) => Api::namespaced_with(client, namespace, &resource),
+        // Several, or what a selector finds: an upper bound will do.
+        Watch::Namespaces(names) => match names.as_slice() {
+            [only] => Api::namespaced_with(client, only, &resource),
+            _ => Api::all_with(client, &resource),
+        },
     }
 }
 

@@ -211,7 +211,7 @@ mod tests {
             ),
             ("a", "b")
         );
-        assert_eq!(change.watch, Watch::Namespace("ops".to_owned()));
+        assert_eq!(change.watch, Watch::Namespaces(vec!["ops".to_owned()]));
         let broken = json!({"data": {"workers": "many"}});
         assert!(
             review(&data("a"), &broken).is_none(),

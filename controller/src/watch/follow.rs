@@ -1,16 +1,49 @@
 //! One watch, followed for ever: lists, watches, and starts over when the connection or the API server's memory ends. Must not: know kinds.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use kube::Resource;
 use kube::api::Api;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Config, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use pgherd_runtime::tasks::chain;
 use serde::de::DeserializeOwned;
 
-use super::Listing;
+use crate::memory::jittered;
+
+/// Between two tries of a watch that fails. Short, and never longer: what happens while it does not work is to be known at once when it works
+/// again, and one controller has a dozen watches.
+const FIRST_TRY: Duration = Duration::from_millis(200);
+const LAST_TRY: Duration = Duration::from_secs(1);
+
+/// Grows from the first to the last.
+#[derive(Debug)]
+struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(FIRST_TRY)
+    }
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = pause.saturating_mul(2).min(LAST_TRY);
+        Some(jittered(pause, 0.2))
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
 
 /// Where the events of one watch go.
 pub(super) trait Sink<K> {
@@ -23,15 +56,19 @@ pub(super) trait Sink<K> {
     fn list_ends(&mut self);
 }
 
-/// Feeds `sink`; drops `listing` after the first list.
-pub(super) async fn follow<K, S>(what: &str, api: Api<K>, config: Config, mut sink: S, listing: Listing)
-where
+/// Feeds `sink`; calls `listed` after every complete list.
+pub(super) async fn follow<K, S>(
+    what: &str,
+    api: Api<K>,
+    config: Config,
+    mut sink: S,
+    mut listed: impl FnMut(),
+) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let mut listing = Some(listing);
-    let mut failing = None;
-    let events = watch(api, config).default_backoff();
+    let (mut had_list, mut failing) = (false, None);
+    let events = watch(api, config).backoff(Patience::default());
     pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
@@ -39,12 +76,14 @@ where
                 if failing.take().is_some() {
                     tracing::info!(watch = what, "watch works again");
                 }
-                if matches!(event, Event::InitDone) {
-                    listing = None;
-                }
+                let is_listed = matches!(event, Event::InitDone);
                 feed(&mut sink, event);
+                if is_listed {
+                    had_list = true;
+                    listed();
+                }
             }
-            Err(error) => report(what, &error, &mut failing, listing.is_some()),
+            Err(error) => report(what, &error, &mut failing, !had_list),
         }
     }
 }

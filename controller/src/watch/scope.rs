@@ -1,11 +1,13 @@
 //! What this operator looks at, out of its configuration. A change of any of it starts all watches anew. Must not: requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use pgherd_model::config::{OperatorConfig, Watch};
+use pgherd_model::config::{NamespacedName, OperatorConfig, Watch};
+use pgherd_planner::observed::NodeView;
 
+use crate::cache::environment::Source;
 use crate::cluster_ref::ClusterRef;
 
 /// Which namespaces are watched.
@@ -13,6 +15,11 @@ use crate::cluster_ref::ClusterRef;
 pub enum Namespaces {
     All,
     These(Vec<String>),
+    /// These, and all that this label selector finds.
+    Selected {
+        named: Vec<String>,
+        selector: String,
+    },
 }
 
 /// Where this operator's objects are and how they are told from others.
@@ -27,6 +34,12 @@ pub struct Scope {
     pub role_label: String,
     /// Name of the pods' service account and of its role binding, in every namespace.
     pub account: String,
+    /// Config map that adds to the pods' environment: from its namespace, or else from the cluster's.
+    pub environment_map: Option<NamespacedName>,
+    /// Secret that does, in the cluster's namespace.
+    pub environment_secret: Option<String>,
+    /// Keys of labels that say how far a node is in its life.
+    pub node_labels: BTreeSet<String>,
 }
 
 impl Scope {
@@ -34,10 +47,9 @@ impl Scope {
     pub fn of(config: &OperatorConfig, own_namespace: &str) -> Self {
         let kubernetes = &config.kubernetes;
         Self {
-            namespaces: match config.watch(own_namespace) {
-                Watch::All => Namespaces::All,
-                Watch::Namespace(names) => Namespaces::parse(&names),
-            },
+            namespaces: Namespaces::of(config, own_namespace),
+            environment_map: kubernetes.pod_environment_configmap.clone(),
+            environment_secret: kubernetes.pod_environment_secret.clone(),
             labels: kubernetes
                 .cluster_labels
                 .iter()
@@ -46,6 +58,7 @@ impl Scope {
             cluster_label: kubernetes.cluster_name_label.clone(),
             role_label: kubernetes.pod_role_label.clone(),
             account: kubernetes.pod_service_account_name.clone(),
+            node_labels: NodeView::labels_asked(config),
         }
     }
 
@@ -63,6 +76,28 @@ impl Scope {
         format!("metadata.name={}", self.account)
     }
 
+    /// What is watched for the pods' environment: kind, name and namespace, none for all namespaces.
+    pub(super) fn environments(&self) -> Vec<(Source, &str, Option<&str>)> {
+        let each = self.namespaces.each();
+        let mut found = Vec::new();
+        if let Some(name) = &self.environment_secret {
+            found.extend(each.iter().map(|place| (Source::Secret, name.as_str(), *place)));
+        }
+        if let Some(map) = &self.environment_map {
+            let mut places = each.clone();
+            let home = Some(map.namespace.as_str());
+            if !places.contains(&None) && !places.contains(&home) {
+                places.push(home);
+            }
+            found.extend(
+                places
+                    .into_iter()
+                    .map(|place| (Source::ConfigMap, map.name.as_str(), place)),
+            );
+        }
+        found
+    }
+
     /// The cluster that an object says it belongs to.
     pub fn cluster_of(&self, metadata: &ObjectMeta) -> Option<ClusterRef> {
         let name = metadata.labels.as_ref()?.get(&self.cluster_label)?;
@@ -71,21 +106,25 @@ impl Scope {
 }
 
 impl Namespaces {
-    /// A comma separates several.
-    fn parse(text: &str) -> Self {
-        Self::These(
-            text.split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
+    fn of(config: &OperatorConfig, own_namespace: &str) -> Self {
+        match (
+            config.watch(own_namespace),
+            &config.fleet.watched_namespace_selector,
+        ) {
+            (Watch::All, _) => Self::All,
+            (Watch::Namespaces(named), None) => Self::These(named),
+            (Watch::Namespaces(named), Some(selector)) => Self::Selected {
+                named,
+                selector: selector.clone(),
+            },
+        }
     }
 
-    /// One entry per set of watches: none means all namespaces at once.
+    /// One entry per set of watches: none means all namespaces at once. So it is where a selector counts, too: labels come and go, and one
+    /// watch of everything costs less than a dozen per namespace.
     pub fn each(&self) -> Vec<Option<&str>> {
         match self {
-            Self::All => vec![None],
+            Self::All | Self::Selected { .. } => vec![None],
             Self::These(names) => names.iter().map(|name| Some(name.as_str())).collect(),
         }
     }
@@ -96,6 +135,10 @@ impl fmt::Display for Namespaces {
         match self {
             Self::All => f.write_str("all"),
             Self::These(names) => f.write_str(&names.join(", ")),
+            Self::Selected { named, selector } if named.is_empty() => write!(f, "those labelled {selector}"),
+            Self::Selected { named, selector } => {
+                write!(f, "{} and those labelled {selector}", named.join(", "))
+            }
         }
     }
 }

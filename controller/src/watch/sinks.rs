@@ -6,6 +6,7 @@ use kube::api::{DynamicObject, PartialObjectMeta};
 use pgherd_model::names::annotations;
 
 use super::follow::Sink;
+use super::namespaces::Chosen;
 use super::{Scope, Watches, WirePod};
 use crate::cache::{Key, Manifest};
 use crate::cluster_ref::ClusterRef;
@@ -18,6 +19,8 @@ pub(super) struct ManifestSink {
     namespace: Option<String>,
     listed: Option<HashSet<ClusterRef>>,
     had_list: bool,
+    /// Only the clusters of these namespaces are ours.
+    chosen: Chosen,
 }
 
 impl ManifestSink {
@@ -27,11 +30,27 @@ impl ManifestSink {
             namespace: namespace.map(str::to_owned),
             listed: None,
             had_list: false,
+            chosen: None,
         }
+    }
+
+    /// Only the clusters of these namespaces; what was listed before, by another sink, counts.
+    pub(super) fn only(mut self, chosen: Chosen, had_list: bool) -> Self {
+        self.chosen = chosen;
+        self.had_list = had_list;
+        self
     }
 
     /// Zalando's rule: an operator without id manages the clusters without the annotation.
     fn is_ours(&self, object: &DynamicObject) -> bool {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        if self
+            .chosen
+            .as_ref()
+            .is_some_and(|chosen| !chosen.contains(namespace))
+        {
+            return false;
+        }
         let wanted = object
             .metadata
             .annotations
@@ -57,9 +76,10 @@ impl Sink<DynamicObject> for ManifestSink {
         };
         if !self.is_ours(&object) {
             if self.watches.cache.manifests.forget(&cluster) {
-                tracing::info!(%cluster, "cluster now belongs to another controller; leaving it alone");
+                tracing::info!(%cluster, "cluster now belongs to another controller, or is in a namespace that is not ours; leaving it alone");
+                // A last turn, in which what is remembered of it is forgotten.
+                self.watches.queue.wake(&cluster, Lane::Edit);
             }
-            self.watches.queue.forget(&cluster);
             return;
         }
         if self.watches.cache.manifests.note(&cluster, Manifest::of(&object)) {

@@ -32,8 +32,8 @@ mod view;
 
 pub use crate::finding::Finding;
 pub use choice::{
-    BackupProvider, ClaimFate, PodManagement, PoolerMode, ReadinessMerge, ResizeMode, TrafficPolicy,
-    UpgradeMode, ValidationProfile,
+    BackupProvider, ClaimFate, OperatorMode, PodManagement, PoolerMode, ReadinessMerge, ResizeMode,
+    TrafficPolicy, UpgradeMode, ValidationProfile,
 };
 pub use compound::{ClaimRetention, InfrastructureRole, NamespacedName};
 pub use environment::{Overrides, Watch};
@@ -41,9 +41,9 @@ pub use object::{OperatorConfiguration, OperatorConfigurationStatus};
 pub use outcome::{ConfigError, FindingKind};
 pub use param::{Affects, Form, Forms, Kind, Param, Width};
 pub use section::{
-    Admission, AwsOrGcp, ConnectionPooler, Debugging, General, Kubernetes, LoadBalancer, LoggingRestApi,
-    LogicalBackup, MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources, Scalyr, Section,
-    TeamsApi, Timeouts, Users,
+    Admission, AwsOrGcp, ConnectionPooler, Debugging, Fleet, General, Kubernetes, LoadBalancer,
+    LoggingRestApi, LogicalBackup, MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources,
+    Scalyr, Section, TeamsApi, Timeouts, Users,
 };
 pub use template::Template;
 

@@ -22,6 +22,8 @@ pub mod last_good;
 mod members;
 mod word;
 
+pub use conditions::roll_reason;
+
 #[cfg(test)]
 mod tests;
 
@@ -100,6 +102,8 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// What came of it.
     pub outcome: &'a Outcome,
+    /// An edit of the manifest is what rolls its pods, if they roll.
+    pub is_edited: bool,
     /// For the time at which a condition changed.
     pub now: Timestamp,
 }

@@ -13,6 +13,7 @@ pub mod adopt;
 pub mod assess;
 pub mod build;
 mod diff;
+pub mod fleet;
 pub mod impact;
 pub mod observed;
 pub mod plan;

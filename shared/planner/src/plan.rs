@@ -21,6 +21,7 @@ mod deletion;
 pub(crate) mod dynamic;
 mod ensure;
 mod finalizer;
+mod fleet;
 mod members;
 mod mode;
 mod network;
@@ -101,6 +102,12 @@ pub enum Reason {
     Broken(String),
     /// The primary's pod goes with a scale-down.
     Leaves(String),
+    /// This node is at the end of its life.
+    Drained(String),
+    /// Zalando's mark: a pod that has to be made anew, also should Zalando's operator take over in the middle of it.
+    Marked,
+    /// Kubernetes does not let it change, so that it is made anew; its pods stay.
+    Replaced(Vec<String>),
     /// These parameters wait for a restart; empty when Patroni does not say which.
     Pending(Vec<String>),
     /// The cluster is being deleted.
@@ -195,6 +202,13 @@ pub enum HoldReason {
     Immutable(Vec<String>),
     /// The primary's pod would go.
     PrimaryWouldGo(String),
+    /// The primary's node is at the end of its life: the pod and the node.
+    NodeLeaves {
+        /// The pod.
+        pod: String,
+        /// Its node.
+        node: String,
+    },
     /// Something that is needed does not exist, such as a role to be granted to.
     Lacking(String),
     /// The object of that name belongs to somebody else.
@@ -203,6 +217,10 @@ pub enum HoldReason {
     DeletionGate(String),
     /// It is not allowed to, by this parameter or field.
     SwitchedOff(String),
+    /// Other clusters of the fleet roll before: why.
+    Fleet(String),
+    /// Members that were made anew are not up yet.
+    Remade(Vec<String>),
 }
 
 impl Plan {
@@ -292,7 +310,7 @@ pub fn plan(
         &mut plan,
     );
     network::ensure_budgets(desired, observed, &mut plan);
-    stateful_set::ensure(cluster, desired, observed, config, &mut plan);
+    stateful_set::ensure(cluster, desired, observed, config, now, &mut plan);
     secrets::ensure(
         cluster,
         desired,
@@ -303,10 +321,11 @@ pub fn plan(
     );
     members::wait(cluster, observed, config, &mut plan);
     dynamic::ensure(cluster, observed, &mut plan);
+    claims::annotate(cluster, desired, observed, config, &mut plan);
     claims::grow(cluster, observed, config, &mut plan);
     provision::provision(cluster, config, observed, &mut plan);
     // Last: what fails before it is a reason not to disturb anything.
     roll::ensure(cluster, desired, observed, config, now, &mut plan);
-    mode::hold(&observed.cluster, &mut plan);
+    mode::hold(&observed.cluster, config, &mut plan);
     plan
 }

@@ -71,6 +71,10 @@ pub struct ClientArgs {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
+    /// Use a kubeconfig even in a pod: $KUBECONFIG, or else ~/.kube/config.
+    #[arg(long, visible_alias = "outofcluster")]
+    pub out_of_cluster: bool,
+
     /// Context of the kubeconfig, in place of its current one.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
@@ -105,9 +109,15 @@ pub struct ConfigArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Scope")]
 pub struct ScopeArgs {
-    /// Namespace whose clusters are watched, `*` for all. Wins over `watched_namespace` of the configuration.
-    #[arg(long, env = "WATCHED_NAMESPACE", value_name = "NAMESPACE")]
+    /// Namespace whose clusters are watched, several separated by commas, or `*` for all. Wins over `watched_namespace` of the configuration;
+    /// without either, it is the operator's own.
+    #[arg(long, env = "WATCHED_NAMESPACE", value_name = "NAMESPACE[,..]")]
     pub watched_namespace: Option<String>,
+
+    /// Labels of further namespaces whose clusters are watched, such as `team=shop`. Wins over `watched_namespace_selector` of the
+    /// configuration.
+    #[arg(long, env = "WATCHED_NAMESPACE_SELECTOR", value_name = "SELECTOR")]
+    pub watched_namespace_selector: Option<String>,
 
     /// Only clusters whose annotation acid.zalan.do/controller has this value are this operator's. Without it: only
     /// clusters that do not have the annotation.
@@ -169,7 +179,12 @@ impl ScopeArgs {
         given(self.controller_id.as_ref())
     }
 
-    /// The namespace to watch; an empty one is none.
+    /// Labels of namespaces to watch; an empty selector is none.
+    pub fn watched_namespace_selector(&self) -> Option<&str> {
+        given(self.watched_namespace_selector.as_ref())
+    }
+
+    /// The namespaces to watch, as written; an empty text is none.
     pub fn watched_namespace(&self) -> Option<&str> {
         given(self.watched_namespace.as_ref())
     }

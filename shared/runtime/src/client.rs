@@ -115,7 +115,8 @@ async fn configuration(args: &ClientArgs) -> Result<Config, ClientError> {
             return from_file(read.map(Option::unwrap_or_default), &options, origin).await;
         }
     }
-    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && args.context.is_none() {
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && args.context.is_none() && !args.out_of_cluster
+    {
         return Config::incluster().map_err(ClientError::ServiceAccount);
     }
     let home = std::env::home_dir().unwrap_or_default().join(".kube/config");

@@ -51,7 +51,30 @@ pub struct ConfigState {
     pub findings: Vec<Finding>,
     /// Why the source's present content is not in force. Empty when it is.
     pub problems: Vec<String>,
+    /// The source as last seen, whether it is in force or not; none as long as it is not there.
+    pub seen: Option<Seen>,
     loaded: bool,
+}
+
+/// Which object was seen, for those who report on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its identity.
+    pub uid: String,
+    /// Generation of what it says; 0 for a ConfigMap, which counts none.
+    pub generation: i64,
+    /// Its `resourceVersion`.
+    pub version: String,
+}
+
+impl Seen {
+    fn of(object: &impl ResourceExt) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            generation: object.meta().generation.unwrap_or_default(),
+            version: object.resource_version().unwrap_or_default(),
+        }
+    }
 }
 
 impl ConfigState {
@@ -75,6 +98,7 @@ impl ConfigState {
             version: None,
             findings: Vec::new(),
             problems: Vec::new(),
+            seen: None,
             loaded: false,
         }
     }
@@ -176,9 +200,12 @@ impl Follower {
         while let Some(next) = objects.next().await {
             match next {
                 Ok(Some(object)) if self.is_in_force(object.resource_version().as_deref()) => {}
-                Ok(Some(object)) => self.settle(object.resource_version(), read(&object)),
-                Ok(None) => self.reject(&[format!("{} is not there", self.source)]),
-                Err(err) => self.reject(&[format!("cannot watch {}: {}", self.source, chain(&err))]),
+                Ok(Some(object)) => self.settle(Seen::of(&object), read(&object)),
+                Ok(None) => self.reject(None, &[format!("{} is not there", self.source)]),
+                Err(err) => {
+                    let problem = format!("cannot watch {}: {}", self.source, chain(&err));
+                    self.reject(self.sender.borrow().seen.clone(), &[problem]);
+                }
             }
         }
     }
@@ -190,35 +217,57 @@ impl Follower {
     }
 
     /// Takes a good configuration into force, or says why the source's content is not.
-    fn settle(&self, version: Option<String>, outcome: source::Outcome) {
+    fn settle(&self, seen: Seen, outcome: source::Outcome) {
         let (config, findings) = match outcome {
             Ok(good) => good,
             Err(errors) => {
                 let problems: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
-                return self.reject(&problems);
+                return self.reject(Some(seen), &problems);
             }
         };
+        if self.is_same(&config, &seen) {
+            return;
+        }
         for finding in &findings {
             warn!(source = %self.source, path = %finding.path, finding = %finding.message, "operator configuration");
         }
-        let version_shown = version.clone().unwrap_or_default();
-        info!(source = %self.source, version = version_shown, "operator configuration is in force");
+        info!(source = %self.source, version = seen.version, "operator configuration is in force");
         let config = Arc::new(config);
         self.sender.send_replace(ConfigState {
             config,
-            version,
+            version: Some(seen.version.clone()),
             findings,
             problems: Vec::new(),
+            seen: Some(seen),
             loaded: true,
         });
         self.gate.open();
     }
 
+    /// Something else of the object changed: its status, say, which we write ourselves. Nobody needs to know.
+    fn is_same(&self, config: &OperatorConfig, seen: &Seen) -> bool {
+        let mut is_same = false;
+        self.sender.send_if_modified(|state| {
+            let known = state.seen.as_ref();
+            is_same = state.loaded
+                && state.problems.is_empty()
+                && *state.config == *config
+                && known.is_some_and(|known| (&known.uid, known.generation) == (&seen.uid, seen.generation));
+            if is_same {
+                state.version = Some(seen.version.clone());
+                state.seen = Some(seen.clone());
+            }
+            false
+        });
+        is_same
+    }
+
     /// Keeps what is in force. Says a problem once, not at each retry.
-    fn reject(&self, problems: &[String]) {
+    fn reject(&self, seen: Option<Seen>, problems: &[String]) {
         let changed = self.sender.send_if_modified(|state| {
             let changed = state.problems != problems;
             state.problems = problems.to_vec();
+            state.seen = seen;
             changed
         });
         if !changed {

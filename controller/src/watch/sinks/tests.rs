@@ -85,11 +85,43 @@ async fn clusters_of_another_controller_are_left_alone() {
     sink.apply(manifest("3", Some("blue"), "Running"));
     assert_eq!(woken(&watches).await.len(), 1);
     sink.apply(manifest("4", Some("green"), "Running"));
+    assert_eq!(woken(&watches).await.len(), 1, "a last turn, to forget it");
+    sink.apply(manifest("5", Some("green"), "Running"));
     assert_eq!(woken(&watches).await, []);
     let cluster = ClusterRef::new("default", "acid-demo");
     assert!(
         watches.cache.manifests.departed(&cluster).is_none(),
         "handed over is not deleted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn clusters_of_namespaces_that_do_not_count_are_left_alone() {
+    let watches = watches(None);
+    let chosen = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned());
+        Some(Arc::new(names.collect::<std::collections::BTreeSet<_>>()))
+    };
+    let mut sink = ManifestSink::new(watches.clone(), None).only(chosen(&["other"]), false);
+    sink.apply(manifest("1", None, "Running"));
+    assert_eq!(woken(&watches).await, []);
+    let mut sink = ManifestSink::new(watches.clone(), None).only(chosen(&["other", "default"]), true);
+    sink.list_begins();
+    sink.apply(manifest("1", None, "Running"));
+    sink.list_ends();
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-demo".to_owned(), Lane::Edit)]
+    );
+    let mut sink = ManifestSink::new(watches.clone(), None).only(chosen(&["other"]), true);
+    sink.list_begins();
+    sink.apply(manifest("1", None, "Running"));
+    sink.list_ends();
+    let cluster = ClusterRef::new("default", "acid-demo");
+    let manifests = &watches.cache.manifests;
+    assert!(
+        manifests.get(&cluster).is_none() && manifests.departed(&cluster).is_none(),
+        "left alone is not deleted"
     );
 }
 

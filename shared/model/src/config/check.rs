@@ -29,6 +29,7 @@ impl Param {
             Kind::Windows => "windows such as Sat:01:00-06:00 or 01:00-06:00 (UTC)",
             Kind::InfrastructureRoles => "definitions with secretname, userkey, passwordkey, rolekey",
             Kind::ClaimRetention => "when_deleted and when_scaled, each retain or delete",
+            Kind::Selector => "a label selector such as team=shop,tier in (gold,silver)",
             Kind::Severities => "ids of rules such as PGV-011, each with deny or warn",
             Kind::Containers => "a list of containers",
             Kind::Probe => "a probe",
@@ -74,6 +75,7 @@ pub(super) fn limits(param: &Param, config: &OperatorConfig, scope: &mut Scope<'
         Kind::Integer(_) => range(param, &value),
         Kind::Template(known) => variables(text, known, param.required_variables),
         Kind::Schedule => schedule::check(text),
+        Kind::Selector if !text.is_empty() => selector(text),
         Kind::Manifest(kind) if !text.is_empty() => manifest(text, kind),
         Kind::Expressions => {
             let odd = items().filter(|item| Regex::new(item).is_err());
@@ -111,6 +113,19 @@ fn variables(text: &str, known: &[&str], required: &[&str]) -> Result<(), String
         Some(strange) => Err(format!("contains {{{strange}}}, which is not a variable")),
         None => Ok(()),
     }
+}
+
+/// What the API server takes as a label selector: requirements separated by commas.
+fn selector(text: &str) -> Result<(), String> {
+    const KEY: &str = r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?";
+    const VALUE: &str = r"([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?";
+    let values = format!(r"\(\s*{VALUE}(\s*,\s*{VALUE})*\s*\)");
+    let requirement = format!(r"!?\s*{KEY}|{KEY}\s*(=|==|!=)\s*{VALUE}|{KEY}\s+(in|notin)\s*{values}");
+    let whole = format!(r"^\s*({requirement})(\s*,\s*({requirement}))*\s*$");
+    let is_one = Regex::new(&whole).is_ok_and(|whole| whole.is_match(text));
+    is_one
+        .then_some(())
+        .ok_or_else(|| "is not a label selector".to_owned())
 }
 
 fn manifest(text: &str, kind: &str) -> Result<(), String> {

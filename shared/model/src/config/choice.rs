@@ -130,6 +130,16 @@ choices! {
         Strict = "strict",
     }
 
+    /// How far an operator goes.
+    OperatorMode {
+        /// It plans and does.
+        Live = "live",
+        /// It plans and reports.
+        Observe = "observe",
+        /// It reports.
+        Paused = "paused",
+    }
+
     /// What becomes of volume claims that a StatefulSet no longer needs.
     ClaimFate {
         /// They stay.

@@ -2,14 +2,18 @@
 //!
 //! Not here: reading them. The programs do, and hand the values in.
 
-use super::OperatorConfig;
+use super::{OperatorConfig, OperatorMode};
 use crate::secret::Secret;
 
 /// Values from outside of the configuration. Absent or empty means: nothing overridden.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    /// `WATCHED_NAMESPACE`; `*` for all.
+    /// `WATCHED_NAMESPACE`: one, several separated by commas, or `*` for all.
     pub watched_namespace: Option<String>,
+    /// `WATCHED_NAMESPACE_SELECTOR`.
+    pub watched_namespace_selector: Option<String>,
+    /// `OPERATOR_MODE`. A live operator is what the configuration makes it.
+    pub mode: Option<OperatorMode>,
     /// `SCALYR_API_KEY`.
     pub scalyr_api_key: Option<Secret>,
     /// The flag `-nodatabaseaccess`.
@@ -22,12 +26,15 @@ impl Overrides {
     /// The configuration with the overrides in force.
     #[must_use]
     pub fn apply(&self, mut config: OperatorConfig) -> OperatorConfig {
-        if let Some(namespace) = self
-            .watched_namespace
-            .as_ref()
-            .filter(|namespace| !namespace.is_empty())
-        {
-            config.kubernetes.watched_namespace = Some(namespace.clone());
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(namespace) = given(&self.watched_namespace) {
+            config.kubernetes.watched_namespace = Some(namespace);
+        }
+        if let Some(selector) = given(&self.watched_namespace_selector) {
+            config.fleet.watched_namespace_selector = Some(selector);
+        }
+        if let Some(mode) = self.mode {
+            config.fleet.operator_mode = mode;
         }
         if let Some(key) = self.scalyr_api_key.as_ref().filter(|key| !key.is_empty()) {
             config.scalyr.scalyr_api_key = Some(key.clone());
@@ -38,22 +45,30 @@ impl Overrides {
     }
 }
 
-/// The namespaces whose clusters an operator looks after.
+/// The namespaces whose clusters an operator looks after, besides those that `watched_namespace_selector` finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watch {
     /// Every namespace.
     All,
-    /// One namespace.
-    Namespace(String),
+    /// These, in order, each once; none when only the selector counts.
+    Namespaces(Vec<String>),
 }
 
 impl OperatorConfig {
-    /// What `watched_namespace` means for an operator in the given namespace.
+    /// What `watched_namespace` means for an operator in the given namespace: one, several separated by commas, `*` for all. Without it the
+    /// operator's own, unless a selector says which.
     pub fn watch(&self, operator_namespace: &str) -> Watch {
-        match self.kubernetes.watched_namespace.as_deref() {
-            Some("*") => Watch::All,
-            Some(namespace) => Watch::Namespace(namespace.to_owned()),
-            None => Watch::Namespace(operator_namespace.to_owned()),
+        let named = self.kubernetes.watched_namespace.as_deref().unwrap_or_default();
+        let mut names: Vec<String> = named.split(',').map(|name| name.trim().to_owned()).collect();
+        names.retain(|name| !name.is_empty());
+        names.sort();
+        names.dedup();
+        if names.iter().any(|name| name == "*") {
+            return Watch::All;
         }
+        if names.is_empty() && self.fleet.watched_namespace_selector.is_none() {
+            names.push(operator_namespace.to_owned());
+        }
+        Watch::Namespaces(names)
     }
 }

@@ -109,6 +109,8 @@ pub enum Kind {
     Expressions,
     /// Severities by id of a rule, written like a map.
     Severities,
+    /// Kubernetes label selector.
+    Selector,
 }
 
 /// Size of an integer parameter on the wire.
@@ -294,6 +296,11 @@ impl Param {
 
     pub(super) const fn expressions(mut self) -> Self {
         self.kind = Kind::Expressions;
+        self
+    }
+
+    pub(super) const fn selector(mut self) -> Self {
+        self.kind = Kind::Selector;
         self
     }
 

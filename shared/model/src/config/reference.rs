@@ -241,6 +241,7 @@ fn kind(param: &Param) -> String {
         Kind::Containers => "list of containers".to_owned(),
         Kind::Probe => "probe".to_owned(),
         Kind::Manifest(kind) => format!("{kind} as JSON or YAML"),
+        Kind::Selector => "label selector".to_owned(),
         Kind::Expressions => "list of regular expressions".to_owned(),
     }
 }

@@ -192,6 +192,7 @@ fn shape(param: &Param) -> JSONSchemaProps {
             additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(plain("string")))),
             ..plain("object")
         },
+        Kind::Selector => plain("string"),
         Kind::OneOf(words) => one_of(words.iter().copied()),
         Kind::Severities => JSONSchemaProps {
             additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(one_of(

@@ -134,4 +134,5 @@ sections!(
     connection_pooler::ConnectionPooler,
     patroni::Patroni,
     admission::Admission,
+    fleet::Fleet,
 );

@@ -26,6 +26,12 @@ pub const STREAM_MEMORY: &str = "fes.zalando.org/FES_MEMORY";
 
 /// On a `postgresql`: `live`, `observe` or `paused`.
 pub const MODE: &str = "pgherd.io/mode";
+/// On a pod: the mark [`ROLLING_UPDATE_REQUIRED`] is ours, and goes when nothing is to be rolled any more.
+pub const ROLL_MARKED: &str = "pgherd.io/roll-marked";
+/// On a `postgresql`: with `true`, it is among the first to roll when the operator's configuration rolls many.
+pub const CANARY: &str = "pgherd.io/canary";
+/// On a `postgresql`: every new value makes the operator look at everything of the cluster anew, at once.
+pub const SYNC: &str = "pgherd.io/sync";
 /// On what pgherd applies: hash of what was last applied, so that an unchanged object costs no request.
 pub const APPLIED_HASH: &str = "pgherd.io/applied";
 /// On a StatefulSet: hash of the inputs of its pod template.

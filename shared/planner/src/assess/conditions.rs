@@ -11,6 +11,20 @@ const READY: &str = "Ready";
 const PRIMARY: &str = "PrimaryAvailable";
 const REPLICAS: &str = "ReplicasStreaming";
 const ROLES: &str = "RolesInSync";
+/// What `RollPending` says, for those who read it back.
+pub mod roll_reason {
+    /// The condition.
+    pub const CONDITION: &str = "RollPending";
+    /// An edit of the manifest rolls the pods.
+    pub const EDITED: &str = "Edited";
+    /// They are rolled for another reason.
+    pub const IN_PROGRESS: &str = "InProgress";
+    /// They are in part, and the rest waits for its time.
+    pub const HELD: &str = "Held";
+    /// Other clusters go first.
+    pub const WAITING: &str = "Waiting";
+}
+
 /// Violations that a message names; all of them are in the events.
 const VIOLATIONS_SHOWN: usize = 10;
 
@@ -62,7 +76,7 @@ pub(super) fn all(subject: &Subject<'_>) -> Vec<Condition> {
     let ready = ready(subject, &parts);
     let stalled = stalled(subject);
     let pending = [
-        ("RollPending", roll_pending(subject)),
+        (roll_reason::CONDITION, roll_pending(subject)),
         ("RestartPending", restart_pending(subject)),
     ];
     std::iter::once((READY, ready))
@@ -222,7 +236,17 @@ fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
 }
 
 fn roll_pending(subject: &Subject<'_>) -> Verdict {
-    held(subject, |reason| matches!(reason, HoldReason::RollPending(_)))
+    let is_of_fleet = |hold: &&Hold| matches!(hold.reason, HoldReason::Fleet(_));
+    if let Some(hold) = subject.plan.holds.iter().find(is_of_fleet) {
+        return Verdict::yes(roll_reason::WAITING, hold.to_string());
+    }
+    let verdict = held(subject, |reason| {
+        matches!(reason, HoldReason::RollPending(_) | HoldReason::Remade(_))
+    });
+    if subject.is_edited && verdict.is_true() {
+        return Verdict::yes(roll_reason::EDITED, verdict.message);
+    }
+    verdict
 }
 
 fn restart_pending(subject: &Subject<'_>) -> Verdict {
@@ -231,8 +255,8 @@ fn restart_pending(subject: &Subject<'_>) -> Verdict {
 
 fn held(subject: &Subject<'_>, kind: impl Fn(&HoldReason) -> bool) -> Verdict {
     match subject.plan.holds.iter().find(|hold| kind(&hold.reason)) {
-        Some(hold) if hold.until.is_some() => Verdict::yes("Held", hold.to_string()),
-        Some(hold) => Verdict::yes("InProgress", hold.to_string()),
+        Some(hold) if hold.until.is_some() => Verdict::yes(roll_reason::HELD, hold.to_string()),
+        Some(hold) => Verdict::yes(roll_reason::IN_PROGRESS, hold.to_string()),
         None => Verdict::no("UpToDate", ""),
     }
 }
@@ -284,10 +308,13 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Mode(_)
         | HoldReason::Lagging(_)
         | HoldReason::Immutable(_)
+        | HoldReason::Fleet(_)
+        | HoldReason::NodeLeaves { .. }
         | HoldReason::SwitchedOff(_) => false,
         // What was seen of this spec stays true as long as nothing else is seen.
         HoldReason::SourceUnknown { .. } => !was_ready,
         HoldReason::MembersNotReady { .. }
+        | HoldReason::Remade(_)
         | HoldReason::NoPrimary
         | HoldReason::PodsTerminating(_)
         | HoldReason::PrimaryWouldGo(_)

@@ -98,6 +98,7 @@ impl World {
             observed: &self.observed,
             plan: &self.plan,
             outcome: &self.outcome,
+            is_edited: false,
             now: self.now,
         })
     }

@@ -26,7 +26,7 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// the first.
 pub fn plan_deletion(names: &Names, observed: &Observed, config: &OperatorConfig, now: Timestamp) -> Plan {
     let mut plan = steps(names, observed, config, now);
-    mode::hold(&observed.cluster, &mut plan);
+    mode::hold(&observed.cluster, config, &mut plan);
     plan
 }
 

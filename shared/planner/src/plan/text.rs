@@ -32,6 +32,9 @@ impl fmt::Display for Reason {
             Self::Outdated => f.write_str("older template"),
             Self::Broken(defect) => write!(f, "does not run: {defect}"),
             Self::Leaves(pod) => write!(f, "{pod} has to go"),
+            Self::Drained(node) => write!(f, "node {node} is at the end of its life"),
+            Self::Marked => f.write_str("a roll is under way"),
+            Self::Replaced(paths) => write!(f, "kubernetes does not let {} change", first_of(paths)),
             Self::Pending(parameters) if parameters.is_empty() => f.write_str("parameters wait for it"),
             Self::Pending(parameters) => write!(f, "{} wait for it", first_of(parameters)),
             Self::Deleted => f.write_str("cluster deleted"),
@@ -82,10 +85,15 @@ impl fmt::Display for HoldReason {
                 f,
                 "{pod} is the primary and would go: a member that stays takes over first"
             ),
+            Self::NodeLeaves { pod, node } => {
+                write!(f, "{pod} is the primary and on {node}, a node that goes")
+            }
             Self::Lacking(what) => write!(f, "{what} does not exist"),
             Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),
             Self::DeletionGate(text) => f.write_str(text),
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
+            Self::Fleet(why) => f.write_str(why),
+            Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 fn args(kubeconfig: Option<PathBuf>) -> ClientArgs {
     ClientArgs {
         kubeconfig,
+        out_of_cluster: false,
         context: None,
         connect_patience: Duration::ZERO,
         request_timeout: Duration::from_millis(300),

@@ -39,7 +39,8 @@ section! {
         spilo_fsgroup: Option<i64> = "" => Pods | Pooler;
         /// Linux capabilities added to the Postgres container.
         additional_pod_capabilities: Vec<String> = "" => Pods;
-        /// Namespace whose clusters are looked after; `*` for all, empty for the operator's own.
+        /// Namespace whose clusters are looked after, or several separated by commas; `*` for all, empty for the
+        /// operator's own.
         watched_namespace: Option<String> = "" => Operator;
         /// Name of the primary's disruption budget.
         pdb_name_format: Template = "postgres-{cluster}-pdb" => Objects [variables(BUDGET, &["cluster"])];

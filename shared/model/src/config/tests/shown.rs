@@ -104,7 +104,7 @@ fn the_environment_overrides() {
     let config = OperatorConfig::default_for(Form::ConfigMap);
     assert_eq!(
         config.watch("operators"),
-        Watch::Namespace("operators".to_owned())
+        Watch::Namespaces(vec!["operators".to_owned()])
     );
     assert_eq!(Overrides::default().apply(config.clone()), config);
     let overrides = Overrides {
@@ -112,6 +112,7 @@ fn the_environment_overrides() {
         scalyr_api_key: Some(Secret::new("hunter2")),
         no_database_access: true,
         no_teams_api: true,
+        ..Overrides::default()
     };
     assert!(!format!("{overrides:?}").contains("hunter2"));
     let changed = overrides.apply(config);
@@ -126,6 +127,45 @@ fn the_environment_overrides() {
         ..Overrides::default()
     };
     assert_eq!(empty.apply(changed).watch("operators"), Watch::All);
+}
+
+#[test]
+fn namespaces_are_named_selected_or_the_operators_own() {
+    let watch = |named: Option<&str>, selector: Option<&str>| {
+        let overrides = Overrides {
+            watched_namespace: named.map(str::to_owned),
+            watched_namespace_selector: selector.map(str::to_owned),
+            ..Overrides::default()
+        };
+        overrides
+            .apply(OperatorConfig::default_for(Form::ConfigMap))
+            .watch("operators")
+    };
+    let these = |names: &[&str]| Watch::Namespaces(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(watch(Some("b, a,b,"), None), these(&["a", "b"]));
+    assert_eq!(watch(Some("a,*"), None), Watch::All);
+    assert_eq!(watch(None, Some("team=shop")), these(&[]));
+    assert_eq!(watch(Some("a"), Some("team=shop")), these(&["a"]));
+}
+
+#[test]
+fn a_label_selector_is_one() {
+    let read = |text: &str| {
+        let data = [("watched_namespace_selector".to_owned(), text.to_owned())];
+        crate::config::source::from_config_map(&data.into(), "operators")
+    };
+    for good in [
+        "team",
+        "!team",
+        "a.b/team=shop",
+        "tier in (gold, silver),team!=x",
+        "team=",
+    ] {
+        assert!(read(good).is_ok(), "{good}");
+    }
+    for bad in ["team=a b", "tier in gold", "=shop", "team=shop,,x", "te am"] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

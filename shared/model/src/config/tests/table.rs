@@ -22,11 +22,19 @@ fn listed() -> BTreeSet<(String, String)> {
 fn every_parameter_of_zalandos_operator_has_a_row_and_ours_are_apart() {
     let (own, rows): (BTreeSet<_>, BTreeSet<_>) = params()
         .map(|param| (param.group.to_owned(), param.name.to_owned()))
-        .partition(|(group, _)| group == "admission");
+        .partition(|(group, _)| ["admission", "fleet"].contains(&group.as_str()));
     assert_eq!(rows, listed());
     assert_eq!(rows.len(), 186);
     let own: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();
-    assert_eq!(own, ["validation_profile", "validation_severity"]);
+    let expected = [
+        "validation_profile",
+        "validation_severity",
+        "operator_mode",
+        "roll_budget",
+        "sweep_leftovers",
+        "watched_namespace_selector",
+    ];
+    assert_eq!(own, expected);
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! Whether a cluster may roll now, in a fleet that rolls by turns. Lives here: what a turn asks of the book, and what becomes of its plan.
+//! Must not: whose turn it is (`pgherd_planner::fleet`).
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use pgherd_planner::build::build;
+use pgherd_planner::fleet::{self, Verdict};
+use pgherd_planner::observed::{Observed, PodEnvironment, Source};
+use pgherd_planner::plan::Plan;
+
+use crate::cluster_ref::ClusterRef;
+use crate::context::Context;
+use crate::manifest::{Found, Meaning};
+use crate::observe::Question;
+use crate::queue::Lane;
+
+/// A turn that has its plan and has not acted yet.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    pub question: &'a Question<'a>,
+    pub found: &'a Found,
+    pub meaning: &'a Meaning,
+    pub environment: &'a Source<PodEnvironment>,
+    pub observed: &'a Observed,
+    pub now: Timestamp,
+}
+
+/// Takes out of the plan what has to wait for others. True when the manifest's own edit rolls the pods.
+pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
+    let question = turn.question;
+    let (Some(cluster), false) = (turn.meaning.cluster(), question.deleting) else {
+        context.fleet.skip(question.cluster);
+        return false;
+    };
+    let is_edited = is_edited(context, turn, plan);
+    let roll = fleet::roll(cluster, question.config, turn.observed, plan, is_edited, turn.now);
+    let known = context.cache.manifests.len();
+    let answer = context
+        .fleet
+        .hear(question.cluster, &roll, known, &context.config());
+    wake(context, &answer.wake);
+    match answer.verdict {
+        Verdict::Go => {}
+        Verdict::Finish => plan.keep_turn(missing(question, turn.observed)),
+        Verdict::Wait(why) => plan.withhold(&why, turn.now),
+    }
+    is_edited
+}
+
+/// The cluster is gone: others may roll in its place.
+pub fn dismiss(context: &Context, cluster: &ClusterRef) {
+    let known = context.cache.manifests.len();
+    wake(context, &context.fleet.forget(cluster, known, &context.config()));
+}
+
+fn wake(context: &Context, clusters: &[ClusterRef]) {
+    for cluster in clusters {
+        context.queue.wake(cluster, Lane::Resync);
+    }
+}
+
+/// Whether it is the manifest that rolls the pods: this edit, or the one whose roll is under way.
+fn is_edited(context: &Context, turn: &Turn<'_>, plan: &Plan) -> bool {
+    let view = turn.question.view;
+    let rolls = !plan.rolled().is_empty();
+    let is_new = rolls && view.status.observed_generation != Some(view.generation) && changes_template(turn);
+    context.memories.with(turn.question.cluster, |memory| {
+        memory.is_edited = rolls && (is_new || memory.is_edited || fleet::is_edited(&view.status));
+        memory.is_edited
+    })
+}
+
+/// The last spec that was looked at and the present one ask for different pods, under the same configuration.
+fn changes_template(turn: &Turn<'_>) -> bool {
+    let Question {
+        config,
+        view,
+        desired: Some(desired),
+        ..
+    } = *turn.question
+    else {
+        return false;
+    };
+    let Some(before) = turn.meaning.before(&turn.found.manifest, &view.status, config) else {
+        return false;
+    };
+    let before = build(&before, config, turn.environment);
+    match (before.stateful_set.known(), desired.stateful_set.known()) {
+        (Some(before), Some(after)) => {
+            let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
+            template(before) != template(after)
+        }
+        _ => false,
+    }
+}
+
+fn missing(question: &Question<'_>, observed: &Observed) -> Vec<String> {
+    let members = observed.members(question.names);
+    let missing = members.iter().filter(|member| !member.is_up());
+    missing.map(|member| member.pod.name.clone()).collect()
+}

@@ -1,0 +1,21 @@
+//! Parameters of the group `fleet`: ours, beside Zalando's.  // table
+
+use crate::config::choice::OperatorMode;
+
+section! {
+    /// How the operator treats all its clusters together. Zalando's operator has none of it and ignores this group.
+    Fleet as fleet {
+        /// How far the operator goes: `live` does what it plans, `observe` plans, says in each cluster's status what it
+        /// would do and does nothing, `paused` only says how the clusters are. The annotation `pgherd.io/mode` says the
+        /// same of one cluster; the more careful of the two counts.
+        operator_mode: OperatorMode = "live" => Operator;
+        /// How many clusters roll their pods at the same time when something else than their own manifests rolls them,
+        /// such as a new image in this configuration. The first of them goes alone; as long as it fails, no other starts.
+        roll_budget: u32 = "1" => Operator [min(1), zero_is_unset()];
+        /// Label selector for namespaces whose clusters are looked after as well, besides those of watched_namespace.
+        watched_namespace_selector: Option<String> = "" => Operator [selector()];
+        /// Remove what is left of clusters that were deleted while no operator ran, without a finalizer and without
+        /// owner references, volumes as the retention switches have it. If false, they are only reported.
+        sweep_leftovers: bool = "false" => Operator;
+    }
+}

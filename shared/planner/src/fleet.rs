@@ -1,0 +1,156 @@
+//! Who may roll when something else than a cluster's own manifest rolls it: a new image in the operator's configuration, say. Lives here:
+//! what one turn found of a cluster's roll, and the book that gives out the turns to roll. Must not: which steps wait (`plan`), when a cluster
+//! is looked at (controller).
+//!
+//! ```text
+//! plan of a turn ─► Roll: at rest, due or begun ─► Book::hear ─► go, or wait and why ─► Plan::withhold
+//! ```
+//!
+//! Nothing of the book is stored. What has begun is seen on the pods and in the status, so that a new book, after a restart, gives nobody
+//! a turn before it has heard of every cluster, and those that have begun go on.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_model::cluster::Cluster;
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::{Names, annotations};
+use pgherd_model::units::window;
+
+use crate::assess::roll_reason;
+use crate::observed::{Member, Observed};
+use crate::plan::{Mode, Plan};
+
+mod book;
+
+pub use book::{Answer, Book};
+
+/// What one turn found of a cluster's roll.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roll {
+    /// Pods that serve are of an older template than the one that is wanted, and it is not the manifest's edit that makes them so.
+    pub is_due: bool,
+    /// It has the wanted template already, or its status says that its roll is under way.
+    pub has_begun: bool,
+    /// Every member that is wanted is up.
+    pub is_up: bool,
+    /// No maintenance window is open.
+    pub is_closed: bool,
+    /// When the next one opens, if it is known.
+    pub opens: Option<Timestamp>,
+    /// What keeps a member from running, as in `demo-1: ImagePullBackOff`.
+    pub trouble: Option<String>,
+    /// Asks to be the first.
+    pub is_volunteer: bool,
+    /// Members that are wanted.
+    pub members: i32,
+}
+
+/// Whether a cluster may roll now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing keeps it.
+    Go,
+    /// It has its turn, and its last pods are not up yet.
+    Finish,
+    /// Not now.
+    Wait(Why),
+}
+
+/// Why a cluster has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// Not all clusters were looked at since the start, or since the last change.
+    Looking,
+    /// It is not time for maintenance; until when, if that is known.
+    Closed(Option<Timestamp>),
+    /// The first one shows whether it works.
+    Canary(String),
+    /// One that has its turn does not come up.
+    Failing {
+        /// Which, as `namespace/name`.
+        cluster: String,
+        /// Why.
+        trouble: String,
+    },
+    /// As many as may roll at the same time do.
+    Budget(usize),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Looking => f.write_str("every cluster is looked at first"),
+            Self::Closed(_) => f.write_str("it is not time for maintenance"),
+            Self::Canary(cluster) => write!(f, "{cluster} goes first, as the canary"),
+            Self::Failing { cluster, trouble } => write!(f, "stopped, because {cluster} fails: {trouble}"),
+            Self::Budget(1) => f.write_str("one cluster rolls at a time"),
+            Self::Budget(budget) => write!(f, "{budget} clusters roll at a time"),
+        }
+    }
+}
+
+/// Out of the plan of this turn, made without regard to others. `edited`: the manifest's own edit rolls it, which waits for nobody.
+pub fn roll(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    observed: &Observed,
+    plan: &Plan,
+    edited: bool,
+    now: Timestamp,
+) -> Roll {
+    let is_acted_on = Mode::of(&observed.cluster, config) == Mode::Live && cluster.instances > 0;
+    if edited || !is_acted_on || observed.is_deleting() {
+        return Roll::default();
+    }
+    let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
+    let stays = |member: &Member<'_>| i64::from(member.ordinal) < i64::from(cluster.instances);
+    let mut members = observed.members(&names);
+    members.retain(stays);
+    let rolled = plan.rolled();
+    // Nobody misses what does not run.
+    let serves = |member: &&Member<'_>| member.database_defect().is_none() || member.serves();
+    let is_rolled = |member: &&Member<'_>| rolled.contains(&member.pod.name);
+    let is_due = members.iter().filter(is_rolled).any(|member| serves(&member));
+    let up = members.iter().filter(|member| member.is_up()).count();
+    let is_up = usize::try_from(cluster.instances).is_ok_and(|wanted| up >= wanted);
+    let was_under_way = is_under_way(&observed.cluster.status) && !(rolled.is_empty() && is_up);
+    let windows = &cluster.windows;
+    let is_closed = !window::is_open(windows, now);
+    let volunteers = observed.cluster.annotations.get(annotations::CANARY);
+    Roll {
+        is_due,
+        has_begun: was_under_way || is_due && !plan.changes_stateful_set(),
+        is_up: rolled.is_empty() && is_up,
+        is_closed,
+        opens: window::next_start(windows, now).filter(|_| is_closed),
+        trouble: trouble(&members),
+        is_volunteer: volunteers.is_some_and(|value| value == "true"),
+        members: cluster.instances,
+    }
+}
+
+fn trouble(members: &[Member<'_>]) -> Option<String> {
+    let found = |member: &Member<'_>| Some(format!("{}: {}", member.pod.name, member.database_defect()?));
+    members.iter().find_map(found)
+}
+
+/// The stored status says that the roll that is under way is the manifest's own.
+pub fn is_edited(status: &PostgresqlStatus) -> bool {
+    pending(status).is_some_and(|condition| condition.reason == roll_reason::EDITED)
+}
+
+fn is_under_way(status: &PostgresqlStatus) -> bool {
+    let under_way = [roll_reason::IN_PROGRESS, roll_reason::HELD];
+    pending(status).is_some_and(|condition| under_way.contains(&condition.reason.as_str()))
+}
+
+fn pending(status: &PostgresqlStatus) -> Option<&Condition> {
+    let mut conditions = status.conditions.iter();
+    conditions.find(|condition| condition.type_ == roll_reason::CONDITION && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests;

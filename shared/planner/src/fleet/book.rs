@@ -1,0 +1,191 @@
+//! The book: who has a turn to roll, who waits for one, and whom to wake. Must not: look at a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use super::{Roll, Verdict, Why};
+
+/// Turns to roll of one fleet. `K` names a cluster.
+#[derive(Debug)]
+pub struct Book<K> {
+    /// Since the start, or since the last change.
+    heard: BTreeSet<K>,
+    /// Those whose turn it is, with what keeps a member of theirs down.
+    rolling: BTreeMap<K, Option<String>>,
+    /// By the order in which they get their turns.
+    waiting: BTreeSet<(Rank, K)>,
+    ranks: BTreeMap<K, Rank>,
+    /// One has finished since the last change.
+    proven: bool,
+}
+
+/// Volunteers first, then the smallest: the fewest notice.
+type Rank = (bool, i32);
+
+/// What follows from what was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<K> {
+    /// For the cluster that was heard of.
+    pub verdict: Verdict,
+    /// Others to look at: their turn may have come, or why they wait has changed.
+    pub wake: Vec<K>,
+}
+
+impl<K> Default for Book<K> {
+    fn default() -> Self {
+        Self {
+            heard: BTreeSet::new(),
+            rolling: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            ranks: BTreeMap::new(),
+            proven: false,
+        }
+    }
+}
+
+impl<K: Clone + Ord + Display> Book<K> {
+    /// Something changed that rolls clusters: all are to be heard again, and the next to go is a canary.
+    pub fn renew(&mut self) {
+        self.heard.clear();
+        self.proven = false;
+        for trouble in self.rolling.values_mut() {
+            *trouble = None;
+        }
+    }
+
+    /// A cluster's turn found this. There are `known` clusters, of which `budget` may roll at the same time.
+    pub fn hear(&mut self, cluster: &K, roll: &Roll, known: usize, budget: usize) -> Answer<K> {
+        let before = self.reason();
+        self.heard.insert(cluster.clone());
+        self.file(cluster, roll);
+        self.give(cluster, known, budget);
+        let verdict = self.verdict(cluster, roll, known, budget);
+        let wake = self.to_wake(cluster, before, known, budget);
+        Answer { verdict, wake }
+    }
+
+    /// A cluster had a turn that says nothing about its roll.
+    pub fn skip(&mut self, cluster: &K) {
+        self.heard.insert(cluster.clone());
+    }
+
+    /// A cluster is gone. Returns those whose turn may have come.
+    pub fn forget(&mut self, cluster: &K, known: usize, budget: usize) -> Vec<K> {
+        let before = self.reason();
+        self.heard.remove(cluster);
+        self.rolling.remove(cluster);
+        self.wait_no_more(cluster);
+        self.to_wake(cluster, before, known, budget)
+    }
+
+    /// How many have their turn, and how many wait.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.rolling.len(), self.waiting.len())
+    }
+
+    /// Who has a turn, with what is wrong, and who waits, in order.
+    pub fn lists(&self) -> (Vec<(K, Option<String>)>, Vec<K>) {
+        let rolling = self.rolling.iter();
+        let waiting = self.waiting.iter().map(|(_, cluster)| cluster.clone());
+        (
+            rolling
+                .map(|(cluster, trouble)| (cluster.clone(), trouble.clone()))
+                .collect(),
+            waiting.collect(),
+        )
+    }
+
+    fn file(&mut self, cluster: &K, roll: &Roll) {
+        let is_finished = roll.is_up && !roll.is_due;
+        let has_turn = self.rolling.contains_key(cluster);
+        if has_turn && is_finished {
+            self.proven = true;
+        }
+        let stays = has_turn && !is_finished && roll.members > 0;
+        let is_open = !roll.is_closed;
+        if is_open && (stays || roll.has_begun) {
+            self.wait_no_more(cluster);
+            let trouble = self.rolling.entry(cluster.clone()).or_default();
+            // A container that is tried again runs for a moment: its trouble stays until all is well.
+            if trouble.is_none() {
+                trouble.clone_from(&roll.trouble);
+            }
+            return;
+        }
+        self.rolling.remove(cluster);
+        self.wait_no_more(cluster);
+        if is_open && roll.is_due {
+            let rank = (!roll.is_volunteer, roll.members);
+            self.ranks.insert(cluster.clone(), rank);
+            self.waiting.insert((rank, cluster.clone()));
+        } else if self.rolling.is_empty() && self.waiting.is_empty() {
+            self.proven = false;
+        }
+    }
+
+    fn wait_no_more(&mut self, cluster: &K) {
+        if let Some(rank) = self.ranks.remove(cluster) {
+            self.waiting.remove(&(rank, cluster.clone()));
+        }
+    }
+
+    /// Those whose turn it would be now.
+    fn next(&self, known: usize, budget: usize) -> impl Iterator<Item = &K> {
+        let limit = if self.proven { budget.max(1) } else { 1 };
+        let is_open = self.heard.len() >= known && self.failing().is_none();
+        let free = if is_open {
+            limit.saturating_sub(self.rolling.len())
+        } else {
+            0
+        };
+        self.waiting.iter().map(|(_, cluster)| cluster).take(free)
+    }
+
+    fn give(&mut self, cluster: &K, known: usize, budget: usize) {
+        if self.next(known, budget).any(|next| next == cluster) {
+            self.wait_no_more(cluster);
+            self.rolling.insert(cluster.clone(), None);
+        }
+    }
+
+    fn failing(&self) -> Option<(&K, &String)> {
+        let mut rolling = self.rolling.iter();
+        rolling.find_map(|(cluster, trouble)| Some((cluster, trouble.as_ref()?)))
+    }
+
+    /// What all that wait are told, apart from numbers.
+    fn reason(&self) -> Option<Why> {
+        if let Some((cluster, trouble)) = self.failing() {
+            return Some(Why::Failing {
+                cluster: cluster.to_string(),
+                trouble: trouble.clone(),
+            });
+        }
+        let canary = self.rolling.keys().next().filter(|_| !self.proven);
+        canary.map(|canary| Why::Canary(canary.to_string()))
+    }
+
+    fn verdict(&self, cluster: &K, roll: &Roll, known: usize, budget: usize) -> Verdict {
+        if self.rolling.contains_key(cluster) {
+            return if roll.is_due { Verdict::Go } else { Verdict::Finish };
+        }
+        if roll.is_closed && (roll.is_due || roll.has_begun) {
+            return Verdict::Wait(Why::Closed(roll.opens));
+        }
+        if !roll.is_due {
+            return Verdict::Go;
+        }
+        if self.heard.len() < known {
+            return Verdict::Wait(Why::Looking);
+        }
+        Verdict::Wait(self.reason().unwrap_or(Why::Budget(budget)))
+    }
+
+    fn to_wake(&self, cluster: &K, before: Option<Why>, known: usize, budget: usize) -> Vec<K> {
+        if before != self.reason() {
+            let waiting = self.waiting.iter().map(|(_, waiting)| waiting.clone());
+            return waiting.filter(|waiting| waiting != cluster).collect();
+        }
+        self.next(known, budget).cloned().collect()
+    }
+}
