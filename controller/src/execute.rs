@@ -15,6 +15,7 @@ use crate::error::{Retry, TurnError};
 mod apply;
 mod change;
 mod finalizer;
+mod handover;
 mod patroni;
 mod pod;
 mod remove;
@@ -153,6 +154,12 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::PatchPatroni(patch) => patroni::patch(context, scene, patch).await,
         Action::RunSql { database, statements } => sql::run(context, scene, database, statements).await,
         Action::CheckTemplate { stateful_set, pod } => pod::check_template(context, stateful_set, pod).await,
+        Action::CheckObject(object) => apply::check(context, object).await,
+        Action::Relabel {
+            target,
+            labels,
+            annotations,
+        } => change::relabel(context, scene, target, (labels, annotations), precondition).await,
         Action::DeletePod { target } => pod::delete(context, scene, target).await,
         Action::Checkpoint { .. } => {
             sql::checkpoint(context, scene).await;

@@ -49,6 +49,8 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
     objects::read(context, question, &mut observed).await;
     let pods = context.cache.pods.of(question.cluster);
     observed.pods = Source::Known(pods.clone());
+    let used = pods.iter().map(|pod| pod.node.as_str()).collect();
+    observed.nodes = context.cache.nodes.view(&used, question.config);
     if question.deleting {
         observed.patroni_objects = leftovers::read(context, question).await;
     } else {

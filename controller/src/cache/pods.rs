@@ -74,6 +74,14 @@ impl Pods {
             .unwrap_or_default()
     }
 
+    /// Clusters that have a pod on this node.
+    pub fn on_node(&self, node: &str) -> Vec<ClusterRef> {
+        let clusters = locked(&self.clusters);
+        let here = |pods: &BTreeMap<String, PodView>| pods.values().any(|pod| pod.node == node);
+        let found = clusters.iter().filter(|(_, pods)| here(pods));
+        found.map(|(cluster, _)| cluster.clone()).collect()
+    }
+
     pub fn len(&self) -> usize {
         locked(&self.clusters).values().map(BTreeMap::len).sum()
     }

@@ -1,6 +1,6 @@
 //! Server-side apply. Must not: build objects.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::{Object, Precondition};
@@ -24,6 +24,24 @@ pub(super) async fn apply(
     let mut body = object.to_value();
     require(&mut body, precondition);
     send(context, scene, &target, &body).await
+}
+
+/// Asks the API server, admission webhooks and all, whether it would take this object; under another name, because the present one is there.
+pub(super) async fn check(context: &Context, object: &Object) -> Result<(), TurnError> {
+    let target = object.reference();
+    let mut body = object.to_value();
+    if let Some(metadata) = body["metadata"].as_object_mut() {
+        metadata.remove("name");
+        metadata.insert("generateName".to_owned(), format!("{}-try-", target.name).into());
+    }
+    let cannot = |error| TurnError::kubernetes("make (in a dry run)", &target, error);
+    let trial = serde_json::from_value(body).map_err(|error| cannot(kube::Error::SerdeError(error)))?;
+    let params = PostParams {
+        dry_run: true,
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+    };
+    let api = super::change::api(context, &target)?;
+    api.create(&params, &trial).await.map(drop).map_err(cannot)
 }
 
 /// Applies a body with nothing but what it says.

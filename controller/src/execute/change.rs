@@ -1,5 +1,7 @@
 //! Small changes of objects that exist. Must not: touch more than the one field each is about.
 
+use std::collections::BTreeMap;
+
 use json_patch::Patch as Operations;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use super::Scene;
 use super::apply::{remember, require};
 use crate::context::Context;
-use crate::error::TurnError;
+use crate::error::{TurnError, is_not_found};
 
 /// JSON patch; the plan puts the test of the resourceVersion into it.
 pub(super) async fn patch(
@@ -48,6 +50,24 @@ pub(super) async fn grow(
 ) -> Result<(), TurnError> {
     let body = json!({"spec": {"resources": {"requests": {"storage": size}}}});
     merge(context, scene, target, body, precondition).await
+}
+
+/// By key; without a value it goes.
+type Changes = BTreeMap<String, Option<String>>;
+
+/// Sets labels and annotations of what is still there.
+pub(super) async fn relabel(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    (labels, annotations): (&Changes, &Changes),
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let body = json!({"metadata": {"labels": labels, "annotations": annotations}});
+    match merge(context, scene, target, body, precondition).await {
+        Err(TurnError::Kubernetes { answer, .. }) if is_not_found(&answer) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Merge patch under the step's precondition.

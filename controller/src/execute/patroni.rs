@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Scene;
+use super::{Scene, handover};
 use crate::context::Context;
 use crate::error::TurnError;
 use crate::patroni::members::members;
@@ -37,7 +37,10 @@ pub(super) async fn switch_over(
     candidate: &str,
 ) -> Result<(), TurnError> {
     let at = address(scene, leader)?;
-    Ok(context.patroni.switch_over(at, leader, candidate).await?)
+    tokio::select! {
+        answer = context.patroni.switch_over(at, leader, candidate) => Ok(answer?),
+        never = handover::guide(context, scene, at, leader, candidate) => match never {},
+    }
 }
 
 /// Restarts Postgres in one member, unless it waits for nothing any more.

@@ -57,7 +57,13 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
 
 /// Preparations change nothing.
 fn is_told(action: &Action) -> bool {
-    !matches!(action, Action::CheckTemplate { .. } | Action::Checkpoint { .. })
+    !matches!(
+        action,
+        Action::CheckTemplate { .. }
+            | Action::CheckObject(_)
+            | Action::Checkpoint { .. }
+            | Action::Relabel { .. }
+    )
 }
 
 /// Zalando's reasons where it has one for the object; else what the turn is about.
@@ -82,8 +88,10 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
         | Action::PatchPatroni(_)
         | Action::RunSql { .. }
         | Action::CheckTemplate { .. }
-        | Action::Checkpoint { .. }
-        | Action::Delete { .. } => None,
+        | Action::CheckObject(_)
+        | Action::Relabel { .. }
+        | Action::Checkpoint { .. } => None,
+        Action::Delete { target, .. } => of_kind(&target.kind),
     };
     own.unwrap_or_else(|| phase(report))
 }

@@ -22,7 +22,10 @@ pub struct WirePod {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec {
+    #[serde(default)]
+    node_name: String,
     #[serde(default)]
     containers: Vec<Container>,
 }
@@ -84,6 +87,12 @@ struct Stopped {
 /// Patroni writes its member's state here, with the position in the log: it changes every few seconds under load, and `GET /cluster` says
 /// the same.
 const PATRONI_STATUS: &str = "status";
+/// The StatefulSet's controller writes these on its pods: the template they were made of, their name and number.
+const REVISION: &str = "controller-revision-hash";
+const NUMBERS: [&str; 2] = [
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+];
 /// What every pod passes through; no trouble.
 const ON_ITS_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
@@ -91,8 +100,12 @@ impl WirePod {
     /// The pod as the plan sees it.
     pub fn view(self, role_label: &str) -> PodView {
         let (trouble, trouble_beside) = self.trouble();
-        let labels = self.metadata.labels.unwrap_or_default();
-        let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+        let mut labels = self.metadata.labels.unwrap_or_default();
+        let mut label = |key: &str| labels.remove(key).unwrap_or_default();
+        let (role_label, revision) = (label(role_label), label(REVISION));
+        for number in NUMBERS {
+            label(number);
+        }
         let database = |container: &Container| container.name == containers::POSTGRES;
         let mut annotations = self.metadata.annotations.unwrap_or_default();
         annotations.remove(PATRONI_STATUS);
@@ -107,8 +120,9 @@ impl WirePod {
                 .iter()
                 .any(|it| it.kind == "Ready" && it.status == "True"),
             ip: self.status.pod_ip,
-            role_label: label(role_label),
-            revision: label("controller-revision-hash"),
+            node: self.spec.node_name,
+            role_label,
+            revision,
             image: self
                 .spec
                 .containers
@@ -118,6 +132,7 @@ impl WirePod {
                 .unwrap_or_default(),
             trouble,
             trouble_beside,
+            labels,
             annotations,
         }
     }
@@ -191,8 +206,9 @@ mod tests {
     fn view(status: &Value) -> PodView {
         let pod = json!({
             "metadata": {"name": "a-0", "uid": "u", "annotations": {"status": "{\"xlog_location\":7}"},
-                "labels": {"spilo-role": "master", "controller-revision-hash": "a-7"}},
-            "spec": {"containers": [{"name": "metrics", "image": "m:1"}, {"name": "postgres", "image": "p:1", "env": []}]},
+                "labels": {"spilo-role": "master", "controller-revision-hash": "a-7", "team": "t",
+                    "apps.kubernetes.io/pod-index": "0"}},
+            "spec": {"nodeName": "n-1", "containers": [{"name": "metrics", "image": "m:1"}, {"name": "postgres", "image": "p:1", "env": []}]},
             "status": status,
         });
         serde_json::from_value::<WirePod>(pod).unwrap().view("spilo-role")
@@ -211,9 +227,11 @@ mod tests {
             phase: "Running".into(),
             ready: true,
             ip: "10.0.0.1".into(),
+            node: "n-1".into(),
             role_label: "master".into(),
             revision: "a-7".into(),
             image: "p:1".into(),
+            labels: [("team".to_owned(), "t".to_owned())].into(),
             ..PodView::default()
         };
         assert_eq!(seen, expected);

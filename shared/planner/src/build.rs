@@ -102,7 +102,7 @@ pub fn build(cluster: &Cluster, config: &OperatorConfig, environment: &Source<Po
 
 /// Patroni keeps its state in ConfigMaps: the master service then finds the primary by its label. Otherwise Patroni writes the master
 /// Endpoints itself (with etcd too: its callbacks do).
-pub(crate) fn uses_config_maps(config: &OperatorConfig) -> bool {
+pub fn uses_config_maps(config: &OperatorConfig) -> bool {
     config.general.etcd_host.as_deref().unwrap_or_default().is_empty()
         && config.general.kubernetes_use_configmaps
 }

@@ -18,11 +18,13 @@ use crate::redact;
 
 pub mod catalog;
 mod member;
+mod node;
 pub mod patroni;
 pub(crate) mod source;
 
 pub use catalog::{Catalog, DatabaseView, RoleView};
 pub use member::Member;
+pub use node::{NodeView, NodesView};
 pub use patroni::{MemberRole, MemberView, ParameterChange, PatroniView};
 pub use source::Source;
 
@@ -51,6 +53,8 @@ pub struct Observed {
     pub secrets: Source<Vec<SecretView>>,
     /// Pods with the cluster's labels.
     pub pods: Source<Vec<PodView>>,
+    /// The nodes under them. Unknown where nodes may not be read: then nothing is done about nodes.
+    pub nodes: Source<NodesView>,
     /// Pod templates of revisions that some pods were made of and that are not the latest, by the revision's name: see
     /// [`Observed::revisions_to_read`]. `None`: looked for and not there.
     #[serde(serialize_with = "redact::templates")]
@@ -153,6 +157,8 @@ pub struct PodView {
     pub ready: bool,
     /// First address; empty when there is none yet.
     pub ip: String,
+    /// The node that it is on; empty before it is on one.
+    pub node: String,
     /// Value of the role label, as Patroni wrote it (`master` or `replica`); empty without one.
     pub role_label: String,
     /// Label `controller-revision-hash`: which template the pod was made of.
@@ -163,6 +169,8 @@ pub struct PodView {
     pub trouble: String,
     /// The trouble is that of a container beside the database, which may serve.
     pub trouble_beside: bool,
+    /// Labels, but for those that say its role and its template.
+    pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
 }

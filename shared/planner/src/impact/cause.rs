@@ -66,7 +66,7 @@ enum Word {
 fn word(path: &str) -> Word {
     let steps: Vec<&str> = path.split('/').collect();
     let name = match steps.as_slice() {
-        ["metadata", "annotations", ..] => return Word::None,
+        ["metadata", "annotations" | "labels", ..] => return Word::None,
         ["spec", "containers", "0", "env", ..] => return Word::Variables,
         ["spec", "containers", "0", "volumeMounts", ..] => "volumes",
         ["spec", "containers", "0", field, ..] | ["metadata", field, ..] => field,

@@ -39,7 +39,7 @@ pub(super) fn observed(state: &State, annotations: &Annotations, config: &Operat
         pods: Source::Known(
             ordinals
                 .clone()
-                .map(|ordinal| pod(&names, cluster, ordinal))
+                .map(|ordinal| pod(&names, state, ordinal))
                 .collect(),
         ),
         claims: Source::Known(
@@ -111,7 +111,12 @@ fn secret(draft: &SecretDraft) -> SecretView {
     }
 }
 
-fn pod(names: &Names, cluster: &Cluster, ordinal: u32) -> PodView {
+fn pod(names: &Names, state: &State, ordinal: u32) -> PodView {
+    let stateful_set = state.desired.stateful_set.known();
+    let template = stateful_set
+        .and_then(|object| object.spec.as_ref())
+        .map(|spec| &spec.template);
+    let metadata = template.and_then(|template| template.metadata.as_ref());
     let role = if ordinal == 0 {
         Role::Primary
     } else {
@@ -125,7 +130,13 @@ fn pod(names: &Names, cluster: &Cluster, ordinal: u32) -> PodView {
         ip: "settled".to_owned(),
         role_label: role.label().to_owned(),
         revision: REVISION.to_owned(),
-        image: cluster.image.clone(),
+        image: state.cluster.image.clone(),
+        labels: metadata
+            .and_then(|metadata| metadata.labels.clone())
+            .unwrap_or_default(),
+        annotations: metadata
+            .and_then(|metadata| metadata.annotations.clone())
+            .unwrap_or_default(),
         ..PodView::default()
     }
 }

@@ -1,6 +1,7 @@
 //! What a step can be: a closed set, so that an executor that forgets a kind does not compile. Lives here: the kinds and their line for
 //! people. Must not: when one is due.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,18 @@ pub enum Action {
         /// The member whose pod would be made.
         pod: String,
     },
+    /// Asks the API server whether it would take this object, by a dry run under another name: before the one that is there goes for it.
+    CheckObject(Box<Object>),
+    /// Sets or, where there is no value, removes labels and annotations of something that lives on, by a merge patch. "Not found" is
+    /// success: what is made anew is made with them.
+    Relabel {
+        /// A pod or a claim.
+        target: ObjectRef,
+        /// By key.
+        labels: BTreeMap<String, Option<String>>,
+        /// By key.
+        annotations: BTreeMap<String, Option<String>>,
+    },
     /// Deletes a member's pod, exactly this one by its uid, so that it is made anew. "Not found" is success.
     DeletePod {
         /// The pod.
@@ -123,6 +136,8 @@ impl Action {
             Self::PatchPatroni(_) => "PatchPatroni",
             Self::RunSql { .. } => "RunSql",
             Self::CheckTemplate { .. } => "CheckTemplate",
+            Self::CheckObject(_) => "CheckObject",
+            Self::Relabel { .. } => "Relabel",
             Self::DeletePod { .. } => "DeletePod",
             Self::Checkpoint { .. } => "Checkpoint",
             Self::Switchover { .. } => "Switchover",
@@ -159,6 +174,19 @@ impl fmt::Display for Action {
             },
             Self::CheckTemplate { stateful_set, pod } => {
                 write!(f, "try the template of {stateful_set} for {pod}")
+            }
+            Self::CheckObject(object) => write!(f, "try {}", object.reference()),
+            Self::Relabel {
+                target,
+                labels,
+                annotations,
+            } => {
+                let keys: Vec<&str> = labels
+                    .keys()
+                    .chain(annotations.keys())
+                    .map(String::as_str)
+                    .collect();
+                write!(f, "relabel {target}: {}", keys.join(", "))
             }
             Self::DeletePod { target } => write!(f, "make {target} anew"),
             Self::Checkpoint { member } => write!(f, "checkpoint on {member}"),

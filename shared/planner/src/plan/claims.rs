@@ -1,4 +1,6 @@
-//! Volumes grow through their claims (zalando-behaviour 4.10). They never shrink.
+//! Volumes grow through their claims (zalando-behaviour 4.10). They never shrink. What claims are annotated with follows their template.
+
+use std::collections::BTreeMap;
 
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::{OperatorConfig, ResizeMode};
@@ -7,9 +9,48 @@ use pgherd_model::names::objects::DATA_VOLUME;
 use pgherd_model::units::Quantity;
 
 use super::{Action, HoldReason, Plan, Precondition, Reason};
+use crate::build::Desired;
 use crate::observed::{ClaimView, ObjectRef, Observed, Source};
 
 const STEP: &str = "volumes";
+
+/// Annotations that the template of claims has and a claim has not: Kubernetes reads the template only when it makes a claim.
+pub(super) fn annotate(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    plan: &mut Plan,
+) {
+    let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
+    let (Some(wanted), Some(claims)) = (desired.stateful_set.known(), observed.claims.known()) else {
+        return;
+    };
+    let templates = wanted
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.volume_claim_templates.as_ref());
+    let data = templates.and_then(|templates| templates.first());
+    let Some(wanted) = data.and_then(|data| data.metadata.annotations.as_ref()) else {
+        return;
+    };
+    for claim in claims.iter().filter(|claim| is_data(&names, claim)) {
+        let differs = |(key, value): &(&String, &String)| claim.annotations.get(*key) != Some(*value);
+        let changed = wanted.iter().filter(differs);
+        let annotations: BTreeMap<String, Option<String>> = changed
+            .map(|(key, value)| (key.clone(), Some(value.clone())))
+            .collect();
+        if !annotations.is_empty() {
+            let action = Action::Relabel {
+                target: reference(&cluster.identity.namespace, claim),
+                labels: BTreeMap::new(),
+                annotations,
+            };
+            let reason = Reason::Differs(vec!["/metadata/annotations".to_owned()]);
+            plan.quiet(action, reason, Precondition::SameObject(claim.uid.clone()));
+        }
+    }
+}
 
 pub(super) fn grow(cluster: &Cluster, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
     let claims = match &observed.claims {

@@ -7,6 +7,8 @@
 //! ```text
 //! outdated ─► broken ones go at once ─► gate: may anything be disturbed now? ─► next old replica ─► switchover ─► the old primary
 //! ```
+//!
+//! A primary on a node that goes moves in the same way, before the node is drained (zalando-behaviour 4.16).
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -19,10 +21,12 @@ use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
 mod candidate;
+mod drain;
 mod gate;
 mod outdated;
 mod restart;
 mod steps;
+mod worn;
 
 use gate::{LOOK_AGAIN, Wait};
 
@@ -33,7 +37,8 @@ struct Situation<'a> {
     cluster: &'a Cluster,
     config: &'a OperatorConfig,
     observed: &'a Observed,
-    stored: &'a StatefulSet,
+    /// None while there is none: it was deleted, and its pods wait for the next one.
+    stored: Option<&'a StatefulSet>,
     now: Timestamp,
     /// The members that stay, by ordinal: those of a scale-down under way are not looked after any more.
     members: Vec<Member<'a>>,
@@ -62,8 +67,7 @@ pub(super) fn ensure(
     now: Timestamp,
     plan: &mut Plan,
 ) {
-    let (Some(wanted), Some(Some(stored))) = (desired.stateful_set.known(), observed.stateful_set.known())
-    else {
+    let (Some(wanted), Some(stored)) = (desired.stateful_set.known(), observed.stateful_set.known()) else {
         return;
     };
     if cluster.instances == 0 {
@@ -78,15 +82,17 @@ pub(super) fn ensure(
         cluster,
         config,
         observed,
-        stored,
+        stored: stored.as_ref(),
         now,
         members,
         scales: plan.steps.iter().any(scales),
         shrinks: !going.is_empty(),
     };
     let old = outdated::find(&situation, wanted, plan);
+    worn::ensure(&situation, wanted, &old, plan);
     let leaving = situation.leader_that_leaves(&names);
-    if old.is_empty() && leaving.is_none() {
+    let drained = drain::primary(&situation);
+    if old.is_empty() && leaving.is_none() && drained.is_none() {
         return restart::ensure(&situation, plan);
     }
     let until = match next(&situation, &old, leaving, plan) {
@@ -97,6 +103,9 @@ pub(super) fn ensure(
         }
         Err(wait) => wait.hold(STEP, now, plan),
     };
+    if let Some((pod, node)) = drained {
+        drain::hold(pod, node, until, plan);
+    }
     if !old.is_empty() {
         let pods = old.iter().map(|member| member.pod.name.clone()).collect();
         plan.holds.push(Hold {
@@ -138,23 +147,28 @@ fn next<'a>(
         return Ok(Next::Remake(*replica, Reason::Outdated));
     }
     // What is old now, if anything, is the primary.
-    match (old, leaving) {
-        ([primary], None) if situation.members.len() == 1 => Ok(Next::Remake(*primary, Reason::Outdated)),
-        _ => Ok(Next::MovePrimary {
-            leader: &leader.name,
-            candidate: candidate::best(situation, patroni).map_err(Wait::of)?,
-            reason: match leaving {
-                Some(pod) => Reason::Leaves(pod.to_owned()),
-                None => Reason::Outdated,
-            },
-        }),
+    if situation.members.len() == 1 && leaving.is_none() {
+        return drain::single(situation, old);
     }
+    let candidate = candidate::best(situation, patroni).map_err(Wait::of)?;
+    if let Some(next) = drain::candidate(situation, &leader.name, candidate)? {
+        return Ok(next);
+    }
+    Ok(Next::MovePrimary {
+        leader: &leader.name,
+        candidate,
+        reason: match (leaving, situation.leaving_node(&leader.name)) {
+            (Some(pod), _) => Reason::Leaves(pod.to_owned()),
+            (None, Some(node)) => Reason::Drained(node.to_owned()),
+            (None, None) => Reason::Outdated,
+        },
+    })
 }
 
 fn changes_stateful_set(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| match &step.action {
         Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::Patch { target, .. } => target.kind == "StatefulSet",
+        Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
         _ => false,
     })
 }
@@ -165,6 +179,14 @@ impl<'a> Situation<'a> {
         let leader = self.observed.patroni.known()?.leader()?;
         let ordinal = names.ordinal(&leader.name)?;
         (i64::from(ordinal) >= i64::from(self.cluster.instances)).then_some(leader.name.as_str())
+    }
+
+    /// The node of a member, if it is at the end of its life.
+    fn leaving_node(&self, pod: &str) -> Option<&'a str> {
+        let nodes = self.observed.nodes.known()?;
+        let mut members = self.members.iter();
+        let node = members.find(|member| member.pod.name == pod)?.pod.node.as_str();
+        nodes.leaving.contains(node).then_some(node)
     }
 
     /// Why a member's database does not run and will not by itself. While Patroni is silent nobody knows who serves: then only as long as

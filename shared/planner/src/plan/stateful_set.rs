@@ -1,12 +1,16 @@
-//! The StatefulSet (zalando-behaviour 4.5): applied without restarting anything, because its pods go only when they are deleted. What
-//! Kubernetes does not let change is a hold. Must not: pods of an older template (`roll`).
+//! The StatefulSet (zalando-behaviour 4.5): applied without restarting anything, because its pods go only when they are deleted. Where
+//! Kubernetes does not let a field change, it goes without its pods and is made anew; so is one that somebody deleted. Must not: pods of an
+//! older template (`roll`).
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::{OperatorConfig, ResizeMode};
 use pgherd_model::names::{Names, Role};
 
-use super::{Action, HoldReason, Impact, Object, Plan, Precondition, Reason, Step, ensure as one};
+use super::{
+    Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Propagation, Reason, Step, ensure as one,
+};
 use crate::build::Desired;
 use crate::diff::difference;
 use crate::observed::{Observed, PodView, Source};
@@ -14,12 +18,15 @@ use crate::observed::{Observed, PodView, Source};
 const STEP: &str = "stateful set";
 /// Size of the data volume in the claim template: grown claim by claim instead.
 const CLAIM_SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+/// One that was made this long ago is not made anew again: whoever keeps it from being as wanted would do so once more.
+const NEW: SignedDuration = SignedDuration::from_mins(1);
 
 pub(super) fn ensure(
     cluster: &Cluster,
     desired: &Desired,
     observed: &Observed,
     config: &OperatorConfig,
+    now: Timestamp,
     plan: &mut Plan,
 ) {
     let wanted = match &desired.stateful_set {
@@ -28,39 +35,112 @@ pub(super) fn ensure(
     };
     match &observed.stateful_set {
         Source::Unknown(why) => plan.hold_unknown(STEP, "stateful set", why),
-        Source::Known(None) => one::object(Object::StatefulSet(Box::new(wanted.clone())), None, plan),
+        Source::Known(None) => make(cluster, wanted.clone(), observed, config, plan),
         Source::Known(Some(stored)) if stored.metadata.deletion_timestamp.is_some() => {
             let name = stored.metadata.name.clone().unwrap_or_default();
             plan.hold(STEP, HoldReason::PodsTerminating(vec![name]));
             plan.wake(super::LOOK_AGAIN);
         }
         Source::Known(Some(stored)) => {
-            immutable(wanted, stored, config, plan);
             template(wanted, stored, plan);
+            let paths = immutable(wanted, stored, config);
+            // The new one has its number of members from the start.
+            if !paths.is_empty() && replace(wanted, stored, paths, now, plan) {
+                return;
+            }
             scale(cluster, stored, observed, config, plan);
         }
     }
 }
 
-/// Names what differs and cannot be changed in place. A larger volume is no such thing where claims are grown.
-fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig, plan: &mut Plan) {
+/// Pods that are there without it become its own again. None of them may go for that: fewer members than there are is a change of its own,
+/// which has its order.
+fn make(
+    cluster: &Cluster,
+    mut wanted: StatefulSet,
+    observed: &Observed,
+    config: &OperatorConfig,
+    plan: &mut Plan,
+) {
+    let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
+    let present = observed.members(&names);
+    let highest = present
+        .iter()
+        .filter(|member| !member.pod.terminating)
+        .next_back();
+    let there = highest.map_or(0, |member| {
+        i32::try_from(member.ordinal).unwrap_or(i32::MAX - 1) + 1
+    });
+    if let Some(spec) = wanted.spec.as_mut().filter(|_| cluster.instances > 0) {
+        spec.replicas = Some(cluster.instances.max(there));
+    }
+    one::object(Object::StatefulSet(Box::new(wanted)), None, plan);
+}
+
+/// Deletes it without its pods, after asking whether the new one would be taken. The next turn makes that. False: not now.
+fn replace(
+    wanted: &StatefulSet,
+    stored: &StatefulSet,
+    paths: Vec<String>,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> bool {
+    let made = stored.metadata.creation_timestamp.as_ref();
+    let settles = made.map(|made| made.0 + NEW).filter(|settles| *settles > now);
+    if settles.is_some() || !finds_the_same_pods(wanted, stored) {
+        if let Some(settles) = settles {
+            plan.wake(settles.duration_since(now));
+        }
+        plan.holds.push(Hold {
+            step: STEP.to_owned(),
+            reason: HoldReason::Immutable(paths),
+            until: settles,
+        });
+        return false;
+    }
+    let reason = Reason::Replaced(paths);
+    let target = object(stored).reference();
+    let same = Precondition::SameObject(target.uid.clone());
+    plan.quiet(
+        Action::CheckObject(Box::new(object(wanted))),
+        reason.clone(),
+        Precondition::None,
+    );
+    let propagation = Propagation::Orphan;
+    plan.quiet(Action::Delete { target, propagation }, reason, same);
+    plan.wake(super::LOOK_AGAIN);
+    true
+}
+
+/// It would not find pods that lack a label which only the new one asks for.
+fn finds_the_same_pods(wanted: &StatefulSet, stored: &StatefulSet) -> bool {
+    let labels = |object: &StatefulSet| {
+        let selector = object.spec.as_ref().map(|spec| spec.selector.clone());
+        selector
+            .and_then(|selector| selector.match_labels)
+            .unwrap_or_default()
+    };
+    let found = labels(stored);
+    labels(wanted)
+        .iter()
+        .all(|(key, value)| found.get(key) == Some(value))
+}
+
+/// What differs and cannot be changed in place. A larger volume is no such thing where claims are grown.
+fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig) -> Vec<String> {
     let grows = matches!(
         config.kubernetes.storage_resize_mode,
         ResizeMode::Pvc | ResizeMode::Mixed
     );
     let held = with_immutable_of(wanted.clone(), stored);
     if held.spec == wanted.spec {
-        return;
+        return Vec::new();
     }
     let (wanted, held) = (object(wanted), object(&held));
-    let Some(found) = difference(held.kind(), &wanted.to_value(), &held.to_value()) else {
-        return;
-    };
-    let mut paths = found.paths();
+    let found = difference(held.kind(), &wanted.to_value(), &held.to_value());
+    let mut paths = found.map(|found| found.paths()).unwrap_or_default();
     paths.retain(|path| !(grows && path == CLAIM_SIZE) && path != "/spec/replicas");
-    if !paths.is_empty() {
-        plan.hold(STEP, HoldReason::Immutable(paths));
-    }
+    paths
 }
 
 /// Everything that can be changed in place, but for the number of members.

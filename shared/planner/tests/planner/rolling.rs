@@ -83,7 +83,7 @@ fn seen<'a>(observed: &'a Observed, role: &'static str) -> impl Iterator<Item = 
 }
 
 /// Each bug, and the law that has to notice it.
-const PLANTED: [(&str, Mutation); 10] = [
+const PLANTED: [(&str, Mutation); 13] = [
     (laws::ONE_AT_A_TIME, |_, observed, plan| {
         if plan.steps.iter().any(deletes) {
             plan.steps.extend(seen(observed, "replica").map(remake));
@@ -133,6 +133,31 @@ const PLANTED: [(&str, Mutation); 10] = [
                     leader: leader.name.clone(),
                     candidate: candidate.name.clone(),
                 })];
+            }
+        }
+    }),
+    (laws::UNNEEDED, |_, observed, plan| {
+        let annotates = |step: &Step| matches!(step.action, Action::Relabel { .. });
+        if plan.steps.iter().any(annotates) && plan.rolled().is_empty() {
+            plan.steps.extend(seen(observed, "replica").take(1).map(remake));
+            try_all(plan);
+        }
+    }),
+    (laws::MADE_ANEW, |_, observed, plan| {
+        if observed.stateful_set.known().is_some_and(Option::is_none) {
+            plan.steps = seen(observed, "replica").take(1).map(remake).collect();
+            try_all(plan);
+        }
+    }),
+    (laws::GOOD_NODE, |_, observed, plan| {
+        let leaving = &observed.nodes.known().unwrap().leaving;
+        for step in &mut plan.steps {
+            if let Action::Switchover { candidate, .. } = &mut step.action {
+                let mut worse = seen(observed, "replica").filter(|pod| leaving.contains(&pod.node));
+                worse
+                    .next()
+                    .iter()
+                    .for_each(|pod| candidate.clone_from(&pod.name));
             }
         }
     }),
@@ -188,8 +213,10 @@ fn story(simulation: &mut Simulation) -> Vec<String> {
 }
 
 fn edited(simulation: &mut Simulation) {
+    let version = simulation.wanted.version + 1;
     simulation.wanted = Template {
-        version: simulation.wanted.version + 1,
+        version,
+        image: version,
         ..Template::default()
     };
 }

@@ -8,35 +8,29 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::units::{Window, window};
 use pgherd_planner::build::Desired;
 use pgherd_planner::observed::{Observed, PatroniView, PodView, Source};
-use pgherd_planner::plan::{Action, Plan, Precondition, Step, plan};
+use pgherd_planner::plan::{Action, Plan, Precondition, plan};
 
 use crate::recorded::{config, manifest};
 
 pub(crate) mod laws;
+mod luck;
 mod nature;
 pub(crate) mod schedule;
+mod steps;
+mod template;
 mod view;
 
 use laws::Broken;
-
-/// A StatefulSet's template, as far as it matters here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Template {
-    pub(crate) version: u32,
-    /// Its pods never run.
-    pub(crate) broken: bool,
-    /// The API server takes no pod of it.
-    pub(crate) refused: bool,
-}
+pub(crate) use luck::Luck;
+pub(crate) use nature::{NODES, StatefulSetIs};
+pub(crate) use template::{Template, pod_template};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -62,6 +56,11 @@ pub(crate) struct Pod {
     pub(crate) connections: i64,
     /// Zalando's mark.
     pub(crate) marked: bool,
+    /// It is ours.
+    pub(crate) marked_by_us: bool,
+    /// The template's annotation.
+    pub(crate) note: Option<String>,
+    pub(crate) node: u32,
 }
 
 impl Pod {
@@ -74,6 +73,9 @@ impl Pod {
 #[derive(Debug, Clone)]
 pub(crate) struct Truth {
     pub(crate) now: Timestamp,
+    pub(crate) set: StatefulSetIs,
+    /// When the StatefulSet was made.
+    pub(crate) made: Timestamp,
     /// As the API server stores it.
     pub(crate) template: Template,
     pub(crate) replicas: u32,
@@ -89,6 +91,8 @@ pub(crate) struct Truth {
     /// `max_connections` in Patroni's configuration.
     pub(crate) connections: i64,
     pub(crate) templates: BTreeMap<u32, Template>,
+    /// Nodes that take no pods. There is always one that does.
+    pub(crate) cordoned: BTreeSet<u32>,
     uids: u32,
 }
 
@@ -116,6 +120,8 @@ struct Noticed {
     instances: i32,
     windows: Vec<Window>,
     connections: i64,
+    set: StatefulSetIs,
+    cordoned: BTreeSet<u32>,
 }
 
 /// The part of the controller that a test replaces to plant a bug: looks at what was seen, and changes the plan.
@@ -134,10 +140,10 @@ pub(crate) struct Simulation {
     past_patroni: PatroniView,
     /// What the last turn saw and when it wanted the next one at the latest; none when it did something, or was kept from it.
     last: Option<(Noticed, Timestamp)>,
-    /// A snapshot, whether it was time for maintenance, and the plan that came of it.
-    known: Option<(Observed, bool, Plan)>,
-    /// Template and members that it was made for.
-    wish: (Template, i32),
+    /// A snapshot, and the plan that came of it.
+    known: Option<(Observed, Plan)>,
+    /// Template and members that it was made for, whether it was time for maintenance, and whether the StatefulSet was new.
+    wish: (Template, i32, bool, bool),
     /// Steps that took effect, without trials.
     pub(crate) taken: Vec<String>,
     pub(crate) switchovers: u32,
@@ -157,11 +163,7 @@ impl Simulation {
     pub(crate) fn new(members: u32) -> Self {
         let (mut cluster, config) = PLAIN.clone();
         cluster.instances = i32::try_from(members).unwrap();
-        let template = Template {
-            version: 1,
-            broken: false,
-            refused: false,
-        };
+        let template = Template::first();
         let mut simulation = Self {
             config,
             wanted: template.clone(),
@@ -171,7 +173,7 @@ impl Simulation {
             past_patroni: PatroniView::default(),
             last: None,
             known: None,
-            wish: (Template::default(), 0),
+            wish: (Template::default(), 0, true, true),
             taken: Vec::new(),
             switchovers: 0,
             deletions: 0,
@@ -238,7 +240,10 @@ impl Simulation {
                 if !self.take(step) {
                     return Ok(());
                 }
-                if !matches!(step.action, Action::CheckTemplate { .. }) {
+                if !matches!(
+                    step.action,
+                    Action::CheckTemplate { .. } | Action::CheckObject(_) | Action::Relabel { .. }
+                ) {
                     self.taken.push(step.action.to_string());
                 }
             }
@@ -252,14 +257,16 @@ impl Simulation {
     /// Thousands of plans are of the same snapshot: most ticks are waiting.
     fn plan_again(&mut self, observed: &Observed, noticed: &Noticed) -> Plan {
         let open = window::is_open(&noticed.windows, self.now());
-        let same = |(seen, was_open, _): &&(Observed, bool, Plan)| seen == observed && open && *was_open;
-        let same_wish = self.wish == (noticed.wanted.clone(), noticed.instances);
-        if let Some((_, _, plan)) = self.known.as_ref().filter(same).filter(|_| same_wish) {
+        let new = self.now().duration_since(self.truth.made) < SignedDuration::from_mins(1);
+        let wish = (noticed.wanted.clone(), noticed.instances, open, new);
+        // What waits for a time waits less each time.
+        let same = |(seen, _): &&(Observed, Plan)| open && !new && seen == observed && self.wish == wish;
+        if let Some((_, plan)) = self.known.as_ref().filter(same) {
             return plan.clone();
         }
         let plan = self.plan(observed);
-        self.wish = (noticed.wanted.clone(), noticed.instances);
-        self.known = Some((observed.clone(), open, plan.clone()));
+        self.wish = wish;
+        self.known = Some((observed.clone(), plan.clone()));
         plan
     }
 
@@ -284,6 +291,8 @@ impl Simulation {
             instances: self.cluster.instances,
             windows: self.cluster.windows.clone(),
             connections: self.truth.connections,
+            set: self.truth.set,
+            cordoned: self.truth.cordoned.clone(),
         }
     }
 
@@ -307,7 +316,8 @@ impl Simulation {
         };
         Observed {
             templates: self.templates(&pods),
-            stateful_set: Source::Known(Some(stored)),
+            stateful_set: Source::Known(stored),
+            nodes: self.nodes(&pods),
             services: Source::Known(Vec::new()),
             endpoints: Source::Known(None),
             disruption_budgets: Source::Known(Vec::new()),
@@ -334,85 +344,23 @@ impl Simulation {
         }
     }
 
-    /// What a step does. False: it was refused.
-    fn take(&mut self, step: &Step) -> bool {
-        match &step.action {
-            Action::Apply(_) | Action::Patch { .. } => {
-                self.truth.store(self.wanted.clone());
-                true
-            }
-            Action::Scale { replicas, .. } => {
-                self.truth.replicas = replicas.unsigned_abs();
-                self.truth.generation += 1;
-                true
-            }
-            Action::CheckTemplate { .. } => !self.truth.template.refused,
-            Action::Checkpoint { .. } => true,
-            Action::DeletePod { target } => {
-                self.end(&target.uid);
-                true
-            }
-            Action::Switchover { leader, candidate } => self.switch_over(leader, candidate),
-            Action::RestartPostgres { member } => self.restart(member),
-            other => panic!("not in this world: {other}"),
-        }
-    }
-
-    /// The controller notes in its cache what it did.
-    fn end(&mut self, uid: &str) {
-        for pods in &mut self.past {
-            let seen = pods.iter_mut().filter(|pod| pod.uid == uid);
-            seen.for_each(|pod| pod.terminating = true);
-        }
-        let mut pods = self.truth.pods.iter_mut();
-        let found = pods.find(|(_, pod)| pod.uid.to_string() == uid && pod.ending.is_none());
-        if let Some((ordinal, pod)) = found {
-            pod.ending = Some(2);
-            self.truth.ours.insert(*ordinal);
-            self.deletions += 1;
-        }
-    }
-
-    fn switch_over(&mut self, leader: &str, candidate: &str) -> bool {
-        let truth = &mut self.truth;
-        let candidate = ordinal(candidate);
-        let can = truth.pods.get(&candidate).is_some_and(Pod::serves);
-        let leads = truth.leader.map(name).as_deref() == Some(leader);
-        if can && leads {
-            truth.leader = Some(candidate);
-            self.switchovers += 1;
-        }
-        can && leads
-    }
-
-    fn restart(&mut self, member: &str) -> bool {
-        let member = ordinal(member);
-        let floor = self.truth.floor(member);
-        let connections = self.truth.connections.max(floor);
-        let Some(pod) = self.truth.pods.get_mut(&member).filter(|pod| pod.serves()) else {
-            return false;
-        };
-        // Patroni asks itself once more whether anything is pending.
-        if pod.connections != self.truth.connections {
-            pod.connections = connections;
-            pod.condition = Condition::Starting(1);
-            self.truth.ours.insert(member);
-        }
-        true
-    }
-
     /// Nothing is under way and all is as wanted.
     pub(crate) fn is_settled(&self) -> bool {
         let truth = &self.truth;
         let fits = |pod: &Pod| {
             pod.serves()
-                && truth.templates[&pod.revision] == self.wanted
+                && truth.templates[&pod.revision].runs_the_same(&self.wanted)
+                && pod.note == self.wanted.note()
                 && pod.connections == truth.connections
                 && !pod.marked
         };
-        truth.pods.len() == usize::try_from(self.cluster.instances).unwrap()
+        truth.set == StatefulSetIs::Present
+            && truth.template.parallel == self.wanted.parallel
+            && truth.pods.len() == usize::try_from(self.cluster.instances).unwrap()
             && truth.pods.values().all(fits)
-            && truth.leader.is_some_and(|leader| self.stays(leader))
+            && truth
+                .leader
+                .is_some_and(|leader| self.stays(leader) && truth.is_on_good_node(leader))
     }
 }
 
@@ -423,69 +371,4 @@ pub(crate) fn name(ordinal: u32) -> String {
 
 pub(crate) fn ordinal(name: &str) -> u32 {
     name.rsplit_once('-').unwrap().1.parse().unwrap()
-}
-
-/// A small generator of its own, so that a schedule is its seed.
-#[derive(Debug, Clone)]
-pub(crate) struct Luck(u64);
-
-impl Luck {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
-    }
-
-    /// The generator `SplitMix64`.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `limit`.
-    pub(crate) fn below(&mut self, limit: u32) -> u32 {
-        u32::try_from(self.next() % u64::from(limit)).unwrap()
-    }
-
-    pub(crate) fn one_in(&mut self, limit: u32) -> bool {
-        self.below(limit) == 0
-    }
-}
-
-impl Simulation {
-    /// The StatefulSet with a template.
-    pub(crate) fn stateful_set(&self, template: &Template, replicas: u32) -> StatefulSet {
-        let identity = &self.cluster.identity;
-        StatefulSet {
-            metadata: ObjectMeta {
-                name: Some(identity.name.clone()),
-                namespace: Some(identity.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            spec: Some(StatefulSetSpec {
-                replicas: i32::try_from(replicas).ok(),
-                template: pod_template(template),
-                ..StatefulSetSpec::default()
-            }),
-            status: None,
-        }
-    }
-}
-
-pub(crate) fn pod_template(template: &Template) -> PodTemplateSpec {
-    let missing = if template.broken { "-missing" } else { "" };
-    let container = Container {
-        name: "postgres".to_owned(),
-        image: Some(format!("spilo:{}{missing}", template.version)),
-        ..Container::default()
-    };
-    PodTemplateSpec {
-        metadata: None,
-        spec: Some(PodSpec {
-            containers: vec![container],
-            priority_class_name: template.refused.then(|| "none".to_owned()),
-            ..PodSpec::default()
-        }),
-    }
 }

@@ -131,9 +131,9 @@ fn run(observed: &mut Observed, names: &Names, instances: i32) {
         config
     });
     let template = stored.and_then(|stored| stored.spec.clone()?.template.metadata);
-    let annotations = template
-        .and_then(|metadata| metadata.annotations)
-        .unwrap_or_default();
+    let template = template.unwrap_or_default();
+    let annotations = template.annotations.unwrap_or_default();
+    let labels = template.labels.unwrap_or_default();
     let ordinals = || 0..u32::try_from(instances).unwrap();
     let pod = |ordinal: u32| PodView {
         name: names.pod(ordinal),
@@ -143,6 +143,7 @@ fn run(observed: &mut Observed, names: &Names, instances: i32) {
         ip: "10.0.0.1".to_owned(),
         role_label: if ordinal == 0 { "master" } else { "replica" }.to_owned(),
         revision: REVISION.to_owned(),
+        labels: labels.clone(),
         annotations: annotations.clone(),
         ..PodView::default()
     };

@@ -1,6 +1,8 @@
 //! A small Kubernetes with Patroni and Postgres in it: carries plans out and lets time pass. Only what the planner can see is modelled, but
 //! what the API server adds to objects is, because a plan must not mind it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_model::cluster::Cluster;
@@ -135,6 +137,22 @@ impl World {
                 }
             }
             Action::Delete { target, .. } => self.delete(target),
+            Action::CheckObject(_) => {}
+            Action::Relabel {
+                target,
+                labels,
+                annotations,
+            } => {
+                let pods = known(&mut self.observed.pods).iter_mut();
+                for pod in pods.filter(|pod| pod.uid == target.uid) {
+                    wear(&mut pod.labels, labels);
+                    wear(&mut pod.annotations, annotations);
+                }
+                let claims = known(&mut self.observed.claims).iter_mut();
+                for claim in claims.filter(|claim| claim.name == target.name) {
+                    wear(&mut claim.annotations, annotations);
+                }
+            }
             Action::CheckTemplate { .. }
             | Action::Checkpoint { .. }
             | Action::DeletePod { .. }
@@ -247,7 +265,7 @@ impl World {
         };
         let spec = stateful_set.spec.as_ref().unwrap();
         let members = u32::try_from(spec.replicas.unwrap()).unwrap();
-        self.pods(members);
+        self.pods(members, &stateful_set);
         self.claims(members, &stateful_set);
         self.patroni(members);
         if members > 0 && matches!(self.observed.catalog, Source::Unknown(_)) {
@@ -265,18 +283,40 @@ impl World {
         }
     }
 
-    fn pods(&mut self, members: u32) {
+    fn pods(&mut self, members: u32, stateful_set: &StatefulSet) {
         let names = &self.names;
-        let pod = |ordinal| PodView {
+        let template = &to_value(stateful_set)["spec"]["template"];
+        let worn = |part: &str| -> BTreeMap<String, String> {
+            let worn: Option<_> = serde_json::from_value(template["metadata"][part].clone()).unwrap();
+            worn.unwrap_or_default()
+        };
+        let before = self.observed.pods.known().cloned().unwrap_or_default();
+        let made = |ordinal| PodView {
             name: names.pod(ordinal),
             uid: format!("pod-{ordinal}"),
             phase: "Running".to_owned(),
             ready: true,
             ip: "10.0.0.1".to_owned(),
             role_label: if ordinal == 0 { "master" } else { "replica" }.to_owned(),
+            labels: worn("labels"),
+            annotations: worn("annotations"),
             ..PodView::default()
         };
+        // What a live pod was given stays on it.
+        let pod = |ordinal| {
+            let mut pod: PodView = made(ordinal);
+            if let Some(before) = before.iter().find(|before| before.name == pod.name) {
+                pod.labels.clone_from(&before.labels);
+                pod.annotations.clone_from(&before.annotations);
+            }
+            pod
+        };
         self.observed.pods = Source::Known((0..members).map(pod).collect());
+    }
+
+    /// It is made anew.
+    pub(crate) fn forget_pod(&mut self, name: &str) {
+        known(&mut self.observed.pods).retain(|pod| pod.name != name);
     }
 
     fn claims(&mut self, members: u32, stateful_set: &StatefulSet) {
@@ -324,6 +364,16 @@ impl World {
         };
         let members = (0..members).map(member).collect();
         self.observed.patroni = Source::Known(PatroniView { members, config });
+    }
+}
+
+/// A merge patch.
+fn wear(worn: &mut BTreeMap<String, String>, changes: &BTreeMap<String, Option<String>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => worn.insert(key.clone(), value.clone()),
+            None => worn.remove(key),
+        };
     }
 }
 

@@ -5,7 +5,8 @@ use crate::observed::{MemberRole, MemberView, PatroniView};
 use crate::plan::HoldReason;
 
 /// The replica with the smallest lag among those that are in sync, or among all where none is; in synchronous mode only one in sync will
-/// do. Of equals the first in Patroni's order. A member that leaves with a scale-down, or whose tags keep it from leading, is none.
+/// do. One on a node that stays comes before one on a node that goes. Of equals the first in Patroni's order. A member that leaves with a
+/// scale-down, or whose tags keep it from leading, is none.
 pub(super) fn best<'a>(situation: &Situation<'a>, patroni: &'a PatroniView) -> Result<&'a str, HoldReason> {
     let stays = |member: &&MemberView| {
         let mut members = situation.members.iter();
@@ -15,7 +16,10 @@ pub(super) fn best<'a>(situation: &Situation<'a>, patroni: &'a PatroniView) -> R
     let suitable: Vec<&MemberView> = patroni.members.iter().filter(suits).filter(stays).collect();
     let in_sync =
         |member: &&&MemberView| matches!(member.role, MemberRole::SyncStandby | MemberRole::QuorumStandby);
-    let nearest = |member: &&&MemberView| member.lag.unwrap_or(i64::MAX);
+    let nearest = |member: &&&MemberView| {
+        let leaves = situation.leaving_node(&member.name).is_some();
+        (leaves, member.lag.unwrap_or(i64::MAX))
+    };
     let all = suitable.iter();
     let chosen = match all.clone().filter(in_sync).min_by_key(nearest) {
         None if patroni.is_synchronous() => {

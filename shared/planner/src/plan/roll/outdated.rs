@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
+use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use serde_json::{Value, json};
 
 use super::{STEP, Situation, changes_stateful_set};
@@ -16,8 +16,11 @@ use crate::observed::{Member, Source};
 use crate::plan::{HoldReason, Plan};
 
 const TEMPLATE: &str = "/spec/template/";
-/// A running pod can do without these: they are for others to read.
-const ANNOTATIONS: &str = "/spec/template/metadata/annotations";
+/// A running pod is given these as it runs: they are for others to read.
+const WORN: [&str; 2] = [
+    "/spec/template/metadata/annotations",
+    "/spec/template/metadata/labels",
+];
 
 /// What a pod's template is in comparison with the wanted one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
             .entry(revision)
             .or_insert_with(|| age(situation, revision, wanted, changing));
         match age {
-            _ if is_marked(member) => old.push(*member),
+            _ if is_marked(member) && !is_marked_by_us(member) => old.push(*member),
             Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
                 deferred.push(member.pod.name.as_str());
             }
@@ -64,19 +67,26 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
     old
 }
 
-fn is_marked(member: &Member<'_>) -> bool {
+/// By either operator.
+pub(super) fn is_marked(member: &Member<'_>) -> bool {
     let mark = member.pod.annotations.get(ROLLING_UPDATE_REQUIRED);
     mark.is_some_and(|value| value == "true")
+}
+
+/// Then the template alone decides: the edit may have been taken back.
+fn is_marked_by_us(member: &Member<'_>) -> bool {
+    member.pod.annotations.contains_key(ROLL_MARKED)
 }
 
 fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, changing: bool) -> Age {
     let latest = situation.observed.latest_revision();
     let template = if revision.is_empty() || latest == Some(revision) {
-        // What was found to differ is being changed by this very plan.
-        if !changing {
-            return Age::Current;
+        let stored = situation.stored.and_then(|stored| stored.spec.as_ref());
+        match stored {
+            // What was found to differ is being changed by this very plan.
+            Some(spec) if changing => Some(&spec.template),
+            _ => return Age::Current,
         }
-        situation.stored.spec.as_ref().map(|spec| &spec.template)
     } else {
         match situation.observed.templates.get(revision) {
             Some(Source::Unknown(why)) => return Age::Unknown(why.clone()),
@@ -93,7 +103,8 @@ fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, changing
         return Age::Current;
     };
     let mut reasons = found.paths();
-    reasons.retain(|path| path.starts_with(TEMPLATE) && !path.starts_with(ANNOTATIONS));
+    let is_worn = |path: &String| WORN.iter().any(|worn| path.starts_with(worn));
+    reasons.retain(|path| path.starts_with(TEMPLATE) && !is_worn(path));
     if reasons.is_empty() {
         Age::Current
     } else if reasons.iter().all(|path| path.ends_with("/image")) {

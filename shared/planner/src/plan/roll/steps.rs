@@ -15,17 +15,31 @@ pub(super) fn take(situation: &Situation<'_>, next: Next<'_>, plan: &mut Plan) {
     }
 }
 
+/// A member's pod, exactly this one.
+pub(super) fn pod(situation: &Situation<'_>, member: &Member<'_>) -> ObjectRef {
+    ObjectRef {
+        kind: "Pod".to_owned(),
+        namespace: situation.cluster.identity.namespace.clone(),
+        name: member.pod.name.clone(),
+        uid: member.pod.uid.clone(),
+        resource_version: String::new(),
+    }
+}
+
 /// The template is tried before a pod goes for it: one that the API server would refuse must not cost a member.
 fn remake(situation: &Situation<'_>, member: &Member<'_>, reason: Reason, plan: &mut Plan) {
+    let target = pod(situation, member);
     let pod = member.pod;
-    let metadata = &situation.stored.metadata;
-    let namespace = &situation.cluster.identity.namespace;
+    let metadata = situation
+        .stored
+        .map(|stored| stored.metadata.clone())
+        .unwrap_or_default();
     let stateful_set = ObjectRef {
         kind: "StatefulSet".to_owned(),
-        namespace: namespace.clone(),
-        name: metadata.name.clone().unwrap_or_default(),
-        uid: metadata.uid.clone().unwrap_or_default(),
-        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        namespace: target.namespace.clone(),
+        name: metadata.name.unwrap_or_default(),
+        uid: metadata.uid.unwrap_or_default(),
+        resource_version: metadata.resource_version.unwrap_or_default(),
     };
     let check = Action::CheckTemplate {
         stateful_set,
@@ -33,13 +47,6 @@ fn remake(situation: &Situation<'_>, member: &Member<'_>, reason: Reason, plan: 
     };
     plan.quiet(check, reason.clone(), Precondition::None);
     let leads = situation.leads(member);
-    let target = ObjectRef {
-        kind: "Pod".to_owned(),
-        namespace: namespace.clone(),
-        name: pod.name.clone(),
-        uid: pod.uid.clone(),
-        resource_version: String::new(),
-    };
     plan.steps.push(Step {
         action: Action::DeletePod { target },
         reason,

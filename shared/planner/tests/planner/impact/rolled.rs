@@ -67,6 +67,9 @@ pub(crate) fn carry_out(world: &mut World, wanted: Cluster) -> Record {
             .extend(of_objects.into_iter().map(|step| step.action));
         for step in &of_pods {
             members.take(&step.action, &mut record);
+            if let Action::DeletePod { target } = &step.action {
+                world.forget_pod(&target.name);
+            }
         }
         world.pass();
         members.show(world);
@@ -79,7 +82,6 @@ fn is_of_pods(action: &Action) -> bool {
         action,
         Action::CheckTemplate { .. }
             | Action::Checkpoint { .. }
-            | Action::Relabel { .. }
             | Action::DeletePod { .. }
             | Action::Switchover { .. }
             | Action::RestartPostgres { .. }

@@ -22,6 +22,9 @@ pub(crate) const WINDOWS: &str = "who serves is disturbed inside of the windows 
 pub(crate) const TRIED: &str = "a template is tried before a pod goes for it";
 pub(crate) const DETERMINISM: &str = "the same snapshot gives the same plan";
 pub(crate) const ONE_SWITCHOVER: &str = "at most one switchover per roll when nothing else fails";
+pub(crate) const UNNEEDED: &str = "what running pods can do without disturbs none";
+pub(crate) const MADE_ANEW: &str = "no pod goes while nothing would make it anew";
+pub(crate) const GOOD_NODE: &str = "no primary is moved to a node that goes";
 pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
 pub(crate) const FIXPOINT: &str = "when all is as wanted, nothing is planned";
 
@@ -77,9 +80,28 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
     if ours.any(|ordinal| *ordinal != disturbed && simulation.stays(*ordinal)) {
         return broken(ONE_AT_A_TIME, line());
     }
+    lands_well(simulation, observed, step, &line)?;
     others_up(simulation, observed, disturbed, &line)?;
     primary_last(simulation, observed, step, disturbed, &line)?;
     postgres_order(simulation, step, disturbed, &line)
+}
+
+/// By what was seen of the StatefulSet and of the nodes.
+fn lands_well(
+    simulation: &Simulation,
+    observed: &Observed,
+    step: &Step,
+    line: &dyn Fn() -> String,
+) -> Result<(), Broken> {
+    let stored = observed.stateful_set.known().and_then(Option::as_ref);
+    let is_there = stored.is_some_and(|stored| stored.metadata.deletion_timestamp.is_none());
+    match &step.action {
+        Action::DeletePod { .. } if !is_there => broken(MADE_ANEW, line()),
+        Action::Switchover { candidate, .. } if !simulation.truth.is_on_good_node(ordinal(candidate)) => {
+            broken(GOOD_NODE, line())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// By what was seen: a member that fell over a moment ago nobody could know of.

@@ -8,12 +8,26 @@ use super::{Condition, Luck, Pod, Template, Truth};
 
 /// Ticks without a leader until a replica takes over.
 const ELECTION: u8 = 3;
+/// How many there are.
+pub(crate) const NODES: u32 = 3;
+
+/// Without it no pod is made or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatefulSetIs {
+    Present,
+    /// Marked as deleted, its pods are being set free.
+    Going,
+    Absent,
+}
 
 impl Truth {
     /// Members that run, the first leads.
     pub(super) fn new(template: Template, members: u32) -> Self {
         let mut truth = Self {
             now: Timestamp::UNIX_EPOCH,
+            set: StatefulSetIs::Present,
+            made: Timestamp::UNIX_EPOCH,
+            cordoned: BTreeSet::new(),
             replicas: members,
             generation: 1,
             seen: (1, template.version),
@@ -27,7 +41,7 @@ impl Truth {
             uids: 0,
         };
         for ordinal in 0..members {
-            let pod = truth.make();
+            let pod = truth.make(ordinal % NODES);
             truth.pods.insert(ordinal, pod);
             truth.pods.get_mut(&ordinal).unwrap().condition = Condition::Serving;
         }
@@ -35,7 +49,8 @@ impl Truth {
     }
 
     /// A write of the StatefulSet's template.
-    pub(super) fn store(&mut self, template: Template) {
+    pub(super) fn store(&mut self, mut template: Template) {
+        template.parallel = self.template.parallel;
         self.templates.insert(template.version, template.clone());
         self.template = template;
         self.generation += 1;
@@ -47,7 +62,12 @@ impl Truth {
             self.seen = (self.generation, self.template.version);
         }
         self.end_pods();
-        self.make_pods();
+        if self.set == StatefulSetIs::Present {
+            self.end_surplus();
+            self.make_pods(luck);
+        } else {
+            self.set = StatefulSetIs::Absent;
+        }
         for pod in self.pods.values_mut() {
             advance(pod);
         }
@@ -61,6 +81,9 @@ impl Truth {
             pod.ending = pod.ending.map(|ticks| ticks.saturating_sub(1));
         }
         self.pods.retain(|_, pod| pod.ending != Some(0));
+    }
+
+    fn end_surplus(&mut self) {
         // One at a time, the highest first.
         let highest = self.pods.iter_mut().next_back();
         let surplus = highest.filter(|(ordinal, pod)| **ordinal >= self.replicas && pod.ending.is_none());
@@ -69,16 +92,24 @@ impl Truth {
         }
     }
 
-    fn make_pods(&mut self) {
+    fn make_pods(&mut self, luck: &mut Luck) {
         let missing = (0..self.replicas).find(|ordinal| !self.pods.contains_key(ordinal));
         if let Some(ordinal) = missing {
-            let pod = self.make();
+            let open: Vec<u32> = (0..NODES).filter(|node| !self.cordoned.contains(node)).collect();
+            let node = open[luck.below(u32::try_from(open.len()).unwrap()) as usize];
+            let pod = self.make(node);
             self.pods.insert(ordinal, pod);
         }
     }
 
+    /// Its node takes pods.
+    pub(super) fn is_on_good_node(&self, member: u32) -> bool {
+        let pod = self.pods.get(&member);
+        pod.is_some_and(|pod| !self.cordoned.contains(&pod.node))
+    }
+
     /// Of the template that the StatefulSet's controller knows.
-    fn make(&mut self) -> Pod {
+    fn make(&mut self, node: u32) -> Pod {
         self.uids += 1;
         let revision = self.seen.1;
         let leader = self.leader.and_then(|leader| self.pods.get(&leader));
@@ -95,6 +126,9 @@ impl Truth {
             lag: 0,
             connections: self.connections.max(least),
             marked: false,
+            marked_by_us: false,
+            note: self.templates[&revision].note(),
+            node,
         }
     }
 

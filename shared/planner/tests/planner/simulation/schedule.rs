@@ -3,12 +3,19 @@
 use pgherd_model::units::Window;
 
 use super::laws::{self, Broken, broken};
-use super::{Condition, Luck, Mutation, Simulation, Template};
+use super::{Condition, Luck, Mutation, NODES, Simulation, StatefulSetIs, Template};
 
 /// Something that happens to the cluster from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     EditTemplate,
+    Annotate,
+    /// A field that Kubernetes does not let change.
+    EditPolicy,
+    /// By hand, its pods stay.
+    DeleteSet,
+    Cordon(u32),
+    Uncordon(u32),
     BreakTemplate,
     RefusedTemplate,
     Connections(i64),
@@ -29,7 +36,7 @@ pub(crate) enum Event {
 impl Event {
     fn draw(luck: &mut Luck) -> Self {
         let member = luck.below(4);
-        match luck.below(20) {
+        match luck.below(27) {
             0..=3 => Self::EditTemplate,
             4 => Self::BreakTemplate,
             5 => Self::RefusedTemplate,
@@ -44,6 +51,11 @@ impl Event {
             16 => Self::Silence(1 + luck.below(5)),
             17 => Self::Stale(1 + luck.below(3)),
             18 => Self::Away(1 + luck.below(8)),
+            20 | 21 => Self::Annotate,
+            22 => Self::EditPolicy,
+            23 => Self::DeleteSet,
+            24 | 25 => Self::Cordon(luck.below(NODES)),
+            26 => Self::Uncordon(luck.below(NODES)),
             _ => Self::FailSteps(1 + luck.below(3)),
         }
     }
@@ -53,12 +65,35 @@ impl Event {
         matches!(self, Self::EditTemplate | Self::MarkPods)
     }
 
+    /// Nothing that a pod has to go for.
+    fn is_harmless(self) -> bool {
+        matches!(self, Self::Annotate | Self::EditPolicy | Self::DeleteSet)
+    }
+
     fn apply(self, simulation: &mut Simulation) {
         let pods = &mut simulation.truth.pods;
         match self {
             Self::EditTemplate => simulation.wanted = successor(simulation, false, false),
             Self::BreakTemplate => simulation.wanted = successor(simulation, true, false),
             Self::RefusedTemplate => simulation.wanted = successor(simulation, false, true),
+            Self::Annotate => {
+                simulation.wanted.version += 1;
+                simulation.wanted.note += 1;
+            }
+            Self::EditPolicy => {
+                simulation.wanted.version += 1;
+                simulation.wanted.parallel ^= true;
+            }
+            Self::DeleteSet => simulation.truth.set = StatefulSetIs::Going,
+            Self::Cordon(node) => {
+                let cordoned = &mut simulation.truth.cordoned;
+                if cordoned.len() + 1 < NODES as usize {
+                    cordoned.insert(node);
+                }
+            }
+            Self::Uncordon(node) => {
+                simulation.truth.cordoned.remove(&node);
+            }
             Self::Connections(connections) => simulation.truth.connections = connections,
             Self::Scale(members) => simulation.cluster.instances = i32::try_from(members).unwrap(),
             Self::Window(minute) => {
@@ -97,8 +132,10 @@ impl Event {
 fn successor(simulation: &Simulation, broken: bool, refused: bool) -> Template {
     Template {
         version: simulation.wanted.version + 1,
+        image: simulation.wanted.version + 1,
         broken,
         refused,
+        ..simulation.wanted.clone()
     }
 }
 
@@ -184,6 +221,10 @@ impl Schedule {
                 laws::ONE_SWITCHOVER,
                 format!("{} switchovers", simulation.switchovers),
             );
+        }
+        let harmless = self.events.iter().all(|(_, event)| event.is_harmless());
+        if harmless && simulation.deletions + simulation.switchovers > 0 {
+            return broken(laws::UNNEEDED, simulation.taken.join(" | "));
         }
         Ok(())
     }

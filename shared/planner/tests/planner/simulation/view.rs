@@ -4,25 +4,38 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
-use pgherd_planner::observed::{MemberRole, MemberView, ParameterChange, PatroniView, PodView, Source};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
+use pgherd_planner::observed::{
+    MemberRole, MemberView, NodesView, ParameterChange, PatroniView, PodView, Source,
+};
 use serde_json::json;
 
-use super::{Condition, Pod, Simulation, Truth, name, pod_template};
+use super::template::NOTE;
+use super::{Condition, Pod, Simulation, StatefulSetIs, Truth, name, pod_template};
 
 impl Truth {
-    pub(super) fn stored(&self, simulation: &Simulation) -> StatefulSet {
+    pub(super) fn stored(&self, simulation: &Simulation) -> Option<StatefulSet> {
+        if self.set == StatefulSetIs::Absent {
+            return None;
+        }
         let mut object = simulation.stateful_set(&self.template, self.replicas);
         object.metadata.generation = Some(self.generation);
         object.metadata.uid = Some("set".to_owned());
+        object.metadata.creation_timestamp = Some(Time(self.made));
+        object.metadata.deletion_timestamp = (self.set == StatefulSetIs::Going).then_some(Time(self.now));
         object.metadata.resource_version = Some(self.generation.to_string());
         object.status = Some(StatefulSetStatus {
             observed_generation: Some(self.seen.0),
             update_revision: Some(revision(self.seen.1)),
             ..StatefulSetStatus::default()
         });
-        object
+        Some(object)
     }
+}
+
+fn node(number: u32) -> String {
+    format!("node-{number}")
 }
 
 fn revision(version: u32) -> String {
@@ -46,7 +59,12 @@ impl Simulation {
     fn pod(&self, ordinal: u32, pod: &Pod) -> PodView {
         let has_role = matches!(pod.condition, Condition::Serving | Condition::Lost(_));
         let leads = self.truth.leader == Some(ordinal);
-        let mark = (ROLLING_UPDATE_REQUIRED.to_owned(), "true".to_owned());
+        let yes = |key: &str| (key.to_owned(), "true".to_owned());
+        let marks = [
+            pod.marked.then(|| yes(ROLLING_UPDATE_REQUIRED)),
+            pod.marked_by_us.then(|| yes(ROLL_MARKED)),
+            pod.note.clone().map(|note| (NOTE.to_owned(), note)),
+        ];
         PodView {
             name: name(ordinal),
             uid: pod.uid.to_string(),
@@ -70,7 +88,8 @@ impl Simulation {
                 Condition::Broken => "ImagePullBackOff".to_owned(),
                 _ => String::new(),
             },
-            annotations: pod.marked.then_some(mark).into_iter().collect(),
+            annotations: marks.into_iter().flatten().collect(),
+            node: node(pod.node),
             ..PodView::default()
         }
     }
@@ -111,6 +130,17 @@ impl Simulation {
             restart_reasons: change.into_iter().collect(),
             ..MemberView::default()
         }
+    }
+
+    /// Without delay: few things change as seldom.
+    pub(super) fn nodes(&self, pods: &[PodView]) -> Source<NodesView> {
+        let cordoned = self.truth.cordoned.iter().map(|number| node(*number));
+        Source::Known(NodesView {
+            leaving: cordoned
+                .filter(|node| pods.iter().any(|pod| pod.node == *node))
+                .collect(),
+            has_others: true,
+        })
     }
 
     pub(super) fn templates(&self, pods: &[PodView]) -> BTreeMap<String, Source<Option<PodTemplateSpec>>> {
