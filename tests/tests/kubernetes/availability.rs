@@ -1,4 +1,5 @@
-//! Admission fails no call, whatever happens to the webhook: it is rolled, killed, its authority rotates, its bundle is blanked.
+//! Admission fails no call, whatever happens to the webhook: it is rolled, one of its pods is deleted, its authority rotates, its bundle is
+//! blanked. And what a process costs that gets no time to say good-bye.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -69,30 +70,91 @@ fn trial(stage: &Stage) -> Result<()> {
     let (writes, calls) = under_load(stage, WRITES, |_| every_accident(kubectl))?;
     eprintln!("\n  {writes}; the API server counts {calls}");
     ensure!(
-        writes.failed <= CONCURRENCY && writes.first_failures.iter().all(|reason| is_cut_off(reason)),
+        writes.failed == 0,
         "writes failed: {writes}\n{}",
         writes.reasons()
     );
     ensure!(writes.made >= WRITES, "only {writes}");
     ensure!(
-        calls.failed <= CONCURRENCY && calls.passed_over <= CONCURRENCY,
+        calls.failed == 0 && calls.passed_over == 0,
         "the API server counts {calls}"
     );
     ensure!(
         calls.made >= 2 * writes.made,
         "each write calls the webhook twice, but the API server counts {calls} for {writes}"
     );
+    cut_off(
+        "pods deleted by force",
+        under_load(stage, 0, |_| by_force(kubectl))?,
+    )?;
+    cut_off("processes killed", under_load(stage, 0, kill)?)?;
     let (writes, calls) = under_load(stage, 0, |_| blank_unguarded(kubectl))?;
     eprintln!("  bundle blanked without its guard: {writes}; the API server counts {calls}");
     Ok(())
 }
 
-/// The answer never came: whoever was asked is gone. A replica that is killed takes with it what it has not answered yet, and no more than
-/// was under way; nothing else may fail.
-fn is_cut_off(reason: &str) -> bool {
-    ["EOF", "connection reset by peer"]
-        .iter()
-        .any(|end| reason.contains(end))
+/// A process that gets no time takes with it what it has not answered yet: no more than was under way, and nothing else fails.
+fn cut_off(what: &str, (writes, calls): (Writes, Calls)) -> Result<()> {
+    const ENDS: [&str; 3] = ["EOF", "connection reset by peer", "connection refused"];
+    eprintln!("  {what}: {writes}; the API server counts {calls}");
+    let is_end = |reason: &String| ENDS.iter().any(|end| reason.contains(end));
+    ensure!(
+        writes.failed <= CONCURRENCY && writes.first_failures.iter().all(is_end),
+        "{what}: {writes}\n{}",
+        writes.reasons()
+    );
+    ensure!(
+        calls.failed <= CONCURRENCY && calls.passed_over <= CONCURRENCY,
+        "{what}: the API server counts {calls}"
+    );
+    Ok(())
+}
+
+/// The pods that serve.
+fn pods(kubectl: &Kubectl) -> Result<Vec<String>> {
+    let names = kubectl.value(
+        "-n pgherd pods -l app.kubernetes.io/name=pgherd-webhook --field-selector=status.phase=Running",
+        ".items[*].metadata.name",
+    )?;
+    Ok(names.split_whitespace().map(str::to_owned).collect())
+}
+
+fn a_pod(kubectl: &Kubectl) -> Result<String> {
+    pods(kubectl)?
+        .into_iter()
+        .next()
+        .context("no pod of the webhook runs")
+}
+
+/// Somebody is in a hurry: a pod is gone from the API server at once, its process has as long as the kubelet leaves it.
+fn by_force(kubectl: &Kubectl) -> Result<String> {
+    for _ in 0..2 {
+        sleep(Duration::from_secs(3));
+        let pod = a_pod(kubectl)?;
+        kubectl.run(&format!("-n pgherd delete pod {pod} --force --grace-period=0"))?;
+        sleep(Duration::from_secs(3));
+        kubectl.run("-n pgherd rollout status deployment pgherd-webhook --timeout=80s")?;
+    }
+    Ok("two, one after the other".to_owned())
+}
+
+/// What a lack of memory does: a process is gone between two instructions; its pod stays and starts another one.
+fn kill(stage: &Stage) -> Result<String> {
+    let pods = pods(stage.kubectl())?;
+    for pod in &pods {
+        sleep(Duration::from_secs(3));
+        let find = format!("grep -qzx HOSTNAME={pod} /proc/$process/environ");
+        let kill = format!(
+            "for process in $(pidof webhook); do if {find}; then kill -9 $process && echo killed; fi; done"
+        );
+        let said = stage.local.cluster.inside(["sh", "-c", &kill])?.output()?;
+        let said = String::from_utf8_lossy(&said.stdout);
+        ensure!(said.trim() == "killed", "process of {pod}: {said:?}");
+        sleep(Duration::from_secs(5));
+        let kubectl = stage.kubectl();
+        kubectl.run("-n pgherd rollout status deployment pgherd-webhook --timeout=80s")?;
+    }
+    Ok(format!("{}, one after the other", pods.len()))
 }
 
 /// What happens to the webhook in the course of a minute.
@@ -102,11 +164,7 @@ fn every_accident(kubectl: &Kubectl) -> Result<String> {
     // The authority that lives for two years is replaced, too, by one that lives for seconds.
     kubectl.run("-n pgherd delete secret pgherd-webhook-ca")?;
     let second = next_authority(kubectl, &first)?;
-    let pods = kubectl.value(
-        "-n pgherd pods -l app.kubernetes.io/name=pgherd-webhook --field-selector=status.phase=Running",
-        ".items[0].metadata.name",
-    )?;
-    kubectl.run(&format!("-n pgherd delete pod {pods} --force --grace-period=0"))?;
+    kubectl.run(&format!("-n pgherd delete pod {}", a_pod(kubectl)?))?;
     let third = next_authority(kubectl, &second)?;
     for configuration in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
         let refusal = blank(kubectl, configuration).err();
@@ -118,7 +176,7 @@ fn every_accident(kubectl: &Kubectl) -> Result<String> {
     }
     next_authority(kubectl, &third)?;
     set_flags(kubectl, &[])?;
-    Ok("rolled twice, killed once, rotated three times, blanked in vain".to_owned())
+    Ok("rolled twice, one pod deleted, rotated three times, blanked in vain".to_owned())
 }
 
 /// Without its guard, a blanked bundle costs the calls that are made until the webhook has seen it.

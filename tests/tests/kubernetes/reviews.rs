@@ -1,11 +1,17 @@
-//! Which changes of a cluster reach the webhook, and what is said about those that change no spec: scale, deletion, the controller's id.
+//! Which changes of a cluster reach the webhook, and what is said about those that change no spec: scale, deletion, labels, annotations.
 
 use anyhow::{Result, ensure};
 
 use super::Test;
 use super::stage::{NAMESPACE, Stage, manifest};
 
-pub(crate) const TESTS: &[Test] = &[("scale_deletion_and_handing_over_are_told", are_told)];
+pub(crate) const TESTS: &[Test] = &[
+    ("scale_deletion_and_handing_over_are_told", are_told),
+    (
+        "finalizers_and_status_never_call_the_webhook",
+        are_not_asked_about,
+    ),
+];
 
 const CLUSTER: &str = "it-reviews";
 
@@ -22,7 +28,7 @@ fn tell(stage: &Stage) -> Result<()> {
     let rows = [
         ("annotate", "acid.zalan.do/controller=another", "PGV-053"),
         ("scale", "--replicas=1", "PGV-046"),
-        ("delete", "", "PGV-123"),
+        ("delete", "", "PGV-124"),
         ("annotate", "note=hello", ""),
         ("label", "reviewed=yes", ""),
     ];
@@ -43,4 +49,68 @@ fn tell(stage: &Stage) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn are_not_asked_about(stage: &Stage) -> Result<()> {
+    stage.kubectl().apply(&manifest(CLUSTER, 0, "teamId: it"))?;
+    let asked = ask(stage);
+    stage.delete(CLUSTER)?;
+    asked
+}
+
+/// Each change with the entries that it calls. The controller is away: it would change things meanwhile.
+fn ask(stage: &Stage) -> Result<()> {
+    const STRICT: &str = "validate.postgresql.pgherd.io";
+    const LENIENT: &str = "validate.metadata.pgherd.io";
+    stage.scale("pgherd-controller", 0)?;
+    let rows = [
+        ("", r#"{"metadata": {"finalizers": ["example.org/it"]}}"#, [0, 0]),
+        ("status", r#"{"status": {"observedGeneration": 1}}"#, [0, 0]),
+        ("", r#"{"metadata": {"labels": {"it": "x"}}}"#, [0, 1]),
+        ("", r#"{"metadata": {"annotations": {"it": "x"}}}"#, [0, 1]),
+        (
+            "",
+            r#"{"metadata": {"labels": {"it": "y"}}, "spec": {"numberOfInstances": 0, "users": {"it": []}}}"#,
+            [1, 0],
+        ),
+        ("", r#"{"metadata": {"finalizers": null}}"#, [0, 0]),
+    ];
+    let counted = rows.into_iter().try_for_each(|(subresource, patch, expected)| {
+        let before = [calls(stage, STRICT)?, calls(stage, LENIENT)?];
+        let object = format!("postgresql/{CLUSTER}");
+        let subresource = format!("--subresource={subresource}");
+        let words = [
+            "-n",
+            NAMESPACE,
+            "patch",
+            &object,
+            "--type=merge",
+            "-p",
+            patch,
+            &subresource,
+        ];
+        let words = words.into_iter().filter(|word| *word != "--subresource=");
+        stage.kubectl().call(words).output()?;
+        let made = [
+            calls(stage, STRICT)? - before[0],
+            calls(stage, LENIENT)? - before[1],
+        ];
+        ensure!(made == expected, "{patch} called {made:?}, expected {expected:?}");
+        Ok(())
+    });
+    stage.scale("pgherd-controller", 1)?;
+    counted
+}
+
+/// How often the API server has called an entry.
+fn calls(stage: &Stage, entry: &str) -> Result<u64> {
+    let metrics = stage.kubectl().run("get --raw /metrics")?;
+    let entry = format!("name=\"{entry}\"");
+    let counts = metrics
+        .lines()
+        .filter(|line| {
+            line.starts_with("apiserver_admission_webhook_request_total{") && line.contains(&entry)
+        })
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(counts.sum())
 }
