@@ -65,6 +65,10 @@ pub struct WorkArgs {
     #[arg(long, env = "PGHERD_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub concurrency: u16,
 
+    /// Do not serve the HTTP interface on `api_port`, which tells about clusters to whoever asks. The admin port stays.
+    #[arg(long)]
+    pub no_rest_api: bool,
+
     /// Never connect to a database, whatever the configuration says.
     #[arg(long, visible_alias = "nodatabaseaccess")]
     pub no_database_access: bool,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Activity;
 use crate::cache::Cache;
 use crate::error::said;
 use crate::events::Events;
@@ -34,6 +35,7 @@ pub struct Context {
     pub metrics: ControllerMetrics,
     pub events: Arc<Events>,
     pub fleet: Arc<Fleet>,
+    pub activity: Activity,
     pub authority: Authority,
 }
 

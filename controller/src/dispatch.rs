@@ -20,9 +20,6 @@ use crate::metrics::TurnLabels;
 use crate::queue::{Lane, Turn};
 use crate::reconcile::{Ending, Next, reconcile};
 
-/// After a failure that only an edit can mend: the watch will tell of the edit; this is for causes outside of any watch.
-const LAST_RESORT: Duration = Duration::from_mins(5);
-
 /// Runs until `stop`; then waits for the turns in progress, which end after their current step.
 pub async fn dispatch(context: &Context, at_once: usize, stop: &CancellationToken) {
     let slots = Arc::new(Semaphore::new(at_once));
@@ -73,21 +70,24 @@ async fn one(context: &Context, turn: Turn) {
     let cluster = turn.cluster.clone();
     let span = tracing::info_span!("cluster", name = %cluster);
     let period = context.config().general.resync_period;
+    let manifest = context.cache.manifests.get(&cluster);
+    let asked = manifest.as_ref().and_then(|manifest| manifest.sync());
     let resync = context
         .memories
-        .with(&cluster, |memory| memory.begin(Instant::now(), period));
+        .with(&cluster, |memory| memory.begin(Instant::now(), period, asked));
     if resync {
         context.cache.owned.distrust_unwatched(&cluster);
     }
+    let lane = match turn.lane {
+        Lane::Edit => "edit",
+        Lane::Resync => "resync",
+    };
+    let _slot = context.activity.begin(&cluster, lane);
     let started = Instant::now();
     // Boxed: a turn is large, and the guard would hold it twice.
     let ending = guarded(Box::pin(reconcile(context, &cluster)))
         .instrument(span)
         .await;
-    let lane = match turn.lane {
-        Lane::Edit => "edit",
-        Lane::Resync => "resync",
-    };
     context
         .metrics
         .turns
@@ -106,6 +106,7 @@ async fn one(context: &Context, turn: Turn) {
 fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
     if ending.next == Next::Never {
         context.memories.forget(cluster);
+        context.activity.forget(cluster);
         dismiss(context, cluster);
         if context.cache.manifests.bury(cluster) {
             context.queue.wake(cluster, Lane::Edit);
@@ -113,14 +114,16 @@ fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
         return;
     }
     let now = Instant::now();
+    let repair = context.config().general.repair_period;
     let (at, lane) = context
         .memories
-        .with(cluster, |memory| due(memory, &ending.next, now));
+        .with(cluster, |memory| due(memory, &ending.next, now, repair));
     context.queue.wake_at(cluster, at, lane);
 }
 
-/// When the next turn is due, and in which lane. Never later than the resync.
-fn due(memory: &mut Memory, next: &Next, now: Instant) -> (Instant, Lane) {
+/// When the next turn is due, and in which lane. Never later than the resync. After a failure that only a change can mend a watch will tell of
+/// the change; `repair` is for causes outside of any watch.
+fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Instant, Lane) {
     let resync = memory.resync.unwrap_or(now);
     match next {
         Next::Now => (now + memory.moved(), Lane::Edit),
@@ -130,7 +133,7 @@ fn due(memory: &mut Memory, next: &Next, now: Instant) -> (Instant, Lane) {
             (wake.map_or(resync, |wake| wake.min(resync)), Lane::Resync)
         }
         Next::Backoff => (now + memory.failed(), Lane::Resync),
-        Next::LastResort => ((now + jittered(LAST_RESORT, 0.2)).min(resync), Lane::Resync),
+        Next::LastResort => ((now + jittered(repair, 0.2)).min(resync), Lane::Resync),
         Next::Never => (resync, Lane::Resync),
     }
 }
@@ -139,17 +142,32 @@ fn due(memory: &mut Memory, next: &Next, now: Instant) -> (Instant, Lane) {
 mod tests {
     use super::*;
 
+    const REPAIR: Duration = Duration::from_mins(5);
+
     #[tokio::test(start_paused = true)]
     async fn an_idle_cluster_waits_for_its_resync_and_a_busy_one_looks_again() {
         let now = Instant::now();
         let mut memory = Memory::default();
-        memory.begin(now, Duration::from_mins(30));
+        memory.begin(now, Duration::from_mins(30), None);
         let resync = memory.resync.unwrap();
-        assert_eq!(due(&mut memory, &Next::After(None), now), (resync, Lane::Resync));
-        let (at, lane) = due(&mut memory, &Next::After(Some(Duration::from_secs(5))), now);
+        assert_eq!(
+            due(&mut memory, &Next::After(None), now, REPAIR),
+            (resync, Lane::Resync)
+        );
+        let (at, lane) = due(
+            &mut memory,
+            &Next::After(Some(Duration::from_secs(5))),
+            now,
+            REPAIR,
+        );
         assert!((4.4..=5.6).contains(&(at - now).as_secs_f64()) && lane == Lane::Resync);
-        assert!(due(&mut memory, &Next::Now, now).0 - now < Duration::from_millis(100));
-        let (at, _) = due(&mut memory, &Next::After(Some(Duration::from_hours(9))), now);
+        assert!(due(&mut memory, &Next::Now, now, REPAIR).0 - now < Duration::from_millis(100));
+        let (at, _) = due(
+            &mut memory,
+            &Next::After(Some(Duration::from_hours(9))),
+            now,
+            REPAIR,
+        );
         assert_eq!(at, resync, "never later than the resync");
     }
 
@@ -162,9 +180,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failures_wait_longer_each_time() {
         let (now, mut memory) = (Instant::now(), Memory::default());
-        let first = due(&mut memory, &Next::Backoff, now).0 - now;
-        due(&mut memory, &Next::Backoff, now);
-        let third = due(&mut memory, &Next::Backoff, now).0 - now;
+        let first = due(&mut memory, &Next::Backoff, now, REPAIR).0 - now;
+        due(&mut memory, &Next::Backoff, now, REPAIR);
+        let third = due(&mut memory, &Next::Backoff, now, REPAIR).0 - now;
         assert!(third > 2 * first, "{first:?} {third:?}");
     }
 }

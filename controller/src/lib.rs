@@ -11,8 +11,10 @@
 //! `survey` takes the same way once, without watches and without executing, for the command line.
 //!
 //! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
-//! `metrics`, `error`, `password`, `cluster_ref`, `fleet`.
+//! `metrics`, `error`, `password`, `cluster_ref`, `fleet`,
+//! `activity`.
 
+pub mod activity;
 pub mod admit;
 pub mod args;
 pub mod cache;
@@ -36,6 +38,7 @@ pub mod queue;
 pub mod reconcile;
 pub mod register;
 pub mod report;
+pub mod rest;
 pub mod run;
 pub mod sql;
 pub mod survey;

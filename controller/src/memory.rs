@@ -39,6 +39,8 @@ pub struct Memory {
     pub patroni_unsettled: Option<Instant>,
     /// An edit of the manifest rolls the pods.
     pub is_edited: bool,
+    /// What the annotation said by which somebody asks for that, at the last turn.
+    asked: Option<String>,
     /// When everything is read anew, whatever the watches said; none before the first turn.
     pub resync: Option<Instant>,
     failures: u32,
@@ -103,9 +105,12 @@ impl Memory {
         pause
     }
 
-    /// Whether this is a resync, where nothing is believed that no watch covers. Sets the time of the next one.
-    pub fn begin(&mut self, now: Instant, period: Duration) -> bool {
-        let due = self.resync.is_none_or(|at| at <= now);
+    /// Whether this is a resync, where nothing is believed that no watch covers: by time, or because somebody asks for it. Sets the time of
+    /// the next one.
+    pub fn begin(&mut self, now: Instant, period: Duration, asked: Option<&str>) -> bool {
+        let is_asked = asked.is_some() && asked != self.asked.as_deref();
+        self.asked = asked.map(str::to_owned);
+        let due = is_asked || self.resync.is_none_or(|at| at <= now);
         if due {
             self.resync = Some(now + jittered(period, 0.1));
             self.catalog = None;
@@ -195,8 +200,19 @@ mod tests {
         let mut memory = Memory::default();
         let period = Duration::from_secs(1000);
         let start = Instant::now();
-        assert!(memory.begin(start, period));
-        assert!(!memory.begin(start + Duration::from_secs(890), period));
-        assert!(memory.begin(start + Duration::from_secs(1110), period));
+        assert!(memory.begin(start, period, None));
+        assert!(!memory.begin(start + Duration::from_secs(890), period, None));
+        assert!(memory.begin(start + Duration::from_secs(1110), period, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_a_resync_gets_one() {
+        let (mut memory, now, period) = (Memory::default(), Instant::now(), Duration::from_secs(1000));
+        memory.begin(now, period, None);
+        assert!(memory.begin(now, period, Some("now")));
+        assert!(!memory.begin(now, period, Some("now")), "once per value");
+        assert!(memory.begin(now, period, Some("again")));
+        assert!(!memory.begin(now, period, None));
+        assert!(memory.begin(now, period, Some("again")));
     }
 }

@@ -69,11 +69,6 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Forgets a cluster that is gone.
-    pub fn forget(&self, cluster: &ClusterRef) {
-        self.locked().clear_timer(cluster);
-    }
-
     /// The next turn; waits until there is one.
     pub async fn next(&self) -> Turn {
         loop {
@@ -110,6 +105,13 @@ impl Queue {
                 .count()
         };
         (waiting(Lane::Edit), waiting(Lane::Resync))
+    }
+
+    /// Who waits for a turn, in no order.
+    pub fn names(&self) -> Vec<ClusterRef> {
+        let state = self.locked();
+        let waiting = state.clusters.iter().filter(|(_, entry)| entry.waiting.is_some());
+        waiting.map(|(cluster, _)| cluster.clone()).collect()
     }
 
     fn finish(&self, cluster: &ClusterRef) {
@@ -154,15 +156,6 @@ impl State {
             self.timers.remove(&(later, cluster.clone()));
         }
         self.timers.insert((at, cluster.clone()));
-    }
-
-    fn clear_timer(&mut self, cluster: &ClusterRef) {
-        if let Some(entry) = self.clusters.get_mut(cluster)
-            && let Some((at, _)) = entry.timer.take()
-        {
-            self.timers.remove(&(at, cluster.clone()));
-        }
-        self.drop_idle(cluster);
     }
 
     fn fire(&mut self, now: Instant) {

@@ -112,7 +112,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     let told = Report {
         cluster,
         view: &found.view,
-        status: (!found.going).then(|| assess(&subject)),
+        status: (!found.gone).then(|| assess(&subject)),
         done: &executed.done,
         outcome: &executed.outcome,
         remarks: meaning.remarks(),

@@ -9,6 +9,7 @@ use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::TurnError;
 
+mod activity;
 mod event;
 mod status;
 
@@ -18,7 +19,7 @@ pub struct Report<'a> {
     pub cluster: &'a ClusterRef,
     /// The manifest's metadata and its status before the turn.
     pub view: &'a ClusterView,
-    /// The status after it; none for a cluster that is going.
+    /// The status after it; none for a cluster that is gone.
     pub status: Option<PostgresqlStatus>,
     pub done: &'a [&'a Step],
     pub outcome: &'a Outcome,
@@ -33,6 +34,7 @@ pub async fn report(context: &Context, report: Report<'_>) -> Result<(), TurnErr
         tracing::info!("lease lost; not reporting");
         return Ok(());
     }
+    activity::note(context, &report);
     event::of_turn(context, &report).await;
     match &report.status {
         Some(status) => status::write(context, report.cluster, report.view, status).await,

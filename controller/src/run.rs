@@ -23,6 +23,7 @@ use pgherd_runtime::tasks::Tasks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Activity;
 use crate::args::ControllerArgs;
 use crate::cache::Cache;
 use crate::configuration;
@@ -35,6 +36,7 @@ use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::register;
+use crate::rest::{self, Identity};
 use crate::watch::{Scope, Watches};
 
 /// Why the work ended before anybody asked it to.
@@ -89,12 +91,17 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
         metrics: counted,
         events: Arc::new(Events::new(client, args.lease.identity())),
         fleet,
+        activity: Activity::default(),
         authority: Authority {
             leadership: Some(leadership.clone()),
             stopping: shutdown.token(),
         },
     };
     let told = configuration::report(context.clone(), args.config.source(), states.clone(), leadership);
+    let ports =
+        admin::router(readiness, Arc::new(metrics), shutdown.clone()).merge(rest::debug(context.clone()));
+    let served = rest::serve(context.clone(), identity(&args));
+    let with_rest = !args.work.no_rest_api;
     let work = Work {
         context,
         states,
@@ -104,13 +111,13 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     };
     let patience = work.args.admin.shutdown_timeout;
     let mut tasks = Tasks::new(shutdown.clone());
-    tasks.spawn_companion(
-        "admin",
-        admin::serve(listener, readiness, Arc::new(metrics), shutdown.clone()),
-    );
+    tasks.spawn_companion("admin", admin::serve_router(listener, ports, shutdown.clone()));
     tasks.spawn_companion("lease", elect);
     tasks.spawn("config", follow);
     tasks.spawn("settings", ending_with(shutdown.clone(), settle));
+    if with_rest {
+        tasks.spawn("rest", ending_with(shutdown.clone(), served));
+    }
     tasks.spawn("configuration", ending_with(shutdown.clone(), told));
     tasks.spawn("clusters", work.run(shutdown));
     tasks.join(patience).await?;
@@ -142,6 +149,18 @@ fn settings(
         std::future::pending::<()>().await;
     };
     (receiver, keep)
+}
+
+/// What the HTTP interface says of this process.
+fn identity(args: &ControllerArgs) -> Identity {
+    Identity {
+        namespace: args.config.namespace(),
+        config_map: args.config.config_map.clone().unwrap_or_default(),
+        no_database_access: args.work.no_database_access,
+        no_teams_api: args.work.no_teams_api,
+        json_logging: args.log.enable_json_logging,
+        workers: args.work.concurrency.into(),
+    }
 }
 
 async fn ending_with(

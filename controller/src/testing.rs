@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Activity;
 use crate::cache::{Cache, Manifest};
 use crate::cluster_ref::ClusterRef;
 use crate::context::{Authority, Context};
@@ -57,6 +58,7 @@ impl FakeApi {
             metrics: ControllerMetrics::unregistered(),
             events: Arc::new(Events::new(self.client(), "test".to_owned())),
             fleet: Arc::new(Fleet::default()),
+            activity: Activity::default(),
             authority: Authority {
                 leadership: None,
                 stopping: CancellationToken::new(),

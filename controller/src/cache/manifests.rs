@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use kube::api::DynamicObject;
+use pgherd_model::names::annotations;
 use serde_json::{Map, Value};
 
 use super::locked;
@@ -17,6 +18,8 @@ pub struct Manifest {
     essence: Box<[u8]>,
     status: Box<[u8]>,
     version: Option<String>,
+    /// Value of the annotation that asks for a look at everything.
+    sync: Option<Box<str>>,
 }
 
 impl Manifest {
@@ -24,6 +27,11 @@ impl Manifest {
         let mut metadata = object.metadata.clone();
         metadata.managed_fields = None;
         let version = metadata.resource_version.take();
+        let asked = metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(annotations::SYNC));
+        let sync = asked.map(|value| value.as_str().into());
         let mut fields = object.data.as_object().cloned().unwrap_or_default();
         let status = fields.remove("status").unwrap_or_default();
         let types = object.types.clone().unwrap_or_default();
@@ -39,7 +47,13 @@ impl Manifest {
             essence: Value::Object(essence).to_string().into_bytes().into(),
             status: status.to_string().into_bytes().into(),
             version,
+            sync,
         }
+    }
+
+    /// What the annotation says by which somebody asks for a look at everything.
+    pub fn sync(&self) -> Option<&str> {
+        self.sync.as_deref()
     }
 
     /// The object again, without managedFields.

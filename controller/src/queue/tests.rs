@@ -73,13 +73,7 @@ async fn a_wake_up_reaches_one_who_waits_already() {
 async fn nothing_is_kept_about_clusters_that_want_nothing() {
     let queue = Queue::default();
     queue.wake(&cluster("a"), Lane::Edit);
-    queue.wake_at(
-        &cluster("b"),
-        Instant::now() + Duration::from_secs(9),
-        Lane::Resync,
-    );
     drop(queue.next().await);
-    queue.forget(&cluster("b"));
     let state = queue.locked();
     assert!(state.clusters.is_empty() && state.timers.is_empty(), "{state:?}");
 }

@@ -19,3 +19,5 @@ pub mod observed;
 pub mod plan;
 mod redact;
 pub mod sql;
+
+pub use redact::stateful_set as redacted;

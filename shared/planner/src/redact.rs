@@ -27,7 +27,7 @@ const SUSPICIOUS: [&str; 7] = [
 ];
 
 /// The same with the values of suspicious variables hidden.
-pub(crate) fn stateful_set(object: &StatefulSet) -> StatefulSet {
+pub fn stateful_set(object: &StatefulSet) -> StatefulSet {
     let mut shown = object.clone();
     if let Some(spec) = shown.spec.as_mut() {
         hide_in(&mut spec.template);

@@ -27,8 +27,17 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let ends = shutdown.clone();
-    axum::serve(listener, router(readiness, metrics, shutdown))
+    serve_router(listener, router(readiness, metrics, shutdown.clone()), shutdown).await
+}
+
+/// As [`serve`], with routes of the program's own beside those of [`router`].
+///
+/// # Errors
+///
+/// The listener fails.
+pub async fn serve_router(listener: TcpListener, router: Router, shutdown: Shutdown) -> std::io::Result<()> {
+    let ends = shutdown;
+    axum::serve(listener, router)
         .with_graceful_shutdown(async move { ends.drained().await })
         .await
 }

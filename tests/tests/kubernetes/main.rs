@@ -9,13 +9,20 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 mod admission;
+mod adopt;
 mod audit;
 mod availability;
+mod away;
+mod drain;
+mod events;
+mod fleet;
 mod gitops;
 mod impact;
+mod kill;
 mod lifecycle;
 mod parameters;
 mod programs;
+mod repair;
 mod reviews;
 mod rolling;
 mod schema;
@@ -28,6 +35,7 @@ type Test = (&'static str, fn(&stage::Stage) -> anyhow::Result<()>);
 fn tests() -> Vec<Test> {
     [
         admission::TESTS,
+        adopt::TESTS,
         gitops::TESTS,
         impact::TESTS,
         lifecycle::TESTS,
@@ -35,9 +43,14 @@ fn tests() -> Vec<Test> {
         programs::TESTS,
         reviews::TESTS,
         rolling::TESTS,
+        repair::TESTS,
+        drain::TESTS,
+        kill::TESTS,
         schema::TESTS,
         stores::TESTS,
         availability::TESTS,
+        fleet::TESTS,
+        away::TESTS,
     ]
     .concat()
 }

@@ -42,7 +42,12 @@ pub(crate) fn get() -> Result<&'static Stage> {
 fn set_up() -> Result<Stage> {
     let progress = Progress::new();
     let found_running = Cluster::find()?.is_some();
-    let local = local::up(&Options::default(), &progress)?;
+    // One to leave, and one to go to.
+    let options = Options {
+        nodes: 2,
+        ..Options::default()
+    };
+    let local = local::up(&options, &progress)?;
     install(&local.kubectl, &local.state, &local.overlay, &progress)?;
     let stage = Stage { local, found_running };
     stage.wait_for_admission()?;
@@ -55,6 +60,9 @@ fn set_up() -> Result<Stage> {
         "it-parameters",
         "it-impact",
         "it-reviews",
+        "it-fleet-a",
+        "it-fleet-b",
+        "it-fleet-c",
     ] {
         stage.delete(cluster)?;
     }

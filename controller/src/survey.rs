@@ -1,0 +1,312 @@
+//! One look at clusters from outside of the controller, without watches: for tools that run once. Everything after the reading is the
+//! controller's own. Must not: write, or ask a database.
+//!
+//! ```text
+//! lists ─► caches of its own ─► (manifest, observe, build, plan, as in a turn) ─► Sight
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client, ResourceExt};
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::Names;
+use pgherd_planner::build::{Desired, build};
+use pgherd_planner::observed::{ClusterView, Observed, PodView};
+use pgherd_planner::plan::Plan;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Cache, Key, Manifest};
+use crate::cluster_ref::ClusterRef;
+use crate::context::{Authority, Context};
+use crate::error::TurnError;
+use crate::events::Events;
+use crate::fleet::Fleet;
+use crate::kinds::{self, FoundBy, Watched};
+use crate::manifest::{Found, Meaning};
+use crate::memory::Memories;
+use crate::metrics::ControllerMetrics;
+use crate::observe::{Question, environment, observe};
+use crate::patroni::Patroni;
+use crate::queue::Queue;
+use crate::reconcile::decide;
+use crate::watch::WirePod;
+
+/// Why the catalog is unknown in what a survey sees.
+const NO_DATABASE: &str = "the command line does not connect to databases";
+
+/// How members are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through the API server, which reaches every pod.
+    ApiServer,
+    /// By the pods' addresses.
+    Direct,
+    /// Not at all.
+    Never,
+}
+
+/// Looks at clusters.
+pub struct Survey {
+    client: Client,
+    config: Arc<OperatorConfig>,
+    way: Way,
+}
+
+/// What one look has shown, and what follows from it.
+#[derive(Debug)]
+pub struct Sight {
+    pub cluster: ClusterRef,
+    /// As stored, or as given instead.
+    pub manifest: Value,
+    pub meaning: Meaning,
+    /// None for a manifest without a meaning.
+    pub desired: Option<Desired>,
+    pub observed: Observed,
+    pub plan: Plan,
+}
+
+impl fmt::Debug for Survey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Survey")
+            .field("way", &self.way)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Survey {
+    pub fn new(client: Client, config: Arc<OperatorConfig>, way: Way) -> Self {
+        Self { client, config, way }
+    }
+
+    /// The clusters of a namespace, of all when none is given, by namespace and name.
+    pub async fn clusters(&self, namespace: Option<&str>) -> Result<Vec<ClusterRef>, TurnError> {
+        let resource = kinds::postgresql();
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let listed = api.list_metadata(&ListParams::default()).await;
+        let listed = listed.map_err(|error| TurnError::kubernetes("list", &"postgresqls", error))?;
+        let found = listed.items.iter();
+        let found = found.map(|it| ClusterRef::new(it.namespace().unwrap_or_default(), it.name_any()));
+        let mut clusters: Vec<ClusterRef> = found.collect();
+        clusters.sort();
+        Ok(clusters)
+    }
+
+    /// Looks at one cluster; none when there is no such object. `instead` stands for the stored manifest's spec, labels and annotations.
+    pub async fn look(
+        &self,
+        cluster: &ClusterRef,
+        instead: Option<&Value>,
+    ) -> Result<Option<Sight>, TurnError> {
+        let cache = Arc::new(Cache::default());
+        if !self.read_manifest(cluster, instead, &cache).await? {
+            return Ok(None);
+        }
+        let names = Names::of(&cluster.namespace, &cluster.name, &self.config);
+        self.read_owned(cluster, &names, &cache).await?;
+        self.read_pods(cluster, &names, &cache).await?;
+        let context = self.context(Arc::clone(&cache), cluster, &cache.pods.of(cluster));
+        let found = Found::look(&context, cluster, Timestamp::now()).await?;
+        match found {
+            Some(found) => Ok(Some(self.see(&context, cluster, found).await)),
+            None => Ok(None),
+        }
+    }
+
+    /// As in a turn of the controller.
+    async fn see(&self, context: &Context, cluster: &ClusterRef, found: Found) -> Sight {
+        let names = Names::of(&cluster.namespace, &cluster.name, &self.config);
+        let meaning = Meaning::of(&found.manifest, &found.view.status, &self.config);
+        let environment = environment(context, &cluster.namespace, &self.config).await;
+        let desired = meaning
+            .cluster()
+            .map(|wanted| build(wanted, &self.config, &environment));
+        let question = Question {
+            cluster,
+            view: &found.view,
+            names: &names,
+            config: &self.config,
+            desired: desired.as_ref(),
+            prepared: meaning.prepared(),
+            catalog_unwanted: Some(NO_DATABASE),
+            deleting: found.going,
+        };
+        let mut observed = Box::pin(observe(context, &question)).await;
+        observed.pod_environment = environment;
+        let plan = decide(&question, &meaning, &observed, Timestamp::now());
+        Sight {
+            cluster: cluster.clone(),
+            manifest: found.manifest,
+            meaning,
+            desired,
+            observed,
+            plan,
+        }
+    }
+
+    async fn read_manifest(
+        &self,
+        cluster: &ClusterRef,
+        instead: Option<&Value>,
+        cache: &Cache,
+    ) -> Result<bool, TurnError> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &cluster.namespace, &kinds::postgresql());
+        let found = api.get_opt(&cluster.name).await;
+        let found =
+            found.map_err(|error| TurnError::kubernetes("read", &format!("postgresql {cluster}"), error))?;
+        let Some(mut object) = found else {
+            return Ok(false);
+        };
+        if let Some(instead) = instead {
+            replace(&mut object, instead);
+        }
+        cache.manifests.note(cluster, Manifest::of(&object));
+        Ok(true)
+    }
+
+    /// By the cluster's labels; what all clusters of the namespace share, and the StatefulSet, by name: it may have other labels.
+    async fn read_owned(&self, cluster: &ClusterRef, names: &Names, cache: &Cache) -> Result<(), TurnError> {
+        let shared = ClusterRef::of_namespace(&cluster.namespace);
+        for kind in Watched::ALL {
+            match kind.found_by() {
+                FoundBy::ClusterLabels => self.list(cluster, names, kind, cache).await?,
+                FoundBy::AccountName => {
+                    self.read(&shared, kind, names.service_account(), cache).await?;
+                }
+            }
+        }
+        let named = names.stateful_set();
+        if !cache.owned.has(cluster, &key(Watched::StatefulSet, named)) {
+            self.read(cluster, Watched::StatefulSet, named, cache).await?;
+        }
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        cluster: &ClusterRef,
+        names: &Names,
+        kind: Watched,
+        cache: &Cache,
+    ) -> Result<(), TurnError> {
+        let resource = kind.resource();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
+        let listed = api.list(&selected(names)).await;
+        let listed = listed.map_err(|error| TurnError::kubernetes("list", &resource.plural, error))?;
+        for object in listed {
+            let name = object.name_any();
+            let object = serde_json::to_value(object).unwrap_or_default();
+            cache.owned.store(cluster, key(kind, &name), object);
+        }
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        cluster: &ClusterRef,
+        kind: Watched,
+        name: &str,
+        cache: &Cache,
+    ) -> Result<(), TurnError> {
+        let resource = kind.resource();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
+        let found = api.get_opt(name).await;
+        let what = format!("{} {}/{name}", resource.kind, cluster.namespace);
+        let found = found.map_err(|error| TurnError::kubernetes("read", &what, error))?;
+        if let Some(object) = found {
+            let object = serde_json::to_value(object).unwrap_or_default();
+            cache.owned.store(cluster, key(kind, name), object);
+        }
+        Ok(())
+    }
+
+    async fn read_pods(&self, cluster: &ClusterRef, names: &Names, cache: &Cache) -> Result<(), TurnError> {
+        let api: Api<WirePod> = Api::namespaced_with(self.client.clone(), &cluster.namespace, &());
+        let listed = api.list(&selected(names)).await;
+        let listed = listed.map_err(|error| TurnError::kubernetes("list", &"pods", error))?;
+        for pod in listed {
+            cache.pods.note(cluster, pod.view(names.role_label()));
+        }
+        Ok(())
+    }
+
+    /// A context whose caches are what was read, and that nobody else shares.
+    fn context(&self, cache: Arc<Cache>, cluster: &ClusterRef, pods: &[PodView]) -> Context {
+        let (_, config) = watch::channel(Arc::clone(&self.config));
+        Context {
+            client: self.client.clone(),
+            config,
+            cache,
+            queue: Queue::default(),
+            memories: Arc::new(Memories::default()),
+            patroni: self.patroni(cluster, pods),
+            metrics: ControllerMetrics::unregistered(),
+            events: Arc::new(Events::new(self.client.clone(), "survey".to_owned())),
+            fleet: Arc::new(Fleet::default()),
+            activity: crate::activity::Activity::default(),
+            authority: Authority {
+                leadership: None,
+                stopping: CancellationToken::new(),
+            },
+        }
+    }
+
+    /// The client for the members of one cluster.
+    pub fn patroni(&self, cluster: &ClusterRef, pods: &[PodView]) -> Patroni {
+        let routes = || {
+            let known = pods
+                .iter()
+                .filter_map(|pod| Some((pod.ip.parse().ok()?, pod.name.clone())));
+            known.collect::<HashMap<_, _>>()
+        };
+        match self.way {
+            Way::Direct => Patroni::default(),
+            Way::ApiServer => Patroni::through(self.client.clone(), &cluster.namespace, routes()),
+            Way::Never => Patroni::through(self.client.clone(), &cluster.namespace, HashMap::new()),
+        }
+    }
+}
+
+impl Sight {
+    /// The object's own metadata and status.
+    pub fn view(&self) -> &ClusterView {
+        &self.observed.cluster
+    }
+}
+
+fn key(kind: Watched, name: &str) -> Key {
+    Key {
+        kind,
+        name: name.to_owned(),
+    }
+}
+
+fn selected(names: &Names) -> ListParams {
+    let labels = names.selector();
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    ListParams::default().labels(&pairs.join(","))
+}
+
+/// What `kubectl apply` would change.
+fn replace(object: &mut DynamicObject, instead: &Value) {
+    if let (Some(fields), Some(spec)) = (object.data.as_object_mut(), instead.get("spec")) {
+        fields.insert("spec".to_owned(), spec.clone());
+    }
+    let given = |part: &str| serde_json::from_value(instead["metadata"][part].clone()).ok();
+    object.metadata.labels = given("labels");
+    object.metadata.annotations = given("annotations");
+}

@@ -1,0 +1,225 @@
+//! A new image in the operator's configuration rolls one cluster after the other, on real pods; one that does not run stops after the first
+//! pod of the first cluster, and setting it back heals.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use pgherd_tests::images;
+use serde_json::json;
+
+use super::Test;
+use super::stage::{NAMESPACE, Stage, manifest};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("a_new_image_rolls_one_cluster_after_the_other", rolls_in_turn),
+    ("a_broken_image_stops_after_the_canarys_first_pod", stops),
+];
+
+/// The first has two members and volunteers.
+const CLUSTERS: [(&str, u32); 3] = [("it-fleet-a", 2), ("it-fleet-b", 1), ("it-fleet-c", 1)];
+const CANARY: &str = CLUSTERS[0].0;
+const BROKEN: &str = "localhost/pgherd/no-such-image:1";
+const LIMIT: Duration = Duration::from_mins(5);
+
+fn start(stage: &Stage) -> Result<()> {
+    for (cluster, members) in CLUSTERS {
+        let mut text = manifest(cluster, members, "teamId: it");
+        if cluster == CANARY {
+            let annotated = "  annotations: {pgherd.io/canary: \"true\"}\nspec:\n";
+            text = text.replacen("spec:\n", annotated, 1);
+        }
+        stage.kubectl().apply(&text)?;
+    }
+    for (cluster, members) in CLUSTERS {
+        stage.wait_until_ready(cluster, usize::try_from(members)?)?;
+    }
+    Ok(())
+}
+
+fn configure(stage: &Stage, image: &str) -> Result<()> {
+    let patch = json!({"data": {"docker_image": image}}).to_string();
+    let call = stage
+        .kubectl()
+        .call(["-n", "pgherd", "patch", "configmap", "pgherd"]);
+    call.args(["--type=merge", "-p", &patch]).output()?;
+    Ok(())
+}
+
+/// One pod at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pod {
+    uid: String,
+    ready: bool,
+    image: String,
+}
+
+fn pods(stage: &Stage) -> Result<BTreeMap<String, Pod>> {
+    let path = "range .items[*]}{.metadata.name} {.metadata.uid} {.spec.containers[0].image} \
+                {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end";
+    let text = stage
+        .kubectl()
+        .value(&format!("-n {NAMESPACE} pods -l application=spilo"), path)?;
+    let pod = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?.to_owned();
+        name.starts_with("it-fleet-").then_some(())?;
+        let (uid, image) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let ready = words.next() == Some("True");
+        Some((name, Pod { uid, ready, image }))
+    };
+    Ok(text.lines().filter_map(pod).collect())
+}
+
+/// Clusters with a member that is not up.
+fn disturbed(pods: &BTreeMap<String, Pod>) -> Vec<&'static str> {
+    let is_whole = |(cluster, members): &(&str, u32)| {
+        (0..*members).all(|ordinal| {
+            let pod = pods.get(&format!("{cluster}-{ordinal}"));
+            pod.is_some_and(|pod| pod.ready)
+        })
+    };
+    let found = CLUSTERS.iter().filter(|cluster| !is_whole(cluster));
+    found.map(|(cluster, _)| *cluster).collect()
+}
+
+fn rolls_in_turn(stage: &Stage) -> Result<()> {
+    start(stage)?;
+    let begin = Instant::now();
+    configure(stage, images::POSTGRES_OTHER)?;
+    let order = follow(stage, begin);
+    configure(stage, images::POSTGRES)?;
+    let order = order?;
+    ensure!(
+        order.len() == CLUSTERS.len() && order[0] == CANARY,
+        "the order was {order:?}"
+    );
+    // And back, by turns again.
+    let begin = Instant::now();
+    wait_for_image(stage, images::POSTGRES, begin)
+}
+
+/// Watches the pods until all run the other image; returns the clusters in the order in which they were disturbed.
+fn follow(stage: &Stage, begin: Instant) -> Result<Vec<&'static str>> {
+    let mut order: Vec<&'static str> = Vec::new();
+    loop {
+        let pods = pods(stage)?;
+        let disturbed = disturbed(&pods);
+        ensure!(disturbed.len() <= 1, "{disturbed:?} at the same time: {pods:?}");
+        for cluster in disturbed {
+            if !order.contains(&cluster) {
+                eprintln!("{cluster} rolls after {:.1} s", begin.elapsed().as_secs_f32());
+                order.push(cluster);
+            }
+        }
+        if order.len() == 1
+            && let Ok(held) = held(stage, CLUSTERS[1].0)
+            && !held.is_empty()
+            && begin.elapsed() > Duration::from_secs(5)
+        {
+            ensure!(held.contains(CANARY), "who waits does not say for whom: {held}");
+        }
+        let is_done = |pod: &Pod| pod.ready && pod.image == images::POSTGRES_OTHER;
+        if pods.values().all(is_done) {
+            eprintln!(
+                "three clusters rolled in {:.1} s, in the order {order:?}",
+                begin.elapsed().as_secs_f32()
+            );
+            return Ok(order);
+        }
+        ensure!(begin.elapsed() < LIMIT, "not done: {pods:?}");
+    }
+}
+
+fn wait_for_image(stage: &Stage, image: &str, begin: Instant) -> Result<()> {
+    loop {
+        let pods = pods(stage)?;
+        if pods.values().all(|pod| pod.ready && pod.image == image) {
+            return Ok(());
+        }
+        ensure!(begin.elapsed() < LIMIT, "not all run {image}: {pods:?}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn held(stage: &Stage, cluster: &str) -> Result<String> {
+    let object = format!("-n {NAMESPACE} postgresql/{cluster}");
+    let hold = ".status.holds[?(@.step==\"roll the pods\")].reason";
+    stage.kubectl().value(&object, hold)
+}
+
+fn stops(stage: &Stage) -> Result<()> {
+    start(stage)?;
+    let (before, primary) = (pods(stage)?, stage.primary(CANARY)?);
+    configure(stage, BROKEN)?;
+    let outcome = stopped(stage, &before, &primary);
+    configure(stage, images::POSTGRES)?;
+    let begin = Instant::now();
+    outcome?;
+    wait_for_image(stage, images::POSTGRES, begin)?;
+    for (cluster, members) in CLUSTERS {
+        stage.wait_until_ready(cluster, usize::try_from(members)?)?;
+    }
+    eprintln!(
+        "set back: whole again after {:.1} s",
+        begin.elapsed().as_secs_f32()
+    );
+    let after = pods(stage)?;
+    let anew: Vec<&String> = after
+        .iter()
+        .filter(|(name, pod)| before[*name].uid != pod.uid)
+        .map(|(name, _)| name)
+        .collect();
+    ensure!(
+        anew.len() == 1,
+        "made anew: {anew:?}, and only the canary's replica had to be"
+    );
+    for (cluster, _) in CLUSTERS {
+        stage.delete(cluster)?;
+    }
+    Ok(())
+}
+
+/// The canary's replica is down, and so it stays: through a restart of the controller, too.
+fn stopped(stage: &Stage, before: &BTreeMap<String, Pod>, primary: &str) -> Result<()> {
+    let begin = Instant::now();
+    let told = loop {
+        let held = held(stage, CLUSTERS[1].0)?;
+        if held.contains("stopped") {
+            break held;
+        }
+        ensure!(
+            begin.elapsed() < LIMIT,
+            "{} says {held:?}; pods {:?}",
+            CLUSTERS[1].0,
+            pods(stage)?
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    };
+    eprintln!("after {:.1} s: {told}", begin.elapsed().as_secs_f32());
+    ensure!(told.contains(CANARY), "it does not say which cluster fails");
+    let only_the_replica = || {
+        let now = pods(stage)?;
+        let gone: Vec<&String> = before
+            .iter()
+            .filter(|(name, pod)| now.get(*name).map(|now| &now.uid) != Some(&pod.uid))
+            .map(|(name, _)| name)
+            .collect();
+        match gone.as_slice() {
+            [only] if only.starts_with(CANARY) && **only != primary => Ok(()),
+            others => bail!("{others:?} were touched, and {primary} led"),
+        }
+    };
+    only_the_replica()?;
+    stage.scale("pgherd-controller", 0)?;
+    stage.scale("pgherd-controller", 1)?;
+    std::thread::sleep(Duration::from_secs(15));
+    only_the_replica().context("after a restart of the controller")?;
+    let ready = format!("-n {NAMESPACE} postgresql/{}", CLUSTERS[1].0);
+    let path = ".status.conditions[?(@.type==\"Ready\")].status";
+    ensure!(
+        stage.kubectl().value(&ready, path)? == "True",
+        "who waits is not ready any more"
+    );
+    Ok(())
+}
