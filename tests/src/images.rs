@@ -8,6 +8,7 @@ mod own;
 mod pause;
 mod postgres;
 
+pub(crate) use own::executable;
 pub use own::own;
 pub use pause::{PAUSE, pause};
 pub use postgres::{POSTGRES, POSTGRES_OTHER, postgres};

@@ -5,6 +5,7 @@
 //!
 //! Nothing here is part of what is deployed to a cluster.
 
+pub mod built;
 pub mod cache;
 pub mod demo;
 pub mod generated;

@@ -2,6 +2,12 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) mod online;
+
+use online::{
+    AdoptArgs, PauseArgs, PlanArgs, RestartArgs, ResumeArgs, SnapshotArgs, StatusArgs, SwitchoverArgs,
+};
+
 const EXAMPLES: &str = "\
 Examples:
   pgherd lint deploy/*.yaml               check manifests before they are committed
@@ -15,14 +21,18 @@ Examples:
   pgherd impact --old now.yaml --new db.yaml
                                           what an edit will do to what runs
   pgherd objects db.yaml                  what would stand in Kubernetes
+  pgherd status; pgherd plan acid-shop    how clusters do, and what is about to be done to one
+  pgherd adopt -A --config-map postgres-operator
+                                          whether a fleet of Zalando's operator can be taken over as it runs
 
 Exit code: 0 nothing would be refused, 1 something would be, 2 the question could not be answered.
 A copy of or a link to this program called kubectl-pgherd, anywhere in PATH, makes it `kubectl pgherd`.";
 
-/// Says what pgherd would do with manifests, from files alone: nothing is sent anywhere.
+/// Says what pgherd would do with manifests, and what it does with clusters that run.
 ///
 /// Manifests are those of Zalando's postgres-operator (acid.zalan.do/v1). The code that answers is the code that runs in the admission
-/// webhook and in the controller.
+/// webhook and in the controller. lint, default, rules, explain, impact and objects work from files alone; the others ask the API server that
+/// kubectl asks.
 #[derive(Debug, Parser)]
 #[command(name = "pgherd", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -63,6 +73,33 @@ pub(crate) enum Verb {
     Impact(ImpactArgs),
     /// Show the Kubernetes objects that would be made for a cluster, as YAML; secrets without passwords
     Objects(ObjectsArgs),
+    /// Say what the controller is about to do to clusters, step by step, and what it waits for
+    ///
+    /// The plan is made here, anew, by the controller's own code from what the API server and Patroni say now. Nothing is changed.
+    #[command(after_long_help = online::PLAN_HELP)]
+    Plan(PlanArgs),
+    /// Show how clusters do
+    #[command(after_long_help = online::STATUS_HELP)]
+    Status(StatusArgs),
+    /// Write down what the controller sees of a cluster, without secrets, as JSON
+    #[command(after_long_help = online::SNAPSHOT_HELP)]
+    Snapshot(SnapshotArgs),
+    /// Check whether clusters of Zalando's operator can be taken over as they run
+    ///
+    /// Says for each what would be changed, and whether clients would notice; nothing is changed by asking.
+    #[command(after_long_help = online::ADOPT_HELP)]
+    Adopt(AdoptArgs),
+    /// Make another member the primary
+    #[command(after_long_help = online::SWITCHOVER_HELP)]
+    Switchover(SwitchoverArgs),
+    /// Have a cluster's pods made anew, one by one
+    #[command(after_long_help = online::RESTART_HELP)]
+    Restart(RestartArgs),
+    /// Have nothing done to clusters
+    #[command(after_long_help = online::PAUSE_HELP)]
+    Pause(PauseArgs),
+    /// End a pause
+    Resume(ResumeArgs),
 }
 
 const LINT_HELP: &str = "\

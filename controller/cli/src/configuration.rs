@@ -41,7 +41,7 @@ fn texts(document: &Document) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn joined(errors: &[ConfigError]) -> String {
+pub(crate) fn joined(errors: &[ConfigError]) -> String {
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines.join("; ")
 }

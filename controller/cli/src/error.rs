@@ -28,6 +28,28 @@ pub(crate) enum CliError {
     BadConfiguration { file: String, problems: String },
     #[error("no rule is called {given:?}; did you mean {nearest}? `pgherd rules` lists all")]
     UnknownRule { given: String, nearest: &'static str },
+    #[error(transparent)]
+    Client(#[from] pgherd_runtime::client::ClientError),
+    #[error("cannot {what}: {said}")]
+    Kubernetes { what: String, said: String },
+    #[error("{0}")]
+    Turn(Box<pgherd_controller::error::TurnError>),
+    #[error(
+        "there is no {what}; name the operator's configuration with --config-map [NAMESPACE/]NAME, --operator-configuration NAME or --config FILE"
+    )]
+    NoStoredConfiguration { what: String },
+    #[error("there is no postgresql {cluster}; `pgherd status -A` lists all")]
+    NoSuchCluster { cluster: String },
+    #[error("{file} is no snapshot: {problem}; make one with `pgherd snapshot CLUSTER`")]
+    NoSnapshot { file: String, problem: String },
+    #[error("{file} holds no cluster {cluster}; it holds {held}")]
+    NotInFile {
+        file: String,
+        cluster: String,
+        held: String,
+    },
+    #[error("nobody can be asked: {0}")]
+    Silent(String),
     #[error("cannot write YAML: {0}; please report this manifest")]
     Yaml(serde_yaml::Error),
     #[error("cannot print: {0}; see where the output goes")]

@@ -1,12 +1,15 @@
-//! The command line `pgherd`: what admission and the controller would say and do, from files alone. Linked or copied as `kubectl-pgherd` it
-//! is `kubectl pgherd`. Meaning is in the model and the planner; nothing here decides.
+//! The command line `pgherd`: what admission and the controller would say and do, from files and of clusters that run. Linked or copied as
+//! `kubectl-pgherd` it is `kubectl pgherd`. Meaning is in the model and the planner, looking at clusters is the controller's; nothing here
+//! decides.
 //!
 //! ```text
 //! args ─► input (files ─► documents) ─► lint ────► finding (text, JSON) or sarif ─┐
 //!           └─► places (lines)        ├─ default ─► YAML or patch ────────────────┼─► printer ─► exit code
 //!                                     ├─ impact ──► lines ──────────────────────────┤
 //!         configuration (--config) ───┴─ objects ─► YAML ─────────────────────────┤
-//!                                        catalogue (rules, explain) ──────────────┘
+//!                                        catalogue (rules, explain) ─────────────┤
+//!       └─► online (API server, ─┬─ plan, snapshot, status, adopt ─► lines, JSON ─┘
+//!            configuration)      └─ ask (switchover, restart, pause, resume)
 //! ```
 
 use std::io;
@@ -18,7 +21,9 @@ use args::{Args, Verb};
 use error::CliError;
 use printer::Printer;
 
+mod adopt;
 mod args;
+mod ask;
 mod catalogue;
 mod configuration;
 mod defaults;
@@ -28,9 +33,13 @@ mod impact;
 mod input;
 mod lint;
 mod objects;
+mod online;
 mod places;
+mod plan;
 mod printer;
 mod sarif;
+mod snapshot;
+mod status;
 
 /// What a verb found; its number is the exit code. Everything that keeps it from looking is 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +74,14 @@ fn run(verb: &Verb, printer: &mut Printer) -> Result<Verdict, CliError> {
         Verb::Explain { id } => catalogue::explain(id, printer),
         Verb::Impact(args) => impact::impact(args, printer),
         Verb::Objects(args) => objects::objects(args, printer),
+        Verb::Plan(args) => plan::plan(args, printer),
+        Verb::Status(args) => online::run(status::status(args, printer)),
+        Verb::Snapshot(args) => online::run(snapshot::snapshot(args, printer)),
+        Verb::Adopt(args) => online::run(adopt::adopt(args, printer)),
+        Verb::Switchover(args) => online::run(ask::switchover(args, printer)),
+        Verb::Restart(args) => online::run(ask::restart(args, printer)),
+        Verb::Pause(args) => online::run(ask::pause(args, printer)),
+        Verb::Resume(args) => online::run(ask::resume(args, printer)),
     }
 }
 

@@ -66,7 +66,7 @@ fn build() -> Result<Vec<PathBuf>> {
 }
 
 /// Where cargo says that a package's program is.
-fn executable(messages: &str, package: &str) -> Result<PathBuf> {
+pub(crate) fn executable(messages: &str, package: &str) -> Result<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

@@ -12,6 +12,8 @@ use super::stage::Stage;
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) user: String,
+    /// The program, as it calls itself.
+    pub(crate) agent: String,
     pub(crate) verb: String,
     pub(crate) resource: String,
     pub(crate) name: String,
@@ -38,6 +40,7 @@ fn write(line: &Value) -> Option<Write> {
     }
     Some(Write {
         user: text(&line["user"]["username"])?,
+        agent: text(&line["userAgent"]).unwrap_or_default(),
         verb: text(&line["verb"])?,
         resource,
         name: text(&object["name"]).unwrap_or_default(),

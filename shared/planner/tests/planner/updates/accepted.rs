@@ -6,6 +6,12 @@ use super::Accepted;
 const LATER: &str = "poolers and backups are not built yet";
 /// Of claims that Kubernetes makes.
 const CLAIMS: &str = "claims are made by Kubernetes; theirs patches their annotations, to nothing";
+/// Of templates.
+const PATCHED: &str = "a template can be patched: nothing to replace for";
+/// Of schedulers.
+const SCHEDULER: &str = "another scheduler counts only for pods that are made anew; theirs forgets it";
+/// Of labels on pods.
+const WORN: &str = "pods are given labels as they run: nothing to make anew for";
 /// Of labels.
 const LABELS: &str = "labels reach every object at once; theirs forgets all but the StatefulSet";
 
@@ -31,61 +37,42 @@ pub(super) const ACCEPTED: &[Accepted] = &[
     ),
     row("scale-up", "objectsChanged", CLAIMS),
     row("scale-from-zero", "objectsChanged", CLAIMS),
-    row(
-        "pod-annot-add",
-        "statefulset",
-        "a template can be patched: nothing to replace for",
-    ),
+    row("pod-annot-add", "statefulset", PATCHED),
     row("pooler-on", "objectsChanged", LATER),
     row("pooler-change", "objectsChanged", LATER),
     row("backup-on", "objectsChanged", LATER),
     row("backup-off", "objectsChanged", LATER),
+    row("toleration-add", "statefulset", PATCHED),
+    row("spread-add", "statefulset", PATCHED),
+    row("addvol", "statefulset", PATCHED),
+    row("scheduler", "podsDeleted", SCHEDULER),
+    row("scheduler", "switchovers", SCHEDULER),
+    row("scheduler", "statefulset", SCHEDULER),
+    row("scheduler", "objectsChanged", SCHEDULER),
     row(
-        "toleration-add",
+        "label-only",
         "statefulset",
-        "a template can be patched: nothing to replace for",
-    ),
-    row(
-        "spread-add",
-        "statefulset",
-        "a template can be patched: nothing to replace for",
-    ),
-    row(
-        "addvol",
-        "statefulset",
-        "a template can be patched: nothing to replace for",
-    ),
-    row(
-        "scheduler",
-        "podsDeleted",
-        "another scheduler counts only for pods that are made anew; theirs forgets it",
-    ),
-    row(
-        "scheduler",
-        "switchovers",
-        "another scheduler counts only for pods that are made anew; theirs forgets it",
-    ),
-    row(
-        "scheduler",
-        "statefulset",
-        "another scheduler counts only for pods that are made anew; theirs forgets it",
-    ),
-    row(
-        "scheduler",
-        "objectsChanged",
-        "another scheduler counts only for pods that are made anew; theirs forgets it",
+        "labels of later claims come from its template, which cannot be patched; pods stay",
     ),
     row("label-only", "objectsChanged", LABELS),
+    row("label-and-spec", "podsDeleted", WORN),
+    row("label-and-spec", "switchovers", WORN),
     row("label-and-spec", "objectsChanged", LABELS),
-    row("team", "objectsChanged", LABELS),
     row(
-        "team",
-        "podsDeleted",
-        "theirs ends in the middle: it missed the event of pod 1 and waits for it",
+        "inh-annot",
+        "objectsChanged",
+        "annotations of claims are not built yet",
     ),
     row(
-        "team",
-        "switchovers",
-        "theirs ends in the middle: it missed the event of pod 1 and waits for it",
+        "standby-add",
+        "patroniPatches",
+        "making a running cluster a standby is not built yet",
+    ),
+    row("team", "podsDeleted", WORN),
+    row("team", "objectsChanged", LABELS),
+    row(
+        "delete",
+        "objectsChanged",
+        "claims and Patroni's objects go with it as with theirs, which were not counted",
     ),
 ];
