@@ -54,10 +54,11 @@ impl Plan {
 fn is_of_template(step: &Step) -> bool {
     let is_stateful_set = match &step.action {
         Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::Patch { target, .. } => target.kind == "StatefulSet",
+        Action::CheckObject(object) => matches!(**object, Object::StatefulSet(_)),
+        Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
         _ => false,
     };
-    is_stateful_set && step.reason != Reason::Missing
+    is_stateful_set && !matches!(step.reason, Reason::Missing | Reason::Deleted)
 }
 
 fn is_of_roll(step: &Step) -> bool {

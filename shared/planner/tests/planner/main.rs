@@ -4,6 +4,7 @@
 
 mod accepted;
 mod built;
+mod fleet;
 mod gate;
 mod impact;
 mod laws;

@@ -154,7 +154,7 @@ impl Truth {
             self.leaderless = 0;
             return;
         }
-        self.leaderless += 1;
+        self.leaderless = self.leaderless.saturating_add(1);
         if self.leaderless < ELECTION {
             return;
         }

@@ -1,0 +1,151 @@
+//! Several simulated clusters that roll by turns, with the plans that each would have alone and the book that all share.
+
+use std::cell::RefCell;
+
+use pgherd_planner::fleet::{Book, Verdict, roll};
+use pgherd_planner::observed::Observed;
+use pgherd_planner::plan::Plan;
+
+use crate::simulation::{Luck, Simulation, Template};
+
+const FLEET: u32 = 4;
+/// Longer than a waiting cluster that nobody wakes takes to look again.
+const PATIENCE: u32 = 2500;
+
+thread_local! {
+    static BOOK: RefCell<Book<String>> = RefCell::default();
+    /// Whose turn it is in the simulation, and how many may roll at once.
+    static TURN: RefCell<(String, usize)> = RefCell::default();
+}
+
+/// What the controller does between planning and acting.
+fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
+    let (cluster, config, now) = (&simulation.cluster, &simulation.config, simulation.now());
+    let found = roll(cluster, config, observed, plan, false, now);
+    let (name, budget) = TURN.with_borrow(Clone::clone);
+    let answer = BOOK.with_borrow_mut(|book| book.hear(&name, &found, FLEET as usize, budget));
+    match answer.verdict {
+        Verdict::Go => {}
+        Verdict::Finish => plan.keep_turn(Vec::new()),
+        Verdict::Wait(why) => plan.withhold(&why, now),
+    }
+}
+
+struct Fleet {
+    clusters: Vec<Simulation>,
+    luck: Luck,
+    budget: usize,
+    most: usize,
+}
+
+impl Fleet {
+    fn new(members: u32, budget: usize) -> Self {
+        BOOK.with_borrow_mut(|book| *book = Book::default());
+        let made = (0..FLEET).map(|_| {
+            let mut simulation = Simulation::new(members);
+            simulation.mutation = Some(by_turns);
+            simulation
+        });
+        Self {
+            clusters: made.collect(),
+            luck: Luck::new(11),
+            budget,
+            most: 0,
+        }
+    }
+
+    /// The operator's configuration now wants this of every cluster.
+    fn want(&mut self, template: &Template) {
+        BOOK.with_borrow_mut(Book::renew);
+        for cluster in &mut self.clusters {
+            cluster.wanted = template.clone();
+        }
+    }
+
+    fn tick(&mut self) {
+        for (number, cluster) in self.clusters.iter_mut().enumerate() {
+            TURN.with_borrow_mut(|turn| *turn = (format!("n/c{number}"), self.budget));
+            cluster.tick(&mut self.luck).unwrap();
+        }
+        let disturbed = |cluster: &&Simulation| !cluster.truth.pods.values().all(|pod| pod.serves());
+        let disturbed = self.clusters.iter().filter(disturbed).count();
+        self.most = self.most.max(disturbed);
+    }
+
+    /// Until all are as wanted, or patience is over.
+    fn settles(&mut self) -> bool {
+        (0..PATIENCE).any(|_| {
+            self.tick();
+            self.clusters.iter().all(Simulation::is_settled)
+        })
+    }
+
+    fn deletions(&self) -> Vec<u32> {
+        self.clusters.iter().map(|cluster| cluster.deletions).collect()
+    }
+}
+
+fn template(version: u32) -> Template {
+    Template {
+        version,
+        image: version,
+        ..Template::default()
+    }
+}
+
+#[test]
+fn all_roll_and_no_more_at_once_than_may() {
+    for (members, budget) in [(3, 1), (2, 2), (1, 1), (1, 3)] {
+        let mut fleet = Fleet::new(members, budget);
+        fleet.want(&template(2));
+        assert!(fleet.settles(), "{members} members, budget {budget}");
+        assert!(fleet.most <= budget, "{} at once", fleet.most);
+        assert_eq!(fleet.deletions(), [members; 4], "every pod once");
+    }
+}
+
+#[test]
+fn a_template_that_does_not_run_costs_one_pod_of_the_fleet() {
+    for members in [1, 2, 3] {
+        let mut fleet = Fleet::new(members, 2);
+        let broken = Template {
+            broken: true,
+            ..template(2)
+        };
+        fleet.want(&broken);
+        for _ in 0..1000 {
+            fleet.tick();
+        }
+        assert_eq!(fleet.deletions().iter().sum::<u32>(), 1, "{members} members");
+        // A controller that starts anew sees it on the pods; of a single member only its status tells, which is not simulated.
+        if members > 1 {
+            BOOK.with_borrow_mut(|book| *book = Book::default());
+        }
+        for _ in 0..1000 {
+            fleet.tick();
+        }
+        assert_eq!(fleet.deletions().iter().sum::<u32>(), 1, "{members} members");
+        fleet.want(&template(3));
+        assert!(fleet.settles(), "a third one heals: {members} members");
+    }
+}
+
+#[test]
+fn setting_it_back_touches_only_what_was_touched() {
+    let mut fleet = Fleet::new(2, 1);
+    let broken = Template {
+        broken: true,
+        ..template(2)
+    };
+    fleet.want(&broken);
+    for _ in 0..200 {
+        fleet.tick();
+    }
+    fleet.want(&Template {
+        version: 3,
+        ..template(1)
+    });
+    assert!(fleet.settles());
+    let touched: Vec<u32> = fleet.deletions().into_iter().filter(|count| *count > 0).collect();
+    assert_eq!(touched, [2], "the same pod twice");
+}
