@@ -16,6 +16,7 @@ use crate::recorded::{config, data, documents, environment};
 use crate::world::{NOW, World};
 
 mod fleet;
+mod restarts;
 pub(crate) mod rolled;
 
 use rolled::carry_out;
@@ -109,26 +110,6 @@ fn who_takes_over_is_told() {
         told(&demo(), &json!({"spec": {"numberOfInstances": 1}}))[0],
         "rolls 1 pod: the database is away until it is back (image)"
     );
-    let connections = json!({"spec": {"postgresql": {"parameters": {"max_connections": "200"}}}});
-    let restarts = |old: &Value, instances: u32| {
-        let wanted = with(&connections, &json!({"spec": {"numberOfInstances": instances}}));
-        under(&config("A"), old, &with(old, &wanted))
-    };
-    assert_eq!(
-        restarts(&one, 3),
-        [
-            "restarts Postgres on 1 pod, the primary, when the new members are up (max_connections)",
-            "adds 2 members (from 1 to 3)"
-        ]
-    );
-    assert_eq!(
-        restarts(&one, 1),
-        ["restarts Postgres on 1 pod, the database is away until it is back (max_connections)"]
-    );
-    assert_eq!(
-        restarts(&demo(), 1)[0],
-        "restarts Postgres on 1 pod, the database is away until it is back (max_connections)"
-    );
     let standby = with(
         &demo(),
         &json!({"spec": {"standby": {"standby_host": "10.0.0.1"}}}),
@@ -136,33 +117,6 @@ fn who_takes_over_is_told() {
     assert_eq!(
         told(&standby, &json!({})),
         ["rolls 3 pods: replicas first, then 1 switchover of the standby leader (image)"]
-    );
-}
-
-#[test]
-fn streams_cost_a_restart() {
-    let streams =
-        json!([{"applicationId": "shop", "database": "shop", "tables": {"orders": {"eventType": "order"}}}]);
-    let streamed = with(&demo(), &json!({"spec": {"streams": streams}}));
-    let told = under(&config("A"), &demo(), &streamed);
-    assert!(
-        told.contains(&"restarts Postgres on 3 pods, primary last (wal_level)".to_owned()),
-        "{told:?}"
-    );
-    let named = with(
-        &demo(),
-        &json!({"spec": {"postgresql": {"parameters": {"wal_level": "logical"}}}}),
-    );
-    let told = under(
-        &config("A"),
-        &named,
-        &with(&named, &json!({"spec": {"streams": streams}})),
-    );
-    assert!(told.iter().all(|line| !line.contains("restart")), "{told:?}");
-    let told = under(&config("A"), &streamed, &demo());
-    assert!(
-        told.contains(&"stays set in Patroni, no longer named here: wal_level".to_owned()),
-        "{told:?}"
     );
 }
 
