@@ -1,7 +1,8 @@
 //! Which events a turn gives, by Zalando's reasons: one per kind of step.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::ClusterStatus;
-use pgherd_planner::assess::Outcome;
+use pgherd_planner::assess::{Outcome, roll_reason};
 use pgherd_planner::plan::{Action, Step};
 
 use super::Report;
@@ -33,6 +34,7 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
             }),
         }
     }
+    notes.extend(under_way(report));
     if let Outcome::Failed { step, error } = report.outcome {
         let text = format!("{step}: {error}");
         notes.push(Note {
@@ -53,6 +55,38 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
         });
     }
     notes
+}
+
+/// What takes many turns is told at its start and at its end: the conditions before and after the turn tell which turn that is, whoever took
+/// those between.
+fn under_way(report: &Report<'_>) -> Vec<Note> {
+    let after = report.status.iter().flat_map(|status| &status.conditions);
+    // One that waits for its time is not under way.
+    let runs = |condition: &Condition| {
+        let moves = [roll_reason::IN_PROGRESS, roll_reason::EDITED].contains(&condition.reason.as_str());
+        condition.status == "True" && moves
+    };
+    let changes = after.filter_map(|condition| {
+        let (action, name) = match condition.type_.as_str() {
+            roll_reason::CONDITION => ("RollingUpdate", "rolling update"),
+            roll_reason::RESTART => ("Restart", "restart of postgres"),
+            _ => return None,
+        };
+        let mut before = report.view.status.conditions.iter();
+        let before = before.find(|before| before.type_ == condition.type_);
+        let text = match (before.is_some_and(runs), runs(condition)) {
+            (false, true) => format!("{name} begins: {}", condition.message),
+            (true, false) if condition.status == "False" => format!("{name} done"),
+            _ => return None,
+        };
+        Some(Note {
+            warning: false,
+            reason: "Update".to_owned(),
+            action,
+            text,
+        })
+    });
+    changes.collect()
 }
 
 /// Preparations change nothing.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use json_patch::Patch;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 use pgherd_model::names::env::SPILO_CONFIGURATION;
@@ -25,6 +26,11 @@ const SUSPICIOUS: [&str; 7] = [
     "KEY",
     SPILO_CONFIGURATION,
 ];
+
+/// In the names of settings: what they hold may have a password in it.
+const TELLING: [&str; 2] = ["COMMAND", "CONNINFO"];
+/// Where a patch of a StatefulSet meets variables, commands and arguments.
+const CONTAINERS: [&str; 2] = ["/containers", "/initContainers"];
 
 /// The same with the values of suspicious variables hidden.
 pub fn stateful_set(object: &StatefulSet) -> StatefulSet {
@@ -96,6 +102,42 @@ pub(crate) fn values<S: Serializer>(settings: &Value, serializer: S) -> Result<S
     names(settings).serialize(serializer)
 }
 
+/// The operations of a patch. What stands in containers, and what is not a single word, may hold a credential.
+pub(crate) fn operations<S: Serializer>(patch: &Patch, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut shown = serde_json::to_value(patch).unwrap_or_default();
+    for operation in shown.as_array_mut().into_iter().flatten() {
+        let path = operation["path"].as_str().unwrap_or_default();
+        let is_open = path.ends_with("/image") || !CONTAINERS.iter().any(|part| path.contains(part));
+        if let Some(value) = operation.get_mut("value").filter(|value| {
+            let is_word = !value.is_object() && !value.is_array();
+            !(is_open && is_word)
+        }) {
+            *value = Value::from(HIDDEN);
+        }
+    }
+    shown.serialize(serializer)
+}
+
+/// Patroni's configuration. Commands and connection strings may hold a credential; what is planned needs the rest.
+pub(crate) fn configuration<S: Serializer>(config: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    open(config).serialize(serializer)
+}
+
+fn open(config: &Value) -> Value {
+    match config {
+        Value::Object(fields) => {
+            let shown = |(name, value): (&String, &Value)| {
+                let upper = name.to_ascii_uppercase();
+                let hides = SUSPICIOUS.iter().chain(&TELLING).any(|part| upper.contains(part));
+                let value = if hides { names(value) } else { open(value) };
+                (name.clone(), value)
+            };
+            Value::Object(fields.iter().map(shown).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 fn names(settings: &Value) -> Value {
     match settings {
         Value::Object(fields) => {
@@ -110,4 +152,51 @@ fn names(settings: &Value) -> Value {
 /// `Debug` by way of `Serialize`, which knows what to hide.
 pub(crate) fn debug<T: Serialize>(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observed::{ObjectRef, PatroniView};
+    use crate::plan::Action;
+
+    #[test]
+    fn a_printed_patch_has_places_and_single_words_but_nothing_from_containers() {
+        let operations = json!([
+            {"op": "replace", "path": "/spec/type", "value": "NodePort"},
+            {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "spilo:2"},
+            {"op": "replace", "path": "/spec/template/spec/containers/0/env/3/value", "value": "hunter2"},
+            {"op": "add", "path": "/spec/template/spec/containers/1", "value": {"args": ["--key=hunter2"]}},
+            {"op": "remove", "path": "/spec/template/spec/initContainers/0/command/1"},
+        ]);
+        let action = Action::Patch {
+            target: ObjectRef::default(),
+            operations: serde_json::from_value(operations).unwrap(),
+        };
+        let shown = format!("{action:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for part in ["NodePort", "spilo:2", "env/3/value", "command/1"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    }
+
+    #[test]
+    fn a_printed_configuration_of_patroni_has_its_numbers_and_not_its_commands() {
+        let config = json!({
+            "ttl": 30,
+            "standby_cluster": {"host": "a.example.org", "restore_command": "fetch --password=hunter2"},
+            "postgresql": {"parameters": {"max_connections": "90", "primary_conninfo": "password=hunter2"}},
+        });
+        let view = PatroniView {
+            config,
+            ..PatroniView::default()
+        };
+        let shown = format!("{view:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let back: PatroniView = serde_json::from_str(&shown).unwrap();
+        assert_eq!(back.config["postgresql"]["parameters"]["max_connections"], "90");
+        assert_eq!(back.config["standby_cluster"]["restore_command"], HIDDEN);
+    }
 }

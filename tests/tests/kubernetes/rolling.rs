@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
+use pgherd_tests::images::POSTGRES_OTHER;
 use pgherd_tests::psql::secret_name;
 use serde_json::json;
 
@@ -19,17 +20,19 @@ pub(crate) const TESTS: &[Test] = &[
     ("the_primary_moves_before_its_pod_is_scaled_away", scales_down),
 ];
 
-const CLUSTER: &str = "it-roll";
+pub(crate) const CLUSTER: &str = "it-roll";
 const WRITER: &str = "it-roll-writer";
-const CONTROLLER: &str = "system:serviceaccount:pgherd:pgherd-controller";
+pub(crate) const CONTROLLER: &str = "system:serviceaccount:pgherd:pgherd-controller";
 const LIMIT: Duration = Duration::from_mins(5);
+/// Rolls of the normal run; `PGHERD_ROLLS` asks for more, for figures that mean something.
+const ROLLS: usize = 2;
 
-fn object() -> String {
+pub(crate) fn object() -> String {
     format!("-n {NAMESPACE} postgresql/{CLUSTER}")
 }
 
 /// Three members that stream; made by whichever test comes first.
-fn start(stage: &Stage) -> Result<()> {
+pub(crate) fn start(stage: &Stage) -> Result<()> {
     let more = "teamId: it\nusers:\n  beat_owner: []\ndatabases:\n  beats: beat_owner";
     let found = stage
         .kubectl()
@@ -51,7 +54,7 @@ fn wait_for_the_owner(stage: &Stage) -> Result<()> {
 }
 
 /// Edits the manifest and waits until the controller has seen the edit.
-fn edit(stage: &Stage, patch: &serde_json::Value) -> Result<()> {
+pub(crate) fn edit(stage: &Stage, patch: &serde_json::Value) -> Result<()> {
     let (object, patch) = (object(), patch.to_string());
     let mut args = vec!["patch"];
     args.extend(object.split_whitespace());
@@ -65,7 +68,7 @@ fn edit(stage: &Stage, patch: &serde_json::Value) -> Result<()> {
     Ok(())
 }
 
-fn wait_for_condition(stage: &Stage, condition: &str, status: &str) -> Result<()> {
+pub(crate) fn wait_for_condition(stage: &Stage, condition: &str, status: &str) -> Result<()> {
     let path = format!(".status.conditions[?(@.type==\"{condition}\")].status");
     stage
         .kubectl()
@@ -78,7 +81,7 @@ fn wait_for_condition(stage: &Stage, condition: &str, status: &str) -> Result<()
 }
 
 /// Names and uids of the pods, sorted.
-fn pods(stage: &Stage) -> Result<Vec<String>> {
+pub(crate) fn pods(stage: &Stage) -> Result<Vec<String>> {
     let list = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
     let path = "range .items[*]}{.metadata.name}/{.metadata.uid} {end";
     let text = stage.kubectl().value(&list, path)?;
@@ -121,7 +124,7 @@ fn settings(lines: &[String]) -> Vec<&str> {
 }
 
 /// Waits until every member has the setting.
-fn wait_for_setting(stage: &Stage, setting: &str, value: &str) -> Result<Vec<String>> {
+pub(crate) fn wait_for_setting(stage: &Stage, setting: &str, value: &str) -> Result<Vec<String>> {
     let end = Instant::now() + Duration::from_mins(2);
     loop {
         let lines = on_every_member(stage, setting).unwrap_or_default();
@@ -136,7 +139,7 @@ fn wait_for_setting(stage: &Stage, setting: &str, value: &str) -> Result<Vec<Str
     }
 }
 
-fn parameters(name: &str, value: &str) -> serde_json::Value {
+pub(crate) fn parameters(name: &str, value: &str) -> serde_json::Value {
     json!({"spec": {"postgresql": {"parameters": {name: value}}}})
 }
 
@@ -274,19 +277,18 @@ fn deleted_pods(stage: &Stage, since: Timestamp) -> Result<Vec<String>> {
         .collect())
 }
 
-fn timeline(stage: &Stage) -> Result<u32> {
+pub(crate) fn timeline(stage: &Stage) -> Result<u32> {
     let path = ".status.members[?(@.role==\"primary\")].timeline";
     let text = stage.kubectl().value(&object(), path)?;
     text.parse().with_context(|| format!("timeline {text:?}"))
 }
 
-/// `PGHERD_ROLLS` rolls (1), for figures that mean something.
 fn rolls(stage: &Stage) -> Result<()> {
     start(stage)?;
     let count: usize = std::env::var("PGHERD_ROLLS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(1)
+        .unwrap_or(ROLLS)
         .max(1);
     let mut gaps = Vec::new();
     let mut whole = Vec::new();
@@ -312,8 +314,14 @@ fn roll_once(stage: &Stage, round: usize) -> Result<(f64, f64)> {
     start_writer(stage)?;
     let (primary, before, since) = (stage.primary(CLUSTER)?, timeline(stage)?, Timestamp::now());
     let begin = Instant::now();
+    // Another variable, another image, and the first image again.
     let variable = json!({"name": "ROLL_ROUND", "value": format!("{since}-{round}")});
-    edit(stage, &json!({"spec": {"env": [variable]}}))?;
+    let change = match round % 3 {
+        0 => json!({"env": [variable]}),
+        1 => json!({"dockerImage": POSTGRES_OTHER}),
+        _ => json!({"dockerImage": null}),
+    };
+    edit(stage, &json!({"spec": change}))?;
     wait_for_condition(stage, "RollPending", "False")?;
     stage.wait_until_ready(CLUSTER, 3)?;
     let took = begin.elapsed().as_secs_f64();
@@ -371,10 +379,10 @@ fn scales_down(stage: &Stage) -> Result<()> {
     let before = timeline(stage)?;
     edit(stage, &json!({"spec": {"numberOfInstances": 2}}))?;
     let gone = |names: &str| !names.contains(&last) && !names.is_empty();
-    let pods = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
+    let list = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
     stage
         .kubectl()
-        .wait_for_value(&pods, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
+        .wait_for_value(&list, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
     stage.wait_until_ready(CLUSTER, 2)?;
     let after = timeline(stage)?;
     ensure!(
@@ -382,5 +390,13 @@ fn scales_down(stage: &Stage) -> Result<()> {
         "timeline {before} before and {after} after: not one switchover"
     );
     ensure!(stage.primary(CLUSTER)? != last, "{last} still leads");
-    stage.delete(CLUSTER)
+    let before = pods(stage)?;
+    edit(stage, &json!({"spec": {"numberOfInstances": 3}}))?;
+    stage.wait_until_ready(CLUSTER, 3)?;
+    let after = pods(stage)?;
+    ensure!(
+        before.iter().all(|pod| after.contains(pod)) && after.len() == 3,
+        "another member cost one that was there: {before:?} {after:?}"
+    );
+    Ok(())
 }

@@ -14,6 +14,9 @@ use pgherd_tests::psql::Psql;
 /// How long a cluster may take to become Ready; a limit against hanging, not a measurement.
 const READY: Duration = Duration::from_mins(5);
 
+/// Set, what is installed in a local Kubernetes that runs is taken as it is: quick, when only a test has changed.
+const AS_IT_IS: &str = "PGHERD_AS_IT_IS";
+
 pub(crate) const NAMESPACE: &str = "default";
 
 pub(crate) struct Stage {

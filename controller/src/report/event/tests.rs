@@ -130,3 +130,45 @@ fn a_remark_about_a_manifest_is_told_once() {
     view.status.observed_generation = Some(1);
     assert_eq!(told(&view), 0);
 }
+
+#[test]
+fn a_roll_is_told_at_its_start_and_at_its_end() {
+    let cluster = ClusterRef::new("n", "a");
+    let status = |status: &str, reason: &str| {
+        let condition = serde_json::json!({
+            "type": roll_reason::CONDITION, "status": status, "reason": reason, "message": "pods: a-0, a-1",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        PostgresqlStatus {
+            conditions: vec![serde_json::from_value(condition).unwrap()],
+            ..ClusterStatus::Running.into()
+        }
+    };
+    let told = |before: PostgresqlStatus, after: PostgresqlStatus| {
+        let view = ClusterView {
+            status: before,
+            ..ClusterView::default()
+        };
+        let report = Report {
+            cluster: &cluster,
+            view: &view,
+            status: Some(after),
+            done: &[],
+            outcome: &Outcome::Done,
+            remarks: Vec::new(),
+        };
+        notes(&report)
+            .into_iter()
+            .map(|note| note.text)
+            .collect::<Vec<_>>()
+    };
+    let (none, waits) = (status("False", "UpToDate"), status("True", roll_reason::HELD));
+    let runs = status("True", roll_reason::IN_PROGRESS);
+    let begins = "rolling update begins: pods: a-0, a-1";
+    assert_eq!(told(none.clone(), waits.clone()), [""; 0]);
+    assert_eq!(told(waits.clone(), runs.clone()), [begins]);
+    assert_eq!(told(none.clone(), runs.clone()), [begins]);
+    assert_eq!(told(runs.clone(), runs.clone()), [""; 0]);
+    assert_eq!(told(runs, none.clone()), ["rolling update done"]);
+    assert_eq!(told(waits, none), [""; 0]);
+}

@@ -15,6 +15,8 @@ const ROLES: &str = "RolesInSync";
 pub mod roll_reason {
     /// The condition.
     pub const CONDITION: &str = "RollPending";
+    /// The type of the condition that tells of restarts of Postgres, with the same reasons.
+    pub const RESTART: &str = "RestartPending";
     /// An edit of the manifest rolls the pods.
     pub const EDITED: &str = "Edited";
     /// They are rolled for another reason.
@@ -77,7 +79,7 @@ pub(super) fn all(subject: &Subject<'_>) -> Vec<Condition> {
     let stalled = stalled(subject);
     let pending = [
         (roll_reason::CONDITION, roll_pending(subject)),
-        ("RestartPending", restart_pending(subject)),
+        (roll_reason::RESTART, restart_pending(subject)),
     ];
     std::iter::once((READY, ready))
         .chain(parts)

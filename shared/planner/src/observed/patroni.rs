@@ -1,20 +1,26 @@
 //! What Patroni says about its cluster. Lives here: the types, in the words of Patroni's REST API. Must not: how members are asked.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::redact;
 
 /// Bytes behind the leader that do not count as behind; Zalando's operator asks for the same before an upgrade.
 pub const SMALL_LAG: i64 = 16 * 1024 * 1024;
 
 /// `GET /cluster` and `GET /config` of one member, and `pending_restart` of each.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// `Debug` and `Serialize` hide commands and connection strings of the configuration.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PatroniView {
     /// Members in Patroni's order.
     pub members: Vec<MemberView>,
     /// Patroni's dynamic configuration as it is; null or empty until the cluster is bootstrapped.
+    #[serde(serialize_with = "redact::configuration")]
     pub config: Value,
 }
 
@@ -50,6 +56,12 @@ pub struct ParameterChange {
     pub old: String,
     /// After the restart.
     pub new: String,
+}
+
+impl fmt::Debug for PatroniView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        redact::debug(self, f)
+    }
 }
 
 impl ParameterChange {

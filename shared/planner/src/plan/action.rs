@@ -29,6 +29,7 @@ pub enum Action {
         /// The object.
         target: ObjectRef,
         /// The operations.
+        #[serde(serialize_with = "redact::operations")]
         operations: json_patch::Patch,
     },
     /// Creates a secret with a password that the executor draws. "Already exists" is success: the password there is the one in force.

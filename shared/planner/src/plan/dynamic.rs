@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Action, Impact, Plan, Precondition, Reason, Step};
 use crate::observed::Observed;
+use crate::redact::HIDDEN;
 
 const POSTGRESQL: &str = "postgresql";
 const PARAMETERS: &str = "parameters";
@@ -163,7 +164,8 @@ fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
     let parameters: Map<String, Value> = wanted(cluster)
         .filter(|(name, value)| {
             let set = set.and_then(|set| set.get(*name)).map(text);
-            !set.is_some_and(|set| same_value(name, cluster.version, &set, value))
+            // A printed snapshot that was read back says nothing of it.
+            !set.is_some_and(|set| set == HIDDEN || same_value(name, cluster.version, &set, value))
         })
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();

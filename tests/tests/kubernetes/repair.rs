@@ -1,0 +1,152 @@
+//! What is changed or deleted by hand is as it was within seconds, with one event each, and no pod goes for it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use pgherd_tests::psql::secret_name;
+
+use super::Test;
+use super::events::events_since;
+use super::rolling::{CLUSTER, pods, start};
+use super::stage::{NAMESPACE, Stage};
+
+pub(crate) const TESTS: &[Test] = &[("what_is_changed_by_hand_is_repaired_with_one_event", repairs)];
+
+/// From the moment the hand lets go.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Something done by hand.
+struct Damage {
+    what: &'static str,
+    /// As kubectl has it, behind the namespace.
+    command: Vec<String>,
+    object: String,
+    /// Of the object: as before when it is repaired. For one that is deleted that it is there again under another uid.
+    path: &'static str,
+    deletes: bool,
+    /// The reason of the event that tells of the repair.
+    reason: &'static str,
+}
+
+fn patched(
+    what: &'static str,
+    object: &str,
+    patch: &str,
+    path: &'static str,
+    reason: &'static str,
+) -> Damage {
+    Damage {
+        what,
+        command: ["patch", object, "--type=merge", "-p", patch]
+            .map(str::to_owned)
+            .into(),
+        object: object.to_owned(),
+        path,
+        deletes: false,
+        reason,
+    }
+}
+
+fn deleted(what: &'static str, object: &str, reason: &'static str) -> Damage {
+    Damage {
+        what,
+        command: ["delete", object, "--wait=false", "--cascade=orphan"]
+            .map(str::to_owned)
+            .into(),
+        object: object.to_owned(),
+        path: ".metadata.uid",
+        deletes: true,
+        reason,
+    }
+}
+
+fn damages() -> Vec<Damage> {
+    let service = format!("service/{CLUSTER}");
+    let replica = format!("service/{CLUSTER}-repl");
+    let budget = format!("poddisruptionbudget/postgres-{CLUSTER}-pdb");
+    let set = format!("statefulset/{CLUSTER}");
+    let secret = format!("secret/{}", secret_name(CLUSTER, "postgres"));
+    vec![
+        patched(
+            "a service's selector",
+            &service,
+            r#"{"spec":{"selector":{"spilo-role":"nobody"}}}"#,
+            ".spec.selector",
+            "Services",
+        ),
+        deleted("a service gone", &replica, "Services"),
+        patched(
+            "a disruption budget",
+            &budget,
+            r#"{"spec":{"minAvailable":0}}"#,
+            ".spec.minAvailable",
+            "Sync",
+        ),
+        deleted("a disruption budget gone", &budget, "Sync"),
+        patched(
+            "a secret's label",
+            &secret,
+            r#"{"metadata":{"labels":{"team":"nobody"}}}"#,
+            ".metadata.labels",
+            "Secrets",
+        ),
+        patched(
+            "a secret's label gone",
+            &secret,
+            r#"{"metadata":{"labels":{"cluster-name":null}}}"#,
+            ".metadata.labels",
+            "Secrets",
+        ),
+        patched(
+            "a StatefulSet's template",
+            &set,
+            r#"{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}"#,
+            ".spec.template.spec.terminationGracePeriodSeconds",
+            "StatefulSet",
+        ),
+        deleted("a StatefulSet gone without its pods", &set, "StatefulSet"),
+    ]
+}
+
+fn repairs(stage: &Stage) -> Result<()> {
+    start(stage)?;
+    let before = pods(stage)?;
+    for damage in damages() {
+        let took = repaired(stage, &damage).with_context(|| damage.what)?;
+        eprintln!("{}: as before after {:.1} s", damage.what, took.as_secs_f32());
+    }
+    // A pod that is about to be made anew would be gone by now.
+    std::thread::sleep(Duration::from_secs(5));
+    ensure!(before == pods(stage)?, "pods were made anew");
+    stage.wait_until_ready(CLUSTER, 3)
+}
+
+fn repaired(stage: &Stage, damage: &Damage) -> Result<Duration> {
+    let object = format!("-n {NAMESPACE} {}", damage.object);
+    let before = stage.kubectl().value(&object, damage.path)?;
+    let since = Timestamp::now();
+    let mut call = vec!["-n".to_owned(), NAMESPACE.to_owned()];
+    call.extend(damage.command.clone());
+    stage.kubectl().call(call).output()?;
+    let begin = Instant::now();
+    loop {
+        let now = stage.kubectl().value(&object, damage.path).unwrap_or_default();
+        if !now.is_empty() && (now != before) == damage.deletes {
+            break;
+        }
+        ensure!(begin.elapsed() < LIMIT, "not repaired: {before:?} is {now:?}");
+    }
+    let took = begin.elapsed();
+    // What comes of the repair, if anything, is told by now.
+    std::thread::sleep(Duration::from_secs(2));
+    let events = events_since(stage, CLUSTER, since)?;
+    let ours = events.iter().filter(|event| event.reason == damage.reason);
+    let said: u64 = ours.map(|event| event.count).sum();
+    ensure!(
+        said == 1 && events.len() == 1,
+        "not one {} event: {events:?}",
+        damage.reason
+    );
+    Ok(took)
+}
