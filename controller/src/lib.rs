@@ -42,6 +42,7 @@ pub mod rest;
 pub mod run;
 pub mod sql;
 pub mod survey;
+pub mod sweep;
 #[cfg(test)]
 mod testing;
 pub mod watch;

@@ -66,13 +66,14 @@ impl Found {
 
 /// Asks the API server: databases are not removed because a list was short. That the kind itself is not known (somebody removed the CRD) is
 /// no answer, but an error, for as long as it takes.
-async fn is_gone(context: &Context, cluster: &ClusterRef, uid: &str) -> Result<bool, TurnError> {
+pub async fn is_gone(context: &Context, cluster: &ClusterRef, uid: &str) -> Result<bool, TurnError> {
     match context
         .postgresqls(&cluster.namespace)
         .get_metadata(&cluster.name)
         .await
     {
-        Ok(present) => Ok(present.metadata.uid.as_deref() != Some(uid)),
+        // Of one that nobody has seen, any object of its name is a reason to leave everything as it is.
+        Ok(present) => Ok(!uid.is_empty() && present.metadata.uid.as_deref() != Some(uid)),
         Err(error) if is_not_found(&error) && names_the_object(&error) => Ok(true),
         Err(error) => Err(TurnError::kubernetes(
             "confirm the deletion of",

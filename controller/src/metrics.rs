@@ -38,6 +38,8 @@ pub struct ControllerMetrics {
     pub turns: Family<TurnLabels, Counter>,
     pub turn_seconds: Histogram,
     pub steps: Family<StepLabels, Counter>,
+    /// Clusters without an object, whose members are still there.
+    pub leftovers: Gauge,
     /// What keeps the operator's configuration from being in force; 0 when it is.
     pub configuration_problems: Gauge,
 }
@@ -50,6 +52,7 @@ impl ControllerMetrics {
             // From a turn that reads nothing to one that waits for a pod's SQL.
             turn_seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
             steps: Family::default(),
+            leftovers: Gauge::default(),
             configuration_problems: Gauge::default(),
         }
     }
@@ -68,6 +71,11 @@ impl ControllerMetrics {
             metrics.turn_seconds.clone(),
         );
         registry.register("controller_steps", "Steps of plans", metrics.steps.clone());
+        registry.register(
+            "controller_leftovers",
+            "Clusters whose object is gone and whose members are still there, at the last look",
+            metrics.leftovers.clone(),
+        );
         registry.register(
             "controller_configuration_problems",
             "What keeps the operator's configuration from being in force",

@@ -37,6 +37,7 @@ use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::register;
 use crate::rest::{self, Identity};
+use crate::sweep::sweep;
 use crate::watch::{Scope, Watches};
 
 /// Why the work ended before anybody asked it to.
@@ -252,7 +253,8 @@ impl Work {
                 clusters = self.context.cache.manifests.len(),
                 "first lists complete"
             );
-            dispatch(&self.context, self.args.work.concurrency.into(), &stop).await;
+            let turns = dispatch(&self.context, self.args.work.concurrency.into(), &stop);
+            tokio::join!(turns, sweep(&self.context));
         };
         tokio::select! {
             () = watches.run(&scope, listing) => {}

@@ -135,6 +135,14 @@ impl Manifests {
         true
     }
 
+    /// Nobody has seen the object, and what belonged to it is still there.
+    pub fn note_left_over(&self, cluster: &ClusterRef, stand_in: Manifest) {
+        let known = &mut *locked(&self.clusters);
+        if !known.present.contains_key(cluster) {
+            known.departed.insert(cluster.clone(), Arc::new(stand_in));
+        }
+    }
+
     /// All objects of a namespace (of all, when none is given) have been listed anew: what was not listed is gone. Returns what is.
     pub fn note_listed(&self, namespace: Option<&str>, listed: &HashSet<ClusterRef>) -> Vec<ClusterRef> {
         let here = |cluster: &&ClusterRef| namespace.is_none_or(|namespace| namespace == cluster.namespace);
@@ -169,7 +177,9 @@ impl Manifests {
     /// It was not gone after all.
     pub fn return_from_departure(&self, cluster: &ClusterRef) {
         let known = &mut *locked(&self.clusters);
-        if let Some(manifest) = known.departed.remove(cluster) {
+        let returning = known.departed.remove(cluster);
+        // A stand-in for one that nobody has seen is none.
+        if let Some(manifest) = returning.filter(|manifest| manifest.version.is_some()) {
             known.present.entry(cluster.clone()).or_insert(manifest);
         }
     }

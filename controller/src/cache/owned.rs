@@ -182,6 +182,15 @@ impl Owned {
         }
     }
 
+    /// Clusters that own something of a kind, by its labels.
+    pub fn having(&self, kind: Watched) -> Vec<ClusterRef> {
+        let clusters = locked(&self.clusters);
+        let found = clusters
+            .iter()
+            .filter(|(_, objects)| objects.keys().any(|key| key.kind == kind));
+        found.map(|(cluster, _)| cluster.clone()).collect()
+    }
+
     pub fn has(&self, cluster: &ClusterRef, key: &Key) -> bool {
         locked(&self.clusters)
             .get(cluster)

@@ -182,3 +182,69 @@ async fn a_cluster_that_is_gone_takes_its_objects_along() {
     assert!(asked.contains(&deleted), "{asked:#?}");
     assert!(api.get(APP_SECRET).is_some(), "members go first");
 }
+
+/// The objects of a cluster whose manifest nobody has seen, as the first lists show them.
+async fn orphaned(api: &FakeApi, managers: &serde_json::Value) -> (Context, ClusterRef) {
+    let first = api.context();
+    let cluster = api.submit(&first, &manifest());
+    reconcile(&first, &cluster).await;
+    let path = "/apis/apps/v1/namespaces/apps/statefulsets/acid-demo";
+    let mut set = api.get(path).unwrap();
+    set["metadata"]["managedFields"] = managers.clone();
+    api.put(path, set);
+    let mut context = api.context();
+    let mut config = (*context.config()).clone();
+    config.fleet.sweep_leftovers = true;
+    context.config = tokio::sync::watch::channel(std::sync::Arc::new(config)).1;
+    let key = crate::cache::Key {
+        kind: crate::kinds::Watched::StatefulSet,
+        name: "acid-demo".to_owned(),
+    };
+    context.cache.owned.store(&cluster, key, api.get(path).unwrap());
+    (context, cluster)
+}
+
+#[tokio::test]
+async fn what_was_left_over_goes_when_we_made_it_and_its_object_is_gone() {
+    let ours = json!([{"manager": "pgherd", "operation": "Apply"}]);
+    for (managers, object_is_there, goes) in [
+        (ours.clone(), false, true),
+        (ours, true, false),
+        (json!([{"manager": "postgres-operator"}]), false, false),
+    ] {
+        let api = FakeApi::default();
+        let (context, cluster) = orphaned(&api, &managers).await;
+        if !object_is_there {
+            api.remove(MANIFEST);
+        }
+        crate::sweep::sweep(&context).await;
+        assert_eq!(
+            context.cache.manifests.departed(&cluster).is_some(),
+            goes,
+            "{managers} {object_is_there}"
+        );
+        if goes {
+            reconcile(&context, &cluster).await;
+            let asked = api.asked();
+            let deleted = asked
+                .iter()
+                .any(|line| line == "DELETE /apis/apps/v1/namespaces/apps/statefulsets/acid-demo");
+            assert!(deleted, "{asked:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_comes_back_in_time_keeps_what_was_left_over() {
+    let api = FakeApi::default();
+    let (context, cluster) = orphaned(&api, &json!([{"manager": "pgherd"}])).await;
+    let object = api.get(MANIFEST).unwrap();
+    api.remove(MANIFEST);
+    crate::sweep::sweep(&context).await;
+    api.put(MANIFEST, object);
+    api.asked();
+    reconcile(&context, &cluster).await;
+    let asked = api.asked();
+    assert!(asked.iter().all(|line| !line.starts_with("DELETE")), "{asked:#?}");
+    assert!(context.cache.manifests.departed(&cluster).is_none());
+}
