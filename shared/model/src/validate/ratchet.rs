@@ -135,13 +135,13 @@ fn put(object: &mut Value, way: &[Key], value: Option<Value>) -> bool {
             fields.insert(name.clone(), value.clone()) != Some(value)
         }
         (Some(Value::Object(fields)), Key::Field(name), None) => fields.remove(name).is_some(),
-        (Some(Value::Array(items)), Key::Item(number), value) if *number < items.len() => match value {
-            Some(value) => std::mem::replace(&mut items[*number], value.clone()) != value,
-            None => {
-                items.remove(*number);
-                true
-            }
-        },
+        (Some(Value::Array(items)), Key::Item(number), Some(value)) if *number < items.len() => {
+            std::mem::replace(&mut items[*number], value.clone()) != value
+        }
+        (Some(Value::Array(items)), Key::Item(number), None) if *number < items.len() => {
+            items.remove(*number);
+            true
+        }
         _ => false,
     }
 }

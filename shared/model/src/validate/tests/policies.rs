@@ -178,10 +178,10 @@ const SHIPPED: &str = "spec: {users: {app: [], other: []}, databases: {shop: app
     additionalVolumes: [{name: logs, mountPath: /logs, targetContainers: [postgres, log], volumeSource: {emptyDir: {}}}]}";
 
 /// What becomes of the manifest when this is merged into it: violations, and the rules that warn.
-fn after(stored: &str, overlay: Value, parameters: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+fn after(stored: &str, overlay: &Value, parameters: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let stored = manifest(stored);
     let mut new = stored.clone();
-    json_patch::merge(&mut new, &overlay);
+    json_patch::merge(&mut new, overlay);
     let review = review(&new, Some(&stored), &under(parameters));
     let paths = violations(&review).into_iter().map(|(_, path)| path.to_owned());
     (paths.collect(), told(&review))
@@ -191,7 +191,7 @@ fn after(stored: &str, overlay: Value, parameters: &[(&str, &str)]) -> (Vec<Stri
 fn a_name_that_stays_may_lose_what_it_names() {
     let nobody = Vec::<String>::new();
     for profile in ["standard", "strict", "observe"] {
-        let without = |what: Value| {
+        let without = |what: &Value| {
             after(
                 SHIPPED,
                 what,
@@ -203,11 +203,11 @@ fn a_name_that_stays_may_lose_what_it_names() {
         };
         let sidecar = json!({"spec": {"sidecars": [{"name": "exporter", "image": "exporter:1"}]}});
         assert_eq!(
-            without(sidecar),
+            without(&sidecar),
             (nobody.clone(), vec!["PGV-018".to_owned()]),
             "{profile}"
         );
-        let (refused, warned) = without(json!({"spec": {"users": {"app": null}}}));
+        let (refused, warned) = without(&json!({"spec": {"users": {"app": null}}}));
         assert_eq!(refused, nobody, "{profile}");
         assert!(warned.contains(&"PGV-028".to_owned()), "{profile} {warned:?}");
     }
@@ -221,88 +221,63 @@ fn a_name_that_is_new_names_something() {
             {"name": "logs", "mountPath": "/logs", "targetContainers": ["postgres", target], "volumeSource": {"emptyDir": {}}},
         ]}})
     };
-    let refused = |overlay| after(SHIPPED, overlay, &standard).0;
+    let refused = |overlay: &Value| after(SHIPPED, overlay, &standard).0;
     assert_eq!(
-        refused(volume("lag")),
+        refused(&volume("lag")),
         ["spec.additionalVolumes[0].targetContainers[1]"]
     );
     assert_eq!(
-        refused(json!({"spec": {"databases": {"shop": "apq"}}})),
+        refused(&json!({"spec": {"databases": {"shop": "apq"}}})),
         ["spec.databases.shop"]
     );
     // Both at once: what is named goes, and something new names it.
     let both = json!({"spec": {"users": {"app": null}, "databases": {"books": "app"}}});
-    assert_eq!(refused(both), ["spec.databases.books"]);
+    assert_eq!(refused(&both), ["spec.databases.books"]);
 }
+
+/// What an edit of one field is refused for.
+fn refused_in(field: &str, stored: &str, new: &str) -> Vec<String> {
+    let of = |value: &str| manifest(&format!("spec: {{{field}: {value}}}"));
+    let review = review(&of(new), Some(&of(stored)), &config());
+    review.violations.iter().map(ToString::to_string).collect()
+}
+
+/// A field, what is stored, and what replaces it.
+#[rustfmt::skip]
+const MENDED: &[(&str, &str, &str)] = &[
+    // The first hides the second: none can be read.
+    ("users", "{a: 1, b: 2}", "{a: [], b: 2}"),
+    ("users", "{a: 1, b: 2}", "{b: 2}"),
+    ("users", "{a: 1, b: 2, Bad: []}", "{b: 2, Bad: []}"),
+    ("patroni", "{ttl: x, loop_wait: y, slots: {A: {type: odd}}}", "{ttl: 30, loop_wait: y, slots: {A: {type: odd}}}"),
+    ("patroni", "{ttl: x, slots: {A: {type: odd}}}", "{ttl: 30, slots: {A: {type: odd}}}"),
+    ("tolerations", "[{tolerationSeconds: x}, {tolerationSeconds: y}]", "[{key: a, operator: Exists}, {tolerationSeconds: y}]"),
+    ("tolerations", "[{tolerationSeconds: x}, {tolerationSeconds: y}]", "[{tolerationSeconds: y}]"),
+    ("sidecars", "[{name: a, image: a, ports: x}, {name: b, image: b, ports: y}, {name: b}]", "[{name: a, image: a}, {name: b, image: b, ports: y}, {name: b}]"),
+    ("sidecars", "[{name: a, image: a, ports: x}, {name: b, image: b, ports: y}, {name: c}]", "[{name: b, image: b, ports: y}, {name: c}]"),
+    // A bad name hides what makes sense only when all names are known.
+    ("users", "{Bad: [], app_one: [], app-one: []}", "{app_one: [], app-one: []}"),
+];
+
+#[rustfmt::skip]
+const MENDED_IN_VAIN: &[(&str, &str, &str, &str)] = &[
+    ("users", "{a: 1, b: 2}", "{a: [], Worse: 3}", "spec.users.Worse"),
+    ("numberOfInstances", "two", "-1", "spec.numberOfInstances"),
+    ("users", "{a: 1, b: []}", "{Worse: [], b: []}", "spec.users.Worse"),
+    ("sidecars", "[{name: a, image: a, ports: x}]", "[{name: b, image: b, ports: [{containerPort: 0}]}]", "spec.sidecars[0].ports[0].containerPort"),
+];
 
 #[test]
 fn each_of_two_mistakes_in_a_field_may_be_mended() {
-    let mended = |field: &str, stored: &str, new: &str| {
-        let of = |value: &str| manifest(&format!("spec: {{{field}: {value}}}"));
-        let review = review(&of(new), Some(&of(stored)), &config());
-        review
-            .violations
-            .into_iter()
-            .map(|violation| violation.to_string())
-            .collect::<Vec<_>>()
-    };
-    for (field, stored, new) in [
-        // The first hides the second: none can be read.
-        ("users", "{a: 1, b: 2}", "{a: [], b: 2}"),
-        ("users", "{a: 1, b: 2}", "{b: 2}"),
-        ("users", "{a: 1, b: 2, Bad: []}", "{b: 2, Bad: []}"),
-        (
-            "patroni",
-            "{ttl: x, loop_wait: y, slots: {A: {type: odd}}}",
-            "{ttl: 30, loop_wait: y, slots: {A: {type: odd}}}",
-        ),
-        (
-            "patroni",
-            "{ttl: x, slots: {A: {type: odd}}}",
-            "{ttl: 30, slots: {A: {type: odd}}}",
-        ),
-        (
-            "tolerations",
-            "[{tolerationSeconds: x}, {tolerationSeconds: y}]",
-            "[{key: a, operator: Exists}, {tolerationSeconds: y}]",
-        ),
-        (
-            "tolerations",
-            "[{tolerationSeconds: x}, {tolerationSeconds: y}]",
-            "[{tolerationSeconds: y}]",
-        ),
-        (
-            "sidecars",
-            "[{name: a, image: a, ports: x}, {name: b, image: b, ports: y}, {name: b}]",
-            "[{name: a, image: a}, {name: b, image: b, ports: y}, {name: b}]",
-        ),
-        (
-            "sidecars",
-            "[{name: a, image: a, ports: x}, {name: b, image: b, ports: y}, {name: c}]",
-            "[{name: b, image: b, ports: y}, {name: c}]",
-        ),
-        // Wrong shape hides wrong names, and these hide what makes sense only when all names are known.
-        (
-            "users",
-            "{Bad: [], app_one: [], app-one: []}",
-            "{app_one: [], app-one: []}",
-        ),
-    ] {
-        assert_eq!(mended(field, stored, new), [""; 0], "{field}: {stored} -> {new}");
+    for (field, stored, new) in MENDED {
+        assert_eq!(
+            refused_in(field, stored, new),
+            [""; 0],
+            "{field}: {stored} -> {new}"
+        );
     }
-    // But what comes in its place is new.
-    for (field, stored, new, refused) in [
-        ("users", "{a: 1, b: 2}", "{a: [], Worse: 3}", "spec.users.Worse"),
-        ("numberOfInstances", "two", "-1", "spec.numberOfInstances"),
-        ("users", "{a: 1, b: []}", "{Worse: [], b: []}", "spec.users.Worse"),
-        (
-            "sidecars",
-            "[{name: a, image: a, ports: x}]",
-            "[{name: b, image: b, ports: [{containerPort: 0}]}]",
-            "spec.sidecars[0].ports[0].containerPort",
-        ),
-    ] {
-        let found = mended(field, stored, new);
+    for (field, stored, new, refused) in MENDED_IN_VAIN {
+        let found = refused_in(field, stored, new);
         assert!(
             found.len() == 1 && found[0].starts_with(refused),
             "{field}: {stored} -> {new}: {found:?}"
