@@ -7,7 +7,8 @@ use std::time::Duration;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client};
 use pgherd_model::config::Watch;
-use pgherd_planner::impact::{Counts, LINE_LIMIT, of_configuration};
+use pgherd_model::finding::{LINE_LIMIT, shorten};
+use pgherd_planner::impact::{Counts, of_configuration};
 use pgherd_runtime::tasks::chain;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -94,7 +95,7 @@ impl Tally {
             (false, 0) => "how many clusters this rolls could not be counted in time".to_owned(),
             (false, seen) => format!("of {seen} clusters counted in time: {}", self.counts.line()),
         };
-        text.chars().take(LINE_LIMIT).collect()
+        shorten(&text, LINE_LIMIT)
     }
 }
 
