@@ -54,6 +54,8 @@ pub struct CatalogKey {
     pub manifest: (String, i64),
     /// The pod that leads; a new primary may lack the last changes of the old one.
     pub primary: String,
+    /// It waits for a restart, after which its settings are others.
+    pub restarts: bool,
     /// The secrets with their versions.
     pub secrets: Vec<ObjectRef>,
     /// Whose inside is looked at.

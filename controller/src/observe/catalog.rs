@@ -81,9 +81,12 @@ fn key(question: &Question<'_>, observed: &Observed, leader: &str) -> CatalogKey
             uid: secret.uid.clone(),
             resource_version: secret.resource_version.clone(),
         });
+    let patroni = observed.patroni.known();
+    let restarts = patroni.and_then(|view| Some(view.member(leader)?.pending_restart));
     CatalogKey {
         manifest: (question.view.uid.clone(), question.view.generation),
         primary: leader.to_owned(),
+        restarts: restarts.unwrap_or_default(),
         secrets: secrets.collect(),
         databases: question.prepared.clone(),
     }
@@ -100,6 +103,7 @@ async fn ask(context: &Context, question: &Question<'_>, target: &Target) -> Res
     let session = open(target, &login(MAINTENANCE_DATABASE)).await?;
     let rows = session.roles().await?;
     let mut databases = session.databases().await?;
+    let settings = session.settings().await?;
     drop(session);
     for name in &question.prepared {
         if let Some(database) = databases.get_mut(name) {
@@ -110,7 +114,11 @@ async fn ask(context: &Context, question: &Question<'_>, target: &Target) -> Res
     let roles = tokio::task::spawn_blocking(move || compare(rows, &passwords))
         .await
         .unwrap_or_default();
-    Ok(Catalog { roles, databases })
+    Ok(Catalog {
+        roles,
+        databases,
+        settings,
+    })
 }
 
 async fn inside(

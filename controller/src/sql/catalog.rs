@@ -23,6 +23,11 @@ const ROLES: &str = "
 const DATABASES: &str = "
     SELECT datname::text, pg_get_userbyid(datdba)::text FROM pg_database";
 
+/// [`pgherd_model::postgres_parameters::HOT_STANDBY`], which a test compares.
+const SETTINGS: &str = "
+    SELECT name::text, setting FROM pg_settings WHERE name IN ('max_connections', 'max_worker_processes',
+        'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction')";
+
 const SCHEMAS: &str = "
     SELECT nspname::text, pg_get_userbyid(nspowner)::text FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
@@ -67,6 +72,11 @@ impl Session {
         let pairs: Vec<(String, String)> = self.pairs("reading databases", DATABASES).await?;
         let view = |(name, owner)| (name, DatabaseView { owner, content: None });
         Ok(pairs.into_iter().map(view).collect())
+    }
+
+    /// What is in force of the parameters that a replica must not have less of.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>, SqlError> {
+        self.pairs("reading settings", SETTINGS).await
     }
 
     /// The inside of the database that this session is in.
@@ -160,4 +170,21 @@ fn default_privilege(row: &Row) -> Result<Option<DefaultPrivilege>, tokio_postgr
 fn unreadable(query: &str, source: tokio_postgres::Error) -> SqlError {
     let statement = query.split_whitespace().collect::<Vec<_>>().join(" ");
     SqlError::Refused { statement, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::postgres_parameters::HOT_STANDBY;
+
+    use super::*;
+
+    #[test]
+    fn every_parameter_that_a_replica_needs_as_much_of_is_read() {
+        assert_eq!(SETTINGS.matches("'max_").count(), HOT_STANDBY.len());
+        assert!(
+            HOT_STANDBY
+                .iter()
+                .all(|name| SETTINGS.contains(&format!("'{name}'")))
+        );
+    }
 }

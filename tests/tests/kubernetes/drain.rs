@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use jiff::Timestamp;
 
 use super::Test;
-use super::events::events_since;
+use super::events::Events;
 use super::rolling::{CLUSTER, object, start, timeline};
 use super::stage::{NAMESPACE, Stage};
 
@@ -22,7 +21,8 @@ fn node_of(stage: &Stage, pod: &str) -> Result<String> {
 
 fn drains(stage: &Stage) -> Result<()> {
     start(stage)?;
-    let (primary, before, since) = (stage.primary(CLUSTER)?, timeline(stage)?, Timestamp::now());
+    let (primary, before) = (stage.primary(CLUSTER)?, timeline(stage)?);
+    let said = Events::of(stage, CLUSTER)?;
     let node = node_of(stage, &primary)?;
     stage.kubectl().run(&format!("cordon {node}"))?;
     let outcome = drained(stage, &primary, &node);
@@ -34,7 +34,7 @@ fn drains(stage: &Stage) -> Result<()> {
         after == before + 1,
         "timeline {before} before and {after} after: not one switchover"
     );
-    let events = events_since(stage, CLUSTER, since)?;
+    let events = Events::of(stage, CLUSTER)?.since(&said);
     let told = events
         .iter()
         .any(|event| event.reason == "Switchover" && event.note.contains(&node));

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use jiff::Timestamp;
 use pgherd_tests::psql::secret_name;
 
 use super::Test;
-use super::events::events_since;
+use super::events::Events;
 use super::rolling::{CLUSTER, pods, start};
 use super::stage::{NAMESPACE, Stage};
 
@@ -125,7 +124,7 @@ fn repairs(stage: &Stage) -> Result<()> {
 fn repaired(stage: &Stage, damage: &Damage) -> Result<Duration> {
     let object = format!("-n {NAMESPACE} {}", damage.object);
     let before = stage.kubectl().value(&object, damage.path)?;
-    let since = Timestamp::now();
+    let said = Events::of(stage, CLUSTER)?;
     let mut call = vec!["-n".to_owned(), NAMESPACE.to_owned()];
     call.extend(damage.command.clone());
     stage.kubectl().call(call).output()?;
@@ -140,13 +139,11 @@ fn repaired(stage: &Stage, damage: &Damage) -> Result<Duration> {
     let took = begin.elapsed();
     // What comes of the repair, if anything, is told by now.
     std::thread::sleep(Duration::from_secs(2));
-    let events = events_since(stage, CLUSTER, since)?;
-    let ours = events.iter().filter(|event| event.reason == damage.reason);
-    let said: u64 = ours.map(|event| event.count).sum();
-    ensure!(
-        said == 1 && events.len() == 1,
-        "not one {} event: {events:?}",
-        damage.reason
-    );
+    let events = Events::of(stage, CLUSTER)?.since(&said);
+    let is_the_one = match events.as_slice() {
+        [only] => only.count == 1 && only.reason == damage.reason,
+        _ => false,
+    };
+    ensure!(is_the_one, "not one {} event: {events:?}", damage.reason);
     Ok(took)
 }

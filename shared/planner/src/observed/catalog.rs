@@ -15,6 +15,8 @@ pub struct Catalog {
     pub roles: BTreeMap<String, RoleView>,
     /// By name; templates need not be in it.
     pub databases: BTreeMap<String, DatabaseView>,
+    /// What is in force on the primary of the parameters that a replica must not have less of.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// One role: `pg_authid`, `pg_auth_members`, `pg_db_role_setting` with database 0.

@@ -214,6 +214,7 @@ fn restarts_whose_reasons_nobody_tells_are_left_to_people() {
     let mut simulation = Simulation::new(2);
     simulation.truth.connections = 200;
     let mut observed = simulation.observe();
+    observed.catalog = Source::Unknown("not asked".to_owned());
     for member in &mut known(&mut observed.patroni).members {
         member.restart_reasons.clear();
     }

@@ -93,6 +93,8 @@ pub(crate) struct Truth {
     pub(crate) templates: BTreeMap<u32, Template>,
     /// Nodes that take no pods. There is always one that does.
     pub(crate) cordoned: BTreeSet<u32>,
+    /// Patroni is older than 4.0: it does not say what waits for a restart.
+    pub(crate) says_nothing: bool,
     uids: u32,
 }
 
@@ -327,6 +329,7 @@ impl Simulation {
             claims: Source::Known(Vec::new()),
             pods: Source::Known(pods),
             patroni,
+            catalog: self.catalog(),
             ..Observed::default()
         }
     }

@@ -38,7 +38,11 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
     }
     // The plan does not make a database whose owner nobody defines.
     databases.retain(|_, database| roles.contains_key(&database.owner));
-    Catalog { roles, databases }
+    Catalog {
+        roles,
+        databases,
+        ..Catalog::default()
+    }
 }
 
 fn view(role: &Role) -> RoleView {

@@ -1,5 +1,7 @@
 //! Parameters that wait for a restart of Postgres (zalando-behaviour 4.7, A.22). Lives here: who restarts next. Pods stay.
 
+use std::cmp::Ordering;
+
 use pgherd_model::postgres_parameters::HOT_STANDBY;
 
 use super::gate::{self, LOOK_AGAIN, Wait};
@@ -47,15 +49,50 @@ pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
 fn next<'a>(situation: &Situation<'_>, pending: &[Member<'a>]) -> Result<Member<'a>, Wait> {
     let (primary, replicas): (Vec<Member<'a>>, Vec<Member<'a>>) =
         pending.iter().partition(|member| situation.leads(member));
-    let reasons = |member: &Member<'a>| member.view.map(|view| view.restart_reasons.is_empty());
-    if replicas.iter().any(|replica| reasons(replica) == Some(true)) {
-        let what = "patroni's word on which parameters wait (before version 4.0): restart with patronictl";
-        return Err(Wait::of(HoldReason::Lacking(what.to_owned())));
-    }
-    let goes_first = |replica: &&Member<'a>| !replica.view.is_some_and(follows_primary);
+    let says_nothing = |member: &Member<'a>| member.view.is_some_and(|view| view.restart_reasons.is_empty());
+    let shrinks = if replicas.iter().any(says_nothing) {
+        primary_shrinks(situation)?
+    } else {
+        false
+    };
+    let goes_first = |replica: &&Member<'a>| match replica.view {
+        Some(view) if view.restart_reasons.is_empty() => !shrinks,
+        Some(view) => !follows_primary(view),
+        None => true,
+    };
     let first = replicas.iter().find(goes_first);
     let next = first.or(primary.first()).or(replicas.first());
     next.copied().ok_or_else(Wait::silent)
+}
+
+/// Patroni before 4.0 does not say what waits. Whether it is for the primary to have less is seen from what is in force there.
+fn primary_shrinks(situation: &Situation<'_>) -> Result<bool, Wait> {
+    let lacking = |what: &str| Wait::of(HoldReason::Lacking(format!("{what}: restart with patronictl")));
+    let catalog = situation.observed.catalog.known();
+    let patroni = situation.observed.patroni.known();
+    let (Some(catalog), Some(patroni)) = (catalog, patroni) else {
+        return Err(lacking(
+            "patroni's word on which parameters wait (before version 4.0)",
+        ));
+    };
+    let wanted = &patroni.config["postgresql"]["parameters"];
+    let changes = catalog.settings.iter().filter_map(|(name, found)| {
+        let wanted = wanted.get(name)?;
+        let wanted = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
+        let (wanted, found) = (wanted.parse::<i64>().ok()?, found.parse::<i64>().ok()?);
+        Some(wanted.cmp(&found))
+    });
+    let (mut less, mut more) = (false, false);
+    for change in changes {
+        less |= change == Ordering::Less;
+        more |= change == Ordering::Greater;
+    }
+    if less && more {
+        return Err(lacking(
+            "an order in which some parameters shrink and others grow",
+        ));
+    }
+    Ok(less)
 }
 
 /// All that it waits for is smaller values of what its primary must not have more of: a replica does not take smaller ones than it has.

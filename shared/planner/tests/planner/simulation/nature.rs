@@ -28,6 +28,7 @@ impl Truth {
             set: StatefulSetIs::Present,
             made: Timestamp::UNIX_EPOCH,
             cordoned: BTreeSet::new(),
+            says_nothing: false,
             replicas: members,
             generation: 1,
             seen: (1, template.version),

@@ -144,6 +144,8 @@ fn successor(simulation: &Simulation, broken: bool, refused: bool) -> Template {
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) members: u32,
+    /// Patroni is older than 4.0.
+    pub(crate) old_patroni: bool,
     pub(crate) events: Vec<(u32, Event)>,
 }
 
@@ -164,6 +166,7 @@ impl Schedule {
         Self {
             seed,
             members,
+            old_patroni: luck.one_in(3),
             events,
         }
     }
@@ -171,6 +174,7 @@ impl Schedule {
     pub(crate) fn run(&self, mutation: Option<Mutation>) -> Result<(), Broken> {
         let mut simulation = Simulation::new(self.members);
         simulation.mutation = mutation;
+        simulation.truth.says_nothing = self.old_patroni;
         let mut luck = Luck::new(!self.seed);
         let mut events = self.events.iter().peekable();
         for tick in 1..=EVENTFUL {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use pgherd_planner::observed::{
-    MemberRole, MemberView, NodesView, ParameterChange, PatroniView, PodView, Source,
+    Catalog, MemberRole, MemberView, NodesView, ParameterChange, PatroniView, PodView, Source,
 };
 use serde_json::json;
 
@@ -111,7 +111,7 @@ impl Simulation {
             new: self.truth.connections.to_string(),
         };
         let waits = pod.connections != self.truth.connections;
-        let change = waits.then(|| ("max_connections".to_owned(), change));
+        let change = (waits && !self.truth.says_nothing).then(|| ("max_connections".to_owned(), change));
         MemberView {
             name: name(ordinal),
             role: if leads {
@@ -129,6 +129,18 @@ impl Simulation {
             pending_restart: waits,
             restart_reasons: change.into_iter().collect(),
             ..MemberView::default()
+        }
+    }
+
+    /// Read when a snapshot needs it; old ones are thrown away when the primary restarts.
+    pub(super) fn catalog(&self) -> Source<Catalog> {
+        let leader = self.truth.leader.and_then(|leader| self.truth.pods.get(&leader));
+        match leader.filter(|pod| pod.serves()) {
+            None => Source::Unknown("no primary".to_owned()),
+            Some(pod) => Source::Known(Catalog {
+                settings: [("max_connections".to_owned(), pod.connections.to_string())].into(),
+                ..Catalog::default()
+            }),
         }
     }
 
