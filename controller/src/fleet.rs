@@ -50,8 +50,8 @@ impl Fleet {
         self.locked().book.forget(cluster, known, budget(config))
     }
 
-    /// How many roll, and how many wait for that.
-    pub fn counts(&self) -> (usize, usize) {
+    /// How many roll, how many wait for that, and how many of the first fail.
+    pub fn counts(&self) -> (usize, usize, usize) {
         self.locked().book.counts()
     }
 

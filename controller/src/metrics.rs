@@ -97,7 +97,7 @@ struct Sizes {
 impl Collector for Sizes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (edits, resyncs) = self.queue.waiting();
-        let (rolling, waiting) = self.fleet.counts();
+        let (rolling, waiting, failing) = self.fleet.counts();
         let rows = [
             (
                 "controller_clusters",
@@ -124,6 +124,11 @@ impl Collector for Sizes {
                 "controller_fleet_rolling",
                 "Clusters whose pods roll for another reason than their own manifests",
                 rolling,
+            ),
+            (
+                "controller_fleet_failing",
+                "Of those, clusters with a member that does not run",
+                failing,
             ),
             (
                 "controller_fleet_waiting",

@@ -100,25 +100,36 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     let is_edited = admit(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
 
+    let reported = Box::pin(tell(context, &turn, &plan, &executed, is_edited)).await;
+    ending(&plan, &executed, &reported, &found)
+}
+
+/// Of an object that is gone there is no status.
+async fn tell(
+    context: &Context,
+    turn: &Turn<'_>,
+    plan: &Plan,
+    executed: &Executed<'_>,
+    is_edited: bool,
+) -> Result<(), TurnError> {
     let subject = Subject {
-        manifest: meaning.judged(),
-        config: &config,
-        observed: &observed,
-        plan: &plan,
+        manifest: turn.meaning.judged(),
+        config: turn.question.config,
+        observed: turn.observed,
+        plan,
         outcome: &executed.outcome,
         is_edited,
-        now,
+        now: turn.now,
     };
     let told = Report {
-        cluster,
-        view: &found.view,
-        status: (!found.gone).then(|| assess(&subject)),
+        cluster: turn.question.cluster,
+        view: turn.question.view,
+        status: (!turn.found.gone).then(|| assess(&subject)),
         done: &executed.done,
         outcome: &executed.outcome,
-        remarks: meaning.remarks(),
+        remarks: turn.meaning.remarks(),
     };
-    let reported = report(context, told).await;
-    ending(&plan, &executed, &reported, &found)
+    report(context, told).await
 }
 
 /// A manifest without meaning, and without an earlier one in force, is not acted on.

@@ -9,6 +9,8 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use kube::Client;
 use pgherd_model::config::{OperatorConfig, OperatorMode, Overrides};
 use pgherd_model::names::operator::CONTROLLER_LEASE;
 use pgherd_runtime::admin;
@@ -20,6 +22,7 @@ use pgherd_runtime::metrics::Metrics;
 use pgherd_runtime::readiness::{Gate, Readiness};
 use pgherd_runtime::shutdown::Shutdown;
 use pgherd_runtime::tasks::Tasks;
+use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -53,16 +56,9 @@ enum WorkEnded {
 pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let listener = listen(args.admin.admin_address, "--admin-address").await?;
-    let (cache, queue) = (Arc::new(Cache::default()), Queue::default());
     let mut metrics = Metrics::new("controller");
     let meter = Meter::registered(metrics.registry());
-    let fleet = Arc::new(Fleet::default());
-    let counted = ControllerMetrics::registered(
-        metrics.registry(),
-        Arc::clone(&cache),
-        queue.clone(),
-        Arc::clone(&fleet),
-    );
+    let knowledge = Knowledge::counted(metrics.registry());
     let client = client::connect(&args.client, "controller", &meter).await?;
     let readiness = Readiness::new();
     let (configured, lists) = (
@@ -82,27 +78,20 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     let (leadership, elect) = lease::elect(client.clone(), params, shutdown.clone());
     let (settings, settle) = settings(states.clone(), args.overrides());
 
-    let context = Context {
-        client: client.clone(),
-        config: settings,
-        cache,
-        queue,
-        memories: Arc::new(Memories::default()),
-        patroni: Patroni::default(),
-        metrics: counted,
-        events: Arc::new(Events::new(client, args.lease.identity())),
-        fleet,
-        activity: Activity::default(),
-        authority: Authority {
-            leadership: Some(leadership.clone()),
-            stopping: shutdown.token(),
-        },
+    let authority = Authority {
+        leadership: Some(leadership.clone()),
+        stopping: shutdown.token(),
     };
+    let context = knowledge.context(client, settings, args.lease.identity(), authority);
     let told = configuration::report(context.clone(), args.config.source(), states.clone(), leadership);
     let ports =
         admin::router(readiness, Arc::new(metrics), shutdown.clone()).merge(rest::debug(context.clone()));
-    let served = rest::serve(context.clone(), identity(&args));
-    let with_rest = !args.work.no_rest_api;
+    let served = rest::serve(context.clone(), identity(&args)).boxed();
+    let served = if args.work.no_rest_api {
+        std::future::pending().boxed()
+    } else {
+        served
+    };
     let work = Work {
         context,
         states,
@@ -116,13 +105,55 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     tasks.spawn_companion("lease", elect);
     tasks.spawn("config", follow);
     tasks.spawn("settings", ending_with(shutdown.clone(), settle));
-    if with_rest {
-        tasks.spawn("rest", ending_with(shutdown.clone(), served));
-    }
+    tasks.spawn("rest", ending_with(shutdown.clone(), served));
     tasks.spawn("configuration", ending_with(shutdown.clone(), told));
     tasks.spawn("clusters", work.run(shutdown));
     tasks.join(patience).await?;
     Ok(())
+}
+
+/// What the process knows, empty at the start.
+struct Knowledge {
+    cache: Arc<Cache>,
+    queue: Queue,
+    fleet: Arc<Fleet>,
+    metrics: ControllerMetrics,
+}
+
+impl Knowledge {
+    fn counted(registry: &mut Registry) -> Self {
+        let (cache, queue, fleet) = (Arc::<Cache>::default(), Queue::default(), Arc::<Fleet>::default());
+        let metrics =
+            ControllerMetrics::registered(registry, Arc::clone(&cache), queue.clone(), Arc::clone(&fleet));
+        Self {
+            cache,
+            queue,
+            fleet,
+            metrics,
+        }
+    }
+
+    fn context(
+        self,
+        client: Client,
+        config: watch::Receiver<Arc<OperatorConfig>>,
+        instance: String,
+        authority: Authority,
+    ) -> Context {
+        Context {
+            client: client.clone(),
+            config,
+            cache: self.cache,
+            queue: self.queue,
+            memories: Arc::new(Memories::default()),
+            patroni: Patroni::default(),
+            metrics: self.metrics,
+            events: Arc::new(Events::new(client, instance)),
+            fleet: self.fleet,
+            activity: Activity::default(),
+            authority,
+        }
+    }
 }
 
 /// The configuration with the environment's overrides in force, as a watch. The future keeps it so.

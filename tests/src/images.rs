@@ -9,7 +9,7 @@ mod pause;
 mod postgres;
 
 pub(crate) use own::executable;
-pub use own::own;
+pub use own::{controller, own};
 pub use pause::{PAUSE, pause};
 pub use postgres::{POSTGRES, POSTGRES_OTHER, postgres};
 

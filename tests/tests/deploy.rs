@@ -56,7 +56,12 @@ fn emitted() -> BTreeSet<String> {
     let mut metrics = Metrics::new("test");
     WebhookMetrics::registered(metrics.registry());
     CertMetrics::registered(metrics.registry()).show_sync("any", true);
-    let controller = ControllerMetrics::registered(metrics.registry(), Arc::default(), Queue::default());
+    let controller = ControllerMetrics::registered(
+        metrics.registry(),
+        Arc::default(),
+        Queue::default(),
+        Arc::default(),
+    );
     // Families show up with their first value.
     let (lane, outcome) = ("edit", "done");
     let _ = controller.turns.get_or_create(&TurnLabels { lane, outcome });

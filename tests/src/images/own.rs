@@ -32,6 +32,17 @@ pub fn own(progress: &Progress) -> Result<Vec<BuiltImage>> {
         .collect()
 }
 
+/// The controller as it is in its image, to be run beside the local Kubernetes.
+///
+/// # Errors
+/// When it does not compile.
+pub fn controller() -> Result<PathBuf> {
+    build()?
+        .into_iter()
+        .next()
+        .context("the controller was not built")
+}
+
 /// Compiles the programs; their paths in the order of [`PROGRAMS`]. What the compiler says goes to the person who waits.
 fn build() -> Result<Vec<PathBuf>> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);

@@ -32,7 +32,7 @@ const DELETED: usize = 5;
 /// The goal.
 const WITHIN: SignedDuration = SignedDuration::from_secs(2);
 const LIMIT: Duration = Duration::from_mins(2);
-const CUT: Duration = Duration::from_secs(60);
+const CUT: Duration = Duration::from_mins(1);
 
 /// A namespace and a configuration of its own.
 fn set_up(stage: &Stage) -> Result<()> {
@@ -113,7 +113,7 @@ fn stateful_sets(stage: &Stage) -> Result<usize> {
     Ok(names.split_whitespace().count())
 }
 
-/// Waits until all are at the round and as many StatefulSets are left; returns when that was.
+/// Waits until all are at the round and as many stateful sets are left; returns when that was.
 fn wait_for_round(stage: &Stage, round: &str, clusters: usize) -> Result<Timestamp> {
     let end = Instant::now() + LIMIT;
     loop {
@@ -182,7 +182,6 @@ fn lease_moves(stage: &Stage) -> Result<()> {
     let first = Controller::start(stage, "away-first", 18171, &kubeconfig, &[])?;
     first.wait_until_it_works()?;
     let second = Controller::start(stage, "away-second", 18172, &kubeconfig, &[])?;
-    second.wait_for("waiting for the lease")?;
     begin(stage)?;
     first.kill()?;
     edit(stage, 0..CLUSTERS, "1")?;

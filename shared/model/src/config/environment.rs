@@ -58,8 +58,8 @@ impl OperatorConfig {
     /// What `watched_namespace` means for an operator in the given namespace: one, several separated by commas, `*` for all. Without it the
     /// operator's own, unless a selector says which.
     pub fn watch(&self, operator_namespace: &str) -> Watch {
-        let named = self.kubernetes.watched_namespace.as_deref().unwrap_or_default();
-        let mut names: Vec<String> = named.split(',').map(|name| name.trim().to_owned()).collect();
+        let text = self.kubernetes.watched_namespace.as_deref().unwrap_or_default();
+        let mut names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
         names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();

@@ -60,7 +60,7 @@ impl<K: Clone + Ord + Display> Book<K> {
         self.file(cluster, roll);
         self.give(cluster, known, budget);
         let verdict = self.verdict(cluster, roll, known, budget);
-        let wake = self.to_wake(cluster, before, known, budget);
+        let wake = self.to_wake(cluster, before.as_ref(), known, budget);
         Answer { verdict, wake }
     }
 
@@ -75,12 +75,13 @@ impl<K: Clone + Ord + Display> Book<K> {
         self.heard.remove(cluster);
         self.rolling.remove(cluster);
         self.wait_no_more(cluster);
-        self.to_wake(cluster, before, known, budget)
+        self.to_wake(cluster, before.as_ref(), known, budget)
     }
 
-    /// How many have their turn, and how many wait.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.rolling.len(), self.waiting.len())
+    /// How many have their turn, how many wait, and how many of the first fail.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let failing = self.rolling.values().filter(|trouble| trouble.is_some());
+        (self.rolling.len(), self.waiting.len(), failing.count())
     }
 
     /// Who has a turn, with what is wrong, and who waits, in order.
@@ -181,8 +182,8 @@ impl<K: Clone + Ord + Display> Book<K> {
         Verdict::Wait(self.reason().unwrap_or(Why::Budget(budget)))
     }
 
-    fn to_wake(&self, cluster: &K, before: Option<Why>, known: usize, budget: usize) -> Vec<K> {
-        if before != self.reason() {
+    fn to_wake(&self, cluster: &K, before: Option<&Why>, known: usize, budget: usize) -> Vec<K> {
+        if before != self.reason().as_ref() {
             let waiting = self.waiting.iter().map(|(_, waiting)| waiting.clone());
             return waiting.filter(|waiting| waiting != cluster).collect();
         }

@@ -147,7 +147,7 @@ fn everybody_rolls_and_never_more_at_once_than_the_budget() {
         let mut world = World::new(budget);
         world.change(false);
         assert_eq!((world.old(), world.most), (0, budget));
-        assert_eq!(world.book.counts(), (0, 0));
+        assert_eq!(world.book.counts(), (0, 0, 0));
     }
 }
 
@@ -171,7 +171,7 @@ fn a_failing_canary_stops_all_others_who_say_why_and_setting_it_back_heals() {
     );
     world.set_back();
     assert_eq!((world.old(), world.rolling().len()), (0, 0));
-    assert_eq!(world.book.counts(), (0, 0));
+    assert_eq!(world.book.counts(), (0, 0, 0));
     world.change(false);
     assert_eq!((world.old(), world.most), (0, 3), "and the next change rolls");
 }
@@ -235,7 +235,7 @@ fn a_volunteer_goes_first_and_who_is_closed_keeps_nobody_waiting() {
         hear(&mut book, "a", &parked).verdict,
         Verdict::Wait(Why::Closed(_))
     ));
-    assert_eq!(book.counts(), (0, 0));
+    assert_eq!(book.counts(), (0, 0, 0));
 }
 
 #[test]

@@ -53,8 +53,7 @@ impl Plan {
 
 fn is_of_template(step: &Step) -> bool {
     let is_stateful_set = match &step.action {
-        Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::CheckObject(object) => matches!(**object, Object::StatefulSet(_)),
+        Action::Apply(object) | Action::CheckObject(object) => matches!(**object, Object::StatefulSet(_)),
         Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
         _ => false,
     };

@@ -6,7 +6,7 @@ use pgherd_planner::fleet::{Book, Verdict, roll};
 use pgherd_planner::observed::Observed;
 use pgherd_planner::plan::Plan;
 
-use crate::simulation::{Luck, Simulation, Template};
+use crate::simulation::{Luck, Pod, Simulation, Template};
 
 const FLEET: u32 = 4;
 /// Longer than a waiting cluster that nobody wakes takes to look again.
@@ -67,7 +67,7 @@ impl Fleet {
             TURN.with_borrow_mut(|turn| *turn = (format!("n/c{number}"), self.budget));
             cluster.tick(&mut self.luck).unwrap();
         }
-        let disturbed = |cluster: &&Simulation| !cluster.truth.pods.values().all(|pod| pod.serves());
+        let disturbed = |cluster: &&Simulation| !cluster.truth.pods.values().all(Pod::serves);
         let disturbed = self.clusters.iter().filter(disturbed).count();
         self.most = self.most.max(disturbed);
     }

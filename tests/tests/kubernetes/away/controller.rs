@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use pgherd_tests::built::built;
+use pgherd_tests::images;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{ID, NAMESPACE};
 use crate::stage::Stage;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 pub(super) struct Controller {
     child: Child,
@@ -34,7 +34,7 @@ impl Controller {
     ) -> Result<Self> {
         let path = stage.local.state.join(format!("{name}.log"));
         let log = fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        let child = Command::new(built("pgherd-controller")?)
+        let child = Command::new(images::controller()?)
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(["--admin-address", &format!("127.0.0.1:{port}")])
