@@ -13,4 +13,5 @@ mod rolling;
 mod simulation;
 mod steady;
 mod updates;
+mod uprooted;
 mod world;

@@ -201,7 +201,7 @@ fn each_law_catches_a_planted_bug() {
 }
 
 /// The steps that were taken until all is as wanted, without those that change nothing.
-fn story(simulation: &mut Simulation) -> Vec<String> {
+pub(crate) fn story(simulation: &mut Simulation) -> Vec<String> {
     let mut luck = Luck::new(7);
     for _ in 0..100 {
         simulation.tick(&mut luck).unwrap();
