@@ -113,7 +113,9 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
         _ if report.view.deletion_timestamp.is_some() => None,
         Action::Apply(object) => of_kind(object.kind()),
         Action::CreateSecret(_) | Action::LabelSecret(_) | Action::FillSecret(_) => Some("Secrets"),
-        Action::Scale { target, .. } | Action::Patch { target, .. } => of_kind(&target.kind),
+        Action::Scale { target, .. } | Action::Patch { target, .. } | Action::Delete { target, .. } => {
+            of_kind(&target.kind)
+        }
         Action::DeletePod { .. } | Action::RestartPostgres { .. } => Some("Update"),
         Action::Switchover { .. } => Some("Switchover"),
         Action::AddFinalizer(_)
@@ -125,7 +127,6 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
         | Action::CheckObject(_)
         | Action::Relabel { .. }
         | Action::Checkpoint { .. } => None,
-        Action::Delete { target, .. } => of_kind(&target.kind),
     };
     own.unwrap_or_else(|| phase(report))
 }

@@ -103,8 +103,8 @@ pub(crate) fn values<S: Serializer>(settings: &Value, serializer: S) -> Result<S
 }
 
 /// The operations of a patch. What stands in containers, and what is not a single word, may hold a credential.
-pub(crate) fn operations<S: Serializer>(patch: &Patch, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut shown = serde_json::to_value(patch).unwrap_or_default();
+pub(crate) fn operations<S: Serializer>(changes: &Patch, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut shown = serde_json::to_value(changes).unwrap_or_default();
     for operation in shown.as_array_mut().into_iter().flatten() {
         let path = operation["path"].as_str().unwrap_or_default();
         let is_open = path.ends_with("/image") || !CONTAINERS.iter().any(|part| path.contains(part));

@@ -34,16 +34,16 @@ fn survives(stage: &Stage) -> Result<()> {
         let scenes = scenes(stage, &killer);
         // Also when a scene failed: the others must not go on for ever.
         done.store(true, Ordering::Relaxed);
-        let killed = killer
+        let count = killer
             .join()
             .map_err(|_| anyhow::anyhow!("the killer panicked"))?;
         let down = watcher
             .join()
             .map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
         let rounds = scenes?;
-        let (killed, down) = (killed?, down?);
-        eprintln!("{killed} kills during {rounds} rounds of scenes, at most {down} member down at a time");
-        ensure!(killed >= wanted, "only {killed} of {wanted} kills");
+        let (count, down) = (count?, down?);
+        eprintln!("{count} kills during {rounds} rounds of scenes, at most {down} member down at a time");
+        ensure!(count >= wanted, "only {count} of {wanted} kills");
         ensure!(down <= 1, "{down} members were down at a time");
         Ok(())
     })?;

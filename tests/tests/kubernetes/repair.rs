@@ -22,7 +22,7 @@ struct Damage {
     command: Vec<String>,
     object: String,
     /// Of the object: as before when it is repaired. For one that is deleted that it is there again under another uid.
-    path: &'static str,
+    field: &'static str,
     deletes: bool,
     /// The reason of the event that tells of the repair.
     reason: &'static str,
@@ -32,7 +32,7 @@ fn patched(
     what: &'static str,
     object: &str,
     patch: &str,
-    path: &'static str,
+    field: &'static str,
     reason: &'static str,
 ) -> Damage {
     Damage {
@@ -41,7 +41,7 @@ fn patched(
             .map(str::to_owned)
             .into(),
         object: object.to_owned(),
-        path,
+        field,
         deletes: false,
         reason,
     }
@@ -54,7 +54,7 @@ fn deleted(what: &'static str, object: &str, reason: &'static str) -> Damage {
             .map(str::to_owned)
             .into(),
         object: object.to_owned(),
-        path: ".metadata.uid",
+        field: ".metadata.uid",
         deletes: true,
         reason,
     }
@@ -123,14 +123,14 @@ fn repairs(stage: &Stage) -> Result<()> {
 
 fn repaired(stage: &Stage, damage: &Damage) -> Result<Duration> {
     let object = format!("-n {NAMESPACE} {}", damage.object);
-    let before = stage.kubectl().value(&object, damage.path)?;
+    let before = stage.kubectl().value(&object, damage.field)?;
     let said = Events::of(stage, CLUSTER)?;
     let mut call = vec!["-n".to_owned(), NAMESPACE.to_owned()];
     call.extend(damage.command.clone());
     stage.kubectl().call(call).output()?;
     let begin = Instant::now();
     loop {
-        let now = stage.kubectl().value(&object, damage.path).unwrap_or_default();
+        let now = stage.kubectl().value(&object, damage.field).unwrap_or_default();
         if !now.is_empty() && (now != before) == damage.deletes {
             break;
         }

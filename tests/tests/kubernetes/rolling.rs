@@ -338,8 +338,10 @@ fn roll_once(stage: &Stage, round: usize) -> Result<(f64, f64)> {
         after == before + 1,
         "timeline {before} before and {after} after: not one switchover"
     );
+    let told = log.lines().filter(|line| line.starts_with("gap "));
+    let told: Vec<&str> = told.collect();
+    eprintln!("roll: {deleted:?} in {took:.1} s, {}", told.join("; "));
     let gaps = gaps(&log);
-    eprintln!("roll: {deleted:?} in {took:.1} s, gaps {gaps:?}");
     match gaps.as_slice() {
         [only] => Ok((*only, took)),
         many => anyhow::bail!("the writer saw {} gaps: {many:?}", many.len()),
@@ -379,10 +381,10 @@ fn scales_down(stage: &Stage) -> Result<()> {
     let before = timeline(stage)?;
     edit(stage, &json!({"spec": {"numberOfInstances": 2}}))?;
     let gone = |names: &str| !names.contains(&last) && !names.is_empty();
-    let list = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
+    let members = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER}");
     stage
         .kubectl()
-        .wait_for_value(&list, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
+        .wait_for_value(&members, ".items[*].metadata.name", LIMIT, gone, |_| {})?;
     stage.wait_until_ready(CLUSTER, 2)?;
     let after = timeline(stage)?;
     ensure!(

@@ -1,4 +1,4 @@
-"""Writes in a loop through a cluster's service, and tells of every interruption: how long no write succeeded."""
+"""Writes in a loop through a cluster's service, and tells of every interruption: how long no write succeeded, and what there was instead."""
 
 import os
 import time
@@ -24,21 +24,30 @@ def write(connection):
     connection.cursor().execute("INSERT INTO beat VALUES (clock_timestamp())")
 
 
+def kind(error, connection):
+    """Nobody takes the connection; or a server does that is no primary yet."""
+    if isinstance(error, psycopg2.errors.ReadOnlySqlTransaction):
+        return "read-only"
+    return "refused" if connection is None else "cut"
+
+
 def main():
-    connection, failures, writes, last = None, 0, 0, None
+    connection, failures, writes, last, seen = None, 0, 0, None, {}
     while True:
         try:
             connection = connection or connect()
             write(connection)
             now = time.monotonic()
             if failures and last is not None:
-                print(f"gap {now - last:.3f} failures {failures}", flush=True)
-            failures, last = 0, now
+                until = " ".join(f"{what}-until {at - last:.3f}" for what, at in seen.items())
+                print(f"gap {now - last:.3f} failures {failures} {until}", flush=True)
+            failures, last, seen = 0, now, {}
             writes += 1
             if writes % 50 == 1:
                 print(f"writes {writes}", flush=True)
-        except psycopg2.Error:
+        except psycopg2.Error as error:
             failures += 1
+            seen[kind(error, connection)] = time.monotonic()
             if connection is not None:
                 connection.close()
             connection = None

@@ -64,10 +64,7 @@ fn make(
 ) {
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
     let present = observed.members(&names);
-    let highest = present
-        .iter()
-        .filter(|member| !member.pod.terminating)
-        .next_back();
+    let highest = present.iter().rfind(|member| !member.pod.terminating);
     let there = highest.map_or(0, |member| {
         i32::try_from(member.ordinal).unwrap_or(i32::MAX - 1) + 1
     });

@@ -18,7 +18,6 @@ impl Simulation {
                 self.truth.store(self.wanted.clone());
                 true
             }
-            Action::CheckObject(_) => true,
             Action::Delete { target, propagation } => {
                 assert_eq!(
                     (target.kind.as_str(), *propagation),
@@ -36,7 +35,7 @@ impl Simulation {
                 true
             }
             Action::CheckTemplate { .. } => !self.truth.template.refused,
-            Action::Checkpoint { .. } => true,
+            Action::CheckObject(_) | Action::Checkpoint { .. } => true,
             Action::DeletePod { target } => {
                 self.end(&target.uid);
                 true
