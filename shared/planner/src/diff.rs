@@ -5,7 +5,8 @@
 //! [`place`] says of which fields an absent one means that it has to go, which lists have keys, and which texts are quantities. The order of
 //! a list with keys does not count.
 
-use json_patch::PatchOperation;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
 
 mod equal;
@@ -16,12 +17,12 @@ mod tests;
 use place::Place;
 
 /// A comparison's outcome.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Difference {
-    /// What is wanted, in the stored object's spelling where both mean the same.
-    pub settled: Value,
-    /// From the stored object to the one that is wanted, with all that others added.
+    /// From the stored object to the one that is wanted, with all that others added, in an order in which they can be applied. Never empty.
     pub operations: Vec<PatchOperation>,
+    /// Something means the same and is spelled otherwise: see [`settled`].
+    pub is_respelled: bool,
 }
 
 impl Difference {
@@ -43,39 +44,127 @@ impl Difference {
 
 /// Compares an object of `kind`; none when nothing has to be done. Metadata that only the API server writes is not part of it.
 pub(crate) fn difference(kind: &str, desired: &Value, stored: &Value) -> Option<Difference> {
-    let place = Place::root(kind);
-    let settled = settle(desired, stored, &place);
-    let wanted = overlay(&settled, stored, &place);
-    let operations = json_patch::diff(stored, &wanted).0;
-    (!operations.is_empty()).then_some(Difference { settled, operations })
+    let mut found = Difference::default();
+    compare(desired, stored, &Place::root(kind), &mut found);
+    (!found.operations.is_empty()).then_some(found)
 }
 
-/// The desired value, spelled as the stored one wherever both mean the same.
-fn settle(desired: &Value, stored: &Value, place: &Place) -> Value {
+/// The desired object of `kind`, spelled as the stored one wherever both mean the same.
+pub(crate) fn settled(kind: &str, desired: &Value, stored: &Value) -> Value {
+    settle(desired, stored, &Place::root(kind))
+}
+
+/// Adds what turns `stored` into `desired`.
+fn compare(desired: &Value, stored: &Value, place: &Place<'_>, found: &mut Difference) {
+    match (desired, stored) {
+        (Value::Object(wanted), Value::Object(present)) if is_same_variable(wanted, present, place) => {
+            found.is_respelled |= wanted != present;
+        }
+        (Value::Object(wanted), Value::Object(present)) => compare_fields(wanted, present, place, found),
+        (Value::Array(wanted), Value::Array(present)) => compare_items(wanted, present, place, found),
+        _ if desired == stored => {}
+        _ if equal::scalars(desired, stored, place) => found.is_respelled = true,
+        _ => found.operations.push(PatchOperation::Replace(ReplaceOperation {
+            path: place.pointer(),
+            value: desired.clone(),
+        })),
+    }
+}
+
+fn compare_fields(
+    wanted: &Map<String, Value>,
+    present: &Map<String, Value>,
+    place: &Place<'_>,
+    found: &mut Difference,
+) {
+    for (name, stored) in present {
+        match wanted.get(name) {
+            Some(value) => compare(value, stored, &place.field(name), found),
+            None if place.decides(name) => found.operations.push(remove(place.field(name).pointer())),
+            None => {}
+        }
+    }
+    for (name, value) in wanted {
+        if !equal::is_empty(value) && !present.contains_key(name) {
+            found.operations.push(add(place.field(name).pointer(), value));
+        }
+    }
+}
+
+/// Changes first, then what goes, last one first, then what is new: so that no position shifts before it is used.
+fn compare_items(wanted: &[Value], present: &[Value], place: &Place<'_>, found: &mut Difference) {
+    let mut strays = Vec::new();
+    for (index, stored) in present.iter().enumerate() {
+        match counterpart(wanted, index, stored, place) {
+            Some(value) => compare(value, stored, &place.item(index), found),
+            None if place.is_open() => {}
+            None => strays.push(remove(place.item(index).pointer())),
+        }
+    }
+    let left = present.len() - strays.len();
+    found.operations.extend(strays.into_iter().rev());
+    let new = wanted
+        .iter()
+        .enumerate()
+        .filter(|(index, value)| counterpart(present, *index, value, place).is_none());
+    for (number, (_, value)) in new.enumerate() {
+        found
+            .operations
+            .push(add(place.item(left + number).pointer(), value));
+    }
+}
+
+/// The item that stands for `item`, which is at `index` of the other list: with the same key, or where the list has none, at the same place.
+fn counterpart<'a>(items: &'a [Value], index: usize, item: &Value, place: &Place<'_>) -> Option<&'a Value> {
+    let same_place = items.get(index);
+    let Some(key) = place.key() else {
+        return same_place;
+    };
+    let wanted = item.get(key);
+    let is_same = |other: &&Value| other.get(key) == wanted;
+    // Mostly both lists are in the same order. Otherwise the last one, as Kubernetes reads variables.
+    same_place
+        .filter(is_same)
+        .or_else(|| items.iter().rev().find(is_same))
+}
+
+fn remove(path: PointerBuf) -> PatchOperation {
+    PatchOperation::Remove(RemoveOperation { path })
+}
+
+fn add(path: PointerBuf, value: &Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation {
+        path,
+        value: value.clone(),
+    })
+}
+
+fn settle(desired: &Value, stored: &Value, place: &Place<'_>) -> Value {
     match (desired, stored) {
         _ if desired == stored => stored.clone(),
+        (Value::Object(wanted), Value::Object(found)) if is_same_variable(wanted, found, place) => {
+            stored.clone()
+        }
         (Value::Object(wanted), Value::Object(found)) => {
             let field = |(name, value): (&String, &Value)| {
-                let settled = match found.get(name) {
-                    Some(stored) if stored == value => stored.clone(),
-                    Some(stored) => settle(value, stored, &place.field(name)),
-                    None => value.clone(),
-                };
+                let stored = found.get(name);
+                let settled = stored.map_or_else(
+                    || value.clone(),
+                    |stored| settle(value, stored, &place.field(name)),
+                );
                 (name.clone(), settled)
             };
-            settle_variable(wanted, found, place)
-                .unwrap_or_else(|| Value::Object(wanted.iter().map(field).collect()))
+            Value::Object(wanted.iter().map(field).collect())
         }
         (Value::Array(wanted), Value::Array(found)) => {
-            let item = place.item();
-            let settled = wanted.iter().enumerate().map(|(index, value)| {
-                let stored = match place.key() {
-                    Some(key) => find(found, key, value),
-                    None => found.get(index),
-                };
-                stored.map_or_else(|| value.clone(), |stored| settle(value, stored, &item))
-            });
-            Value::Array(settled.collect())
+            let item = |(index, value): (usize, &Value)| {
+                let stored = counterpart(found, index, value, place);
+                stored.map_or_else(
+                    || value.clone(),
+                    |stored| settle(value, stored, &place.item(index)),
+                )
+            };
+            Value::Array(wanted.iter().enumerate().map(item).collect())
         }
         _ if equal::scalars(desired, stored, place) => stored.clone(),
         _ => desired.clone(),
@@ -83,77 +172,15 @@ fn settle(desired: &Value, stored: &Value, place: &Place) -> Value {
 }
 
 /// A variable whose value means the same is taken whole.
-fn settle_variable(wanted: &Map<String, Value>, found: &Map<String, Value>, place: &Place) -> Option<Value> {
-    let value = |variable: &Map<String, Value>| variable.get("value")?.as_str().map(str::to_owned);
-    let name = wanted.get("name")?.as_str()?;
-    let is_same = place.is_variable() && equal::variables(name, &value(wanted)?, &value(found)?);
-    is_same.then(|| Value::Object(found.clone()))
-}
-
-/// The stored value with the settled one laid over it, and without what must not be there.
-fn overlay(settled: &Value, stored: &Value, place: &Place) -> Value {
-    match (settled, stored) {
-        _ if settled == stored => stored.clone(),
-        (Value::Object(wanted), Value::Object(found)) => Value::Object(overlay_fields(wanted, found, place)),
-        (Value::Array(wanted), Value::Array(found)) => Value::Array(match place.key() {
-            Some(key) => overlay_keyed(wanted, found, key, place),
-            None => overlay_ordered(wanted, found, place),
-        }),
-        _ => settled.clone(),
+fn is_same_variable(wanted: &Map<String, Value>, found: &Map<String, Value>, place: &Place<'_>) -> bool {
+    fn text<'a>(variable: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+        variable.get(field)?.as_str()
     }
-}
-
-fn overlay_fields(
-    wanted: &Map<String, Value>,
-    found: &Map<String, Value>,
-    place: &Place,
-) -> Map<String, Value> {
-    let mut fields = Map::with_capacity(found.len());
-    for (name, stored) in found {
-        let laid = match wanted.get(name) {
-            Some(value) if value == stored => stored.clone(),
-            Some(value) => overlay(value, stored, &place.field(name)),
-            None if place.decides(name) => continue,
-            None => stored.clone(),
-        };
-        fields.insert(name.clone(), laid);
+    if !place.is_variable() {
+        return false;
     }
-    let new = wanted.iter().filter(|(name, _)| !found.contains_key(*name));
-    fields.extend(
-        new.filter(|(_, value)| !equal::is_empty(value))
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
-    fields
-}
-
-fn overlay_keyed(wanted: &[Value], found: &[Value], key: &str, place: &Place) -> Vec<Value> {
-    let item = place.item();
-    let mut items: Vec<Value> = found
-        .iter()
-        .filter_map(|stored| match find(wanted, key, stored) {
-            Some(value) => Some(overlay(value, stored, &item)),
-            None => place.is_open().then(|| stored.clone()),
-        })
-        .collect();
-    items.extend(
-        wanted
-            .iter()
-            .filter(|value| find(found, key, value).is_none())
-            .cloned(),
-    );
-    items
-}
-
-fn overlay_ordered(wanted: &[Value], found: &[Value], place: &Place) -> Vec<Value> {
-    let item = place.item();
-    let laid = |(index, value): (usize, &Value)| match found.get(index) {
-        Some(stored) => overlay(value, stored, &item),
-        None => value.clone(),
-    };
-    wanted.iter().enumerate().map(laid).collect()
-}
-
-/// The item with the same key. The last one, as Kubernetes reads variables.
-fn find<'a>(items: &'a [Value], key: &str, like: &Value) -> Option<&'a Value> {
-    items.iter().rev().find(|item| item.get(key) == like.get(key))
+    match (text(wanted, "name"), text(wanted, "value"), text(found, "value")) {
+        (Some(name), Some(wanted), Some(found)) => equal::variables(name, wanted, found),
+        _ => false,
+    }
 }

@@ -9,7 +9,7 @@ use crate::build::spilo;
 use crate::redact::HIDDEN;
 
 /// Neither is an object or a list.
-pub(super) fn scalars(one: &Value, other: &Value, place: &Place) -> bool {
+pub(super) fn scalars(one: &Value, other: &Value, place: &Place<'_>) -> bool {
     match (text(one), text(other)) {
         (Some(one), Some(other)) if place.is_quantity() => quantities(&one, &other),
         _ => one == other,

@@ -1,5 +1,7 @@
 //! Where in an object a value stands, and what that means for its comparison.  // table
 
+use json_patch::jsonptr::{PointerBuf, Token};
+
 /// Lists whose items are told by a field. A list that is not here is compared in order.
 const KEYED: [(&str, &str); 8] = [
     ("containers", "name"),
@@ -80,21 +82,54 @@ const DECIDED: [(&str, &[&str]); 26] = [
 const QUANTITIES: [&str; 4] = ["limits/*", "requests/*", "sizeLimit", "divisor"];
 
 /// A path from the object's kind, with `[]` for any item of a list: `StatefulSet/spec/template/spec/containers[]/env[]`.
-#[derive(Debug, Clone)]
-pub(super) struct Place(String);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    parent: Option<&'a Place<'a>>,
+    step: Step<'a>,
+}
 
-impl Place {
-    pub(super) fn root(kind: &str) -> Self {
-        Self(kind.to_owned())
+/// From a value to one in it.
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Kind(&'a str),
+    Field(&'a str),
+    Item(usize),
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn root(kind: &'a str) -> Self {
+        Self {
+            parent: None,
+            step: Step::Kind(kind),
+        }
     }
 
-    pub(super) fn field(&self, name: &str) -> Self {
-        // A slash in a label's key must not look like a step of the path.
-        Self(format!("{}/{}", self.0, name.replace('/', "~")))
+    pub(super) fn field(&'a self, name: &'a str) -> Self {
+        Self {
+            parent: Some(self),
+            step: Step::Field(name),
+        }
     }
 
-    pub(super) fn item(&self) -> Self {
-        Self(format!("{}[]", self.0))
+    pub(super) fn item(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            step: Step::Item(index),
+        }
+    }
+
+    /// As a JSON pointer from the object's root.
+    pub(super) fn pointer(&self) -> PointerBuf {
+        let mut tokens: Vec<Token<'_>> = self
+            .upwards()
+            .filter_map(|place| match place.step {
+                Step::Kind(_) => None,
+                Step::Field(name) => Some(name.into()),
+                Step::Item(index) => Some(index.into()),
+            })
+            .collect();
+        tokens.reverse();
+        PointerBuf::from_tokens(tokens)
     }
 
     /// Field by which the items of this list are told.
@@ -121,18 +156,36 @@ impl Place {
     /// The text here is a quantity.
     pub(super) fn is_quantity(&self) -> bool {
         QUANTITIES.iter().any(|pattern| match pattern.strip_suffix("/*") {
-            Some(parent) => self
-                .0
-                .rsplit_once('/')
-                .is_some_and(|(path, _)| Self(path.to_owned()).ends(parent)),
+            Some(parent) => self.parent.is_some_and(|place| place.ends(parent)),
             None => self.ends(pattern),
         })
     }
 
     /// The path ends with these whole steps.
     fn ends(&self, end: &str) -> bool {
-        self.0
-            .strip_suffix(end)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+        let mut upwards = self.upwards();
+        end.rsplit('/').all(|part| {
+            let name = part.trim_end_matches("[]");
+            let items = (part.len() - name.len()) / "[]".len();
+            let has_items = (0..items).all(|_| {
+                matches!(
+                    upwards.next(),
+                    Some(Place {
+                        step: Step::Item(_),
+                        ..
+                    })
+                )
+            });
+            has_items
+                && match upwards.next().map(|place| place.step) {
+                    Some(Step::Field(found) | Step::Kind(found)) => found == name,
+                    Some(Step::Item(_)) | None => false,
+                }
+        })
+    }
+
+    /// From here to the root.
+    fn upwards(&self) -> impl Iterator<Item = &Place<'a>> {
+        std::iter::successors(Some(self), |place| place.parent)
     }
 }

@@ -123,7 +123,7 @@ fn next<'a>(
     plan: &Plan,
 ) -> Result<Next<'a>, Wait> {
     // A pod that goes before Kubernetes knows the new template comes back with the old one.
-    if changes_stateful_set(plan) || situation.observed.latest_revision().is_none() {
+    if plan.steps.iter().any(changes_stateful_set) || situation.observed.latest_revision().is_none() {
         return Err(Wait::silent());
     }
     // One change at a time: which members stay comes first.
@@ -165,12 +165,12 @@ fn next<'a>(
     })
 }
 
-fn changes_stateful_set(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
+fn changes_stateful_set(step: &Step) -> bool {
+    match &step.action {
         Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
         Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
         _ => false,
-    })
+    }
 }
 
 impl<'a> Situation<'a> {

@@ -12,7 +12,7 @@ use super::{
     Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Propagation, Reason, Step, ensure as one,
 };
 use crate::build::Desired;
-use crate::diff::difference;
+use crate::diff::{difference, settled};
 use crate::observed::{Observed, PodView, Source};
 
 const STEP: &str = "stateful set";
@@ -129,10 +129,10 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
         config.kubernetes.storage_resize_mode,
         ResizeMode::Pvc | ResizeMode::Mixed
     );
-    let held = with_immutable_of(wanted.clone(), stored);
-    if held.spec == wanted.spec {
+    if has_immutable_of(wanted, stored) {
         return Vec::new();
     }
+    let held = with_immutable_of(wanted.clone(), stored);
     let (wanted, held) = (object(wanted), object(&held));
     let found = difference(held.kind(), &wanted.to_value(), &held.to_value());
     let mut paths = found.map(|found| found.paths()).unwrap_or_default();
@@ -147,16 +147,19 @@ fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
     if is_same(&wanted, stored) {
         return;
     }
-    let (wanted, stored) = (object(&wanted), object(stored));
-    let Some(found) = difference(wanted.kind(), &wanted.to_value(), &stored.to_value()) else {
+    let (mut wanted, stored) = (Object::StatefulSet(Box::new(wanted)), object(stored));
+    let (new, old) = (wanted.to_value(), stored.to_value());
+    let Some(found) = difference(wanted.kind(), &new, &old) else {
         return;
     };
     // In the stored spelling, so that what means the same does not make a new revision.
-    let settled = serde_json::from_value(found.settled.clone()).map_or(wanted, |settled: StatefulSet| {
-        Object::StatefulSet(Box::new(settled))
-    });
+    if found.is_respelled
+        && let Ok(settled) = serde_json::from_value(settled(wanted.kind(), &new, &old))
+    {
+        wanted = Object::StatefulSet(settled);
+    }
     let unchanged = Precondition::Unchanged(stored.reference().resource_version);
-    one::change(settled, &stored, found, unchanged, plan);
+    one::change(wanted, &stored, found, unchanged, plan);
 }
 
 /// All that can be wanted is the same to the letter.
@@ -169,6 +172,18 @@ fn is_same(wanted: &StatefulSet, stored: &StatefulSet) -> bool {
 
 fn object(stateful_set: &StatefulSet) -> Object {
     Object::StatefulSet(Box::new(stateful_set.clone()))
+}
+
+/// What cannot be changed is the same to the letter.
+fn has_immutable_of(wanted: &StatefulSet, stored: &StatefulSet) -> bool {
+    match (&wanted.spec, &stored.spec) {
+        (Some(new), Some(old)) => {
+            (&new.selector, &new.service_name, &new.pod_management_policy)
+                == (&old.selector, &old.service_name, &old.pod_management_policy)
+                && new.volume_claim_templates == old.volume_claim_templates
+        }
+        _ => true,
+    }
 }
 
 /// The wanted one with what cannot be changed, and the number of members, as stored.

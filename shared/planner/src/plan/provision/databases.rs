@@ -40,8 +40,7 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
                 owner: owner.clone(),
             },
         };
-        let exists =
-            catalog.roles.contains_key(&owner) || cluster.roles.iter().any(|role| role.name == owner);
+        let exists = catalog.roles.contains_key(&owner) || cluster.role(&owner).is_some();
         if exists {
             wanted.statements.push(statement);
         } else {

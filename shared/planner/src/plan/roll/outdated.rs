@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{STEP, Situation, changes_stateful_set};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan};
+use crate::plan::{HoldReason, Plan, Reason, Step};
 
 const TEMPLATE: &str = "/spec/template/";
 /// A running pod is given these as it runs: they are for others to read.
@@ -34,7 +34,7 @@ enum Age {
 
 /// The pods that have to be made anew, by ordinal: those of an older template, and those that Zalando's operator marked for it.
 pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &mut Plan) -> Vec<Member<'a>> {
-    let changing = changes_stateful_set(plan);
+    let latest = latest(plan);
     let mut ages: BTreeMap<&str, Age> = BTreeMap::new();
     let mut old = Vec::new();
     let mut deferred = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
         let revision = member.pod.revision.as_str();
         let age = ages
             .entry(revision)
-            .or_insert_with(|| age(situation, revision, wanted, changing));
+            .or_insert_with(|| age(situation, revision, wanted, &latest));
         match age {
             _ if is_marked(member) && !is_marked_by_us(member) => old.push(*member),
             Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
@@ -78,36 +78,45 @@ fn is_marked_by_us(member: &Member<'_>) -> bool {
     member.pod.annotations.contains_key(ROLL_MARKED)
 }
 
-fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, changing: bool) -> Age {
-    let latest = situation.observed.latest_revision();
-    let template = if revision.is_empty() || latest == Some(revision) {
-        let stored = situation.stored.and_then(|stored| stored.spec.as_ref());
-        match stored {
-            // What was found to differ is being changed by this very plan.
-            Some(spec) if changing => Some(&spec.template),
-            _ => return Age::Current,
-        }
-    } else {
-        match situation.observed.templates.get(revision) {
-            Some(Source::Unknown(why)) => return Age::Unknown(why.clone()),
-            Some(Source::Known(Some(template))) => Some(template),
-            // Kubernetes keeps the revision of every pod; one whose revision somebody removed is old for sure.
-            Some(Source::Known(None)) | None if latest.is_some() => return Age::Old,
-            Some(Source::Known(None)) | None => {
-                return Age::Unknown("kubernetes has not named the latest one yet".to_owned());
-            }
+/// Age of the stored template. What was found to differ is being changed by this very plan.
+fn latest(plan: &Plan) -> Age {
+    let changes = |step: &&Step| matches!(step.reason, Reason::Differs(_)) && changes_stateful_set(step);
+    match plan.steps.iter().find(changes).map(|step| &step.reason) {
+        Some(Reason::Differs(paths)) => judged(paths.iter().map(String::as_str)),
+        _ => Age::Current,
+    }
+}
+
+fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, latest: &Age) -> Age {
+    let latest_revision = situation.observed.latest_revision();
+    if revision.is_empty() || latest_revision == Some(revision) {
+        return latest.clone();
+    }
+    let template = match situation.observed.templates.get(revision) {
+        Some(Source::Unknown(why)) => return Age::Unknown(why.clone()),
+        Some(Source::Known(Some(template))) => template,
+        // Kubernetes keeps the revision of every pod; one whose revision somebody removed is old for sure.
+        Some(Source::Known(None)) | None if latest_revision.is_some() => return Age::Old,
+        Some(Source::Known(None)) | None => {
+            return Age::Unknown("kubernetes has not named the latest one yet".to_owned());
         }
     };
     let wanted = wanted.spec.as_ref().map(|spec| &spec.template);
-    let Some(found) = difference("StatefulSet", &wrapped(wanted), &wrapped(template)) else {
-        return Age::Current;
-    };
-    let mut reasons = found.paths();
-    let is_worn = |path: &String| WORN.iter().any(|worn| path.starts_with(worn));
-    reasons.retain(|path| path.starts_with(TEMPLATE) && !is_worn(path));
-    if reasons.is_empty() {
+    match difference("StatefulSet", &wrapped(wanted), &wrapped(Some(template))) {
+        Some(found) => judged(found.paths().iter().map(String::as_str)),
+        None => Age::Current,
+    }
+}
+
+/// By the paths that differ.
+fn judged<'a>(paths: impl Iterator<Item = &'a str>) -> Age {
+    let is_worn = |path: &str| WORN.iter().any(|worn| path.starts_with(worn));
+    let mut reasons = paths
+        .filter(|path| path.starts_with(TEMPLATE) && !is_worn(path))
+        .peekable();
+    if reasons.peek().is_none() {
         Age::Current
-    } else if reasons.iter().all(|path| path.ends_with("/image")) {
+    } else if reasons.all(|path| path.ends_with("/image")) {
         Age::OldImage
     } else {
         Age::Old
