@@ -121,6 +121,12 @@ impl Cluster {
         }
     }
 
+    /// The role of this name.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        let found = self.roles.binary_search_by(|role| role.name.as_str().cmp(name));
+        found.ok().and_then(|index| self.roles.get(index))
+    }
+
     /// Reads every part, so that all violations are found at once; none where a part is missing.
     fn read(reading: &mut reading::Reading<'_>) -> Option<Self> {
         let identity = identity::read(reading);

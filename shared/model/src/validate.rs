@@ -10,7 +10,7 @@
 //!
 //! Beside manifests: `scale` (a change of one number), `deletion`, `team`, `operator_configuration`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell};
 
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ use crate::{
     cluster::Cluster,
     config::OperatorConfig,
     default,
+    units::{UnitError, hba},
 };
 
 pub use crate::finding::{Finding, Severity, Violation};
@@ -177,7 +178,12 @@ struct Subject<'a> {
     spec: Cow<'a, PostgresqlSpec>,
     config: &'a OperatorConfig,
     cluster: &'a Result<Cluster, Vec<Violation>>,
+    /// Own lines of `pg_hba.conf`, read once for all rules about them; none where the image's lines stay.
+    hba: OnceCell<Option<HbaLines>>,
 }
+
+/// Lines by the place in the list where each starts.
+type HbaLines = Vec<(usize, Result<hba::Entry, UnitError>)>;
 
 impl Subject<'_> {
     fn cluster(&self) -> Option<&Cluster> {
@@ -312,6 +318,7 @@ impl<'a> Subject<'a> {
             spec,
             config,
             cluster,
+            hba: OnceCell::new(),
         }
     }
 }

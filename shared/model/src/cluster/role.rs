@@ -1,7 +1,7 @@
 //! The roles that manifest and operator want (zalando-behaviour 4.11, items 1, 4, 5, 7; 4.12 for rotation). Lives here: the type and how the
 //! sources come together. Roles from infrastructure secrets, teams, pooler and streams join later, by the order of [`RoleOrigin`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     database::PreparedDatabase,
@@ -120,6 +120,7 @@ fn from_manifest(reading: &mut Reading<'_>) -> Vec<Role> {
     let config = reading.config;
     let admin = config.teams_api.team_admin_role.clone();
     let admin = admin.filter(|_| config.teams_api.enable_admin_role_for_users);
+    let owners: BTreeSet<&str> = reading.spec.databases.values().map(String::as_str).collect();
     let mut roles = Vec::new();
     for (name, written) in &reading.spec.users {
         let path = user_path(name);
@@ -145,7 +146,7 @@ fn from_manifest(reading: &mut Reading<'_>) -> Vec<Role> {
             login,
             flags,
             admin: admin.clone(),
-            owns_database: reading.spec.databases.values().any(|owner| owner == name),
+            owns_database: owners.contains(name.as_str()),
             ..with_secret(reading, name, RoleOrigin::Manifest, namespace)
         });
     }
@@ -156,18 +157,27 @@ fn from_manifest(reading: &mut Reading<'_>) -> Vec<Role> {
 fn with_secret(reading: &Reading<'_>, name: &str, origin: RoleOrigin, namespace: Option<&str>) -> Role {
     let names = &reading.names;
     Role {
+        login: true,
+        secret: Some(SecretPlace {
+            namespace: namespace.unwrap_or(names.namespace()).to_owned(),
+            name: names.secret(name),
+        }),
+        ..without_login(name, origin)
+    }
+}
+
+/// A role that nobody logs in with.
+fn without_login(name: &str, origin: RoleOrigin) -> Role {
+    Role {
         name: name.to_owned(),
         origin,
-        login: true,
+        login: false,
         flags: BTreeMap::new(),
         member_of: Vec::new(),
         admin: None,
         parameters: BTreeMap::new(),
         owns_database: false,
-        secret: Some(SecretPlace {
-            namespace: namespace.unwrap_or(names.namespace()).to_owned(),
-            name: names.secret(name),
-        }),
+        secret: None,
         rotation: Rotation::Off,
     }
 }

@@ -34,7 +34,7 @@ impl Template {
     /// Fills in the given variables, in their order, each wherever it occurs.
     pub fn fill(&self, values: &[(&str, &str)]) -> String {
         values.iter().fold(self.0.clone(), |name, (variable, value)| {
-            name.replace(&format!("{{{variable}}}"), value)
+            fill_one(&name, variable, value).unwrap_or(name)
         })
     }
 
@@ -46,6 +46,29 @@ impl Template {
             .filter_map(|rest| rest.split_once('}'))
             .map(|(name, _)| name)
     }
+}
+
+/// The text with `value` for each `{variable}`; none where there is no such variable.
+fn fill_one(text: &str, variable: &str, value: &str) -> Option<String> {
+    let mut filled: Option<String> = None;
+    let mut rest = text;
+    let mut kept = 0;
+    while let Some(open) = rest.find('{') {
+        let start = text.len() - rest.len() + open;
+        rest = &rest[open + 1..];
+        let Some(after) = rest
+            .strip_prefix(variable)
+            .and_then(|after| after.strip_prefix('}'))
+        else {
+            continue;
+        };
+        let filled = filled.get_or_insert_with(|| String::with_capacity(text.len() + value.len()));
+        filled.push_str(&text[kept..start]);
+        filled.push_str(value);
+        kept = text.len() - after.len();
+        rest = after;
+    }
+    filled.map(|filled| filled + &text[kept..])
 }
 
 impl fmt::Display for Template {
@@ -67,5 +90,24 @@ impl ParamValue for Template {
 
     fn to_json(&self) -> Value {
         Value::from(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_variable_is_filled_wherever_it_occurs() {
+        let filled = |text: &str| Template::new(text).fill(&[("a", "1"), ("b", "{c}"), ("c", "3")]);
+        assert_eq!(
+            filled("{a}-{b}.{a}{x}"),
+            "1-3.1{x}",
+            "a value is filled by those after it"
+        );
+        assert_eq!(filled("{{a}}{"), "{1}{");
+        assert_eq!(filled("{aa}{a"), "{aa}{a");
+        assert_eq!(filled("plain"), "plain");
+        assert_eq!(filled(""), "");
     }
 }

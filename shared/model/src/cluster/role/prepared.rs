@@ -1,6 +1,6 @@
 //! The roles of prepared databases (zalando-behaviour 4.11 item 4, A.13).
 
-use super::{Role, RoleOrigin, with_secret};
+use super::{Role, RoleOrigin, with_secret, without_login};
 use crate::{
     cluster::{
         database::{PreparedDatabase, PreparedSchema},
@@ -56,17 +56,17 @@ fn of_scope(reading: &Reading<'_>, scope: &Scope<'_>) -> Vec<Role> {
     let mut roles = Vec::new();
     for access in Access::ALL {
         let name = prepared_role(&scope.name, access);
+        let group = without_login(&name, RoleOrigin::Prepared);
         roles.push(Role {
-            login: false,
-            secret: None,
             member_of: group_membership(scope, access),
-            ..role(reading, scope, access, &name)
+            ..in_scope(group, scope, access)
         });
         if scope.with_users {
             let user = prepared_user(&scope.name, access);
+            let user = with_secret(reading, &user, RoleOrigin::Prepared, scope.secret_namespace);
             roles.push(Role {
                 member_of: vec![name],
-                ..role(reading, scope, access, &user)
+                ..in_scope(user, scope, access)
             });
         }
     }
@@ -81,7 +81,7 @@ fn group_membership(scope: &Scope<'_>, access: Access) -> Vec<String> {
     }
 }
 
-fn role(reading: &Reading<'_>, scope: &Scope<'_>, access: Access, name: &str) -> Role {
+fn in_scope(role: Role, scope: &Scope<'_>, access: Access) -> Role {
     let is_owner = access == Access::Owner;
     let admin = if is_owner {
         scope.admin.clone()
@@ -92,6 +92,6 @@ fn role(reading: &Reading<'_>, scope: &Scope<'_>, access: Access, name: &str) ->
         admin: Some(admin),
         parameters: [("search_path".to_owned(), scope.search_path.clone())].into(),
         owns_database: is_owner,
-        ..with_secret(reading, name, RoleOrigin::Prepared, scope.secret_namespace)
+        ..role
     }
 }

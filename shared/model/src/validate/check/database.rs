@@ -47,7 +47,7 @@ fn strangers<'a>(subject: &'a Subject<'_>) -> Vec<(&'a String, &'a String)> {
     let Some(cluster) = subject.cluster() else {
         return Vec::new();
     };
-    let defined = |owner: &String| cluster.roles.iter().any(|role| role.name == *owner);
+    let defined = |owner: &String| cluster.role(owner).is_some();
     subject
         .spec
         .databases

@@ -1,40 +1,36 @@
 //! Own lines of `pg_hba.conf`: whether the server takes them, whom they lock out, whom they trust.
 
-use super::super::{Hit, Subject};
+use super::super::{HbaLines, Hit, Subject};
 use crate::{
     cluster::pooler,
     names::roles::MAINTENANCE_DATABASE,
-    units::{
-        UnitError,
-        hba::{self, Client, Entry, Verdict},
-    },
+    units::hba::{self, Client, Entry, Verdict},
 };
 
 const PATH: &str = "spec.patroni.pg_hba";
 
-type Read = Vec<(usize, Result<Entry, UnitError>)>;
-
-/// None where the image's lines stay.
-fn lines(subject: &Subject<'_>) -> Option<Read> {
-    let list = &subject.spec.patroni.as_ref()?.pg_hba;
-    (!list.is_empty()).then(|| hba::read(list))
+fn lines<'a>(subject: &'a Subject<'_>) -> Option<&'a HbaLines> {
+    let read = || {
+        let list = &subject.spec.patroni.as_ref()?.pg_hba;
+        (!list.is_empty()).then(|| hba::read(list))
+    };
+    subject.hba.get_or_init(read).as_ref()
 }
 
 pub(in super::super) fn lines_can_be_read(subject: &Subject<'_>) -> Vec<Hit> {
-    let lines = lines(subject).unwrap_or_default();
+    let lines = lines(subject).into_iter().flatten();
     lines
-        .into_iter()
         // The line itself is not repeated: its options may hold a password.
         .filter_map(|(index, line)| {
-            let message = format!("cannot be read: {}", line.err()?.why);
+            let message = format!("cannot be read: {}", line.as_ref().err()?.why);
             Some(Hit::new(format!("{PATH}[{index}]"), message))
         })
         .collect()
 }
 
 pub(in super::super) fn strangers_are_asked(subject: &Subject<'_>) -> Vec<Hit> {
-    let lines = lines(subject).unwrap_or_default();
-    let trusting = lines.into_iter().filter_map(|(index, line)| match line {
+    let lines = lines(subject).into_iter().flatten();
+    let trusting = lines.filter_map(|(index, line)| match line {
         Ok(Entry::Rule(rule)) if rule.trusts_strangers() => Some(index),
         _ => None,
     });
@@ -86,7 +82,7 @@ pub(in super::super) fn nobody_is_locked_out(subject: &Subject<'_>) -> Vec<Hit> 
     let Some(lines) = lines(subject) else {
         return Vec::new();
     };
-    let lines: Vec<Entry> = lines.into_iter().filter_map(|(_, line)| line.ok()).collect();
+    let lines: Vec<&Entry> = lines.iter().filter_map(|(_, line)| line.as_ref().ok()).collect();
     let (primary, replica) = pooler::wanted(&subject.spec);
     let pooler = (primary || replica).then(|| pooler::user(&subject.spec, subject.config));
     let mut hits = Vec::new();
@@ -101,7 +97,7 @@ pub(in super::super) fn nobody_is_locked_out(subject: &Subject<'_>) -> Vec<Hit> 
             need.client.database.unwrap_or("replication"),
             need.client.user
         );
-        let message = match hba::decide(&lines, &need.client) {
+        let message = match hba::decide(lines.iter().copied(), &need.client) {
             Verdict::Open => continue,
             Verdict::Forgotten => format!("no line lets {} in; add {line}", need.who),
             Verdict::Refused => format!("a line refuses {}; put in front of it {line}", need.who),

@@ -151,7 +151,7 @@ pub(in super::super) fn rotation_lists_make_sense(subject: &Subject<'_>) -> Vec<
     for (list, names) in lists {
         for (index, name) in names.iter().enumerate() {
             let path = format!("spec.{list}[{index}]");
-            if !cluster.roles.iter().any(|role| role.name == *name) {
+            if cluster.role(name).is_none() {
                 hits.push(Hit::new(path, format!("{name:?} is no user of this manifest")));
             } else if let Some(first) = seen.insert(name, list).filter(|first| *first != list) {
                 hits.push(Hit::new(path, format!("{name:?} is in {first} too")));

@@ -1,6 +1,7 @@
 //! Fields that nobody knows: mistyped ones, mostly. The API server prunes them before a webhook sees them, unless it validates strictly; a
 //! manifest read from a file still has them.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use k8s_openapi::api::core::v1::Volume;
@@ -24,7 +25,7 @@ static SPEC: LazyLock<JSONSchemaProps> = LazyLock::new(|| {
 pub(in super::super) fn fields_are_known(subject: &Subject<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     if let Some(spec) = subject.raw.get("spec") {
-        walk(spec, &SPEC, "spec", &mut hits);
+        walk(spec, &SPEC, Place::Root("spec"), &mut hits);
         sources(spec, &mut hits);
     }
     hits
@@ -55,23 +56,43 @@ fn sources(spec: &Value, hits: &mut Vec<Hit>) {
     }
 }
 
-fn walk(value: &Value, schema: &JSONSchemaProps, path: &str, hits: &mut Vec<Hit>) {
+/// Where a value stands. Written out only for a hit.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Root(&'static str),
+    Field(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+fn walk(value: &Value, schema: &JSONSchemaProps, place: Place<'_>, hits: &mut Vec<Hit>) {
     match value {
         Value::Array(items) => {
             if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
                 for (index, value) in items.iter().enumerate() {
-                    walk(value, item, &format!("{path}[{index}]"), hits);
+                    walk(value, item, Place::Item(&place, index), hits);
                 }
             }
         }
         Value::Object(fields) => {
             for (key, value) in fields {
-                let path = format!("{path}.{key}");
+                let place = Place::Field(&place, key);
                 let known = schema.properties.as_ref().and_then(|known| known.get(key));
                 match (known, &schema.additional_properties) {
-                    (Some(schema), _) => walk(value, schema, &path, hits),
-                    (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => walk(value, schema, &path, hits),
-                    (None, None) if is_closed(schema) => hits.push(Hit::new(path, unknown(key, schema))),
+                    (Some(schema), _) => walk(value, schema, place, hits),
+                    (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => walk(value, schema, place, hits),
+                    (None, None) if is_closed(schema) => {
+                        hits.push(Hit::new(place.to_string(), unknown(key, schema)));
+                    }
                     _ => {}
                 }
             }
