@@ -6,10 +6,15 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
+use mimalloc::MiMalloc;
 use pgherd_runtime::log;
 use pgherd_webhook::args::Args;
 use pgherd_webhook::start::run;
 use tracing::error;
+
+/// A review makes a thousand small values and drops them at once; the system's allocator spends a third of its time on that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -5,9 +5,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pgherd_model::finding::Violation;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::denial;
+
+mod slim;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -71,35 +75,73 @@ impl Question {
     ///
     /// [`EnvelopeError`]: without a uid there can be no answer.
     pub fn read(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let mut review: Value =
-            serde_json::from_slice(body).map_err(|err| EnvelopeError::NotJson(err.to_string()))?;
-        if review.get("apiVersion") != Some(&json!(API_VERSION)) || review.get("kind") != Some(&json!(KIND)) {
+        let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|err| not_review(&err))?;
+        if !is(&envelope.api_version, API_VERSION) || !is(&envelope.kind, KIND) {
             return Err(EnvelopeError::NotReview);
         }
-        let Some(Value::Object(mut request)) = review.get_mut("request").map(Value::take) else {
-            return Err(EnvelopeError::NoUid);
-        };
-        let uid = text(&request, "/uid");
+        let request = envelope.request.unwrap_or_default();
+        let uid = text(request.uid);
         if uid.is_empty() {
             return Err(EnvelopeError::NoUid);
         }
-        let object = request.get_mut("object").map(Value::take).unwrap_or_default();
-        let old = request
-            .get_mut("oldObject")
-            .map(Value::take)
-            .filter(|old| !old.is_null());
+        let read = |object| slim::read(object).map_err(|err| not_review(&err));
+        let old = request.old_object.map(read).transpose()?;
         Ok(Self {
             uid,
-            operation: text(&request, "/operation"),
-            namespace: text(&request, "/namespace"),
-            name: text(&request, "/name"),
-            kind: text(&request, "/kind/kind"),
-            group: text(&request, "/kind/group"),
-            user: text(&request, "/userInfo/username"),
-            is_dry_run: request.get("dryRun") == Some(&Value::Bool(true)),
-            object,
-            old,
+            operation: text(request.operation),
+            namespace: text(request.namespace),
+            name: text(request.name),
+            kind: text(request.kind["kind"].clone()),
+            group: text(request.kind["group"].clone()),
+            user: text(request.user_info["username"].clone()),
+            is_dry_run: request.dry_run == Value::Bool(true),
+            object: request.object.map(read).transpose()?.unwrap_or_default(),
+            old: old.filter(|old| !old.is_null()),
         })
+    }
+}
+
+/// The fields that are used. Each may be of any type: a review that can be answered is answered.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Envelope<'a> {
+    #[serde(default)]
+    api_version: Value,
+    #[serde(default)]
+    kind: Value,
+    request: Option<Request<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+struct Request<'a> {
+    uid: Value,
+    operation: Value,
+    namespace: Value,
+    name: Value,
+    kind: Value,
+    user_info: Value,
+    dry_run: Value,
+    object: Option<&'a RawValue>,
+    old_object: Option<&'a RawValue>,
+}
+
+fn is(value: &Value, text: &str) -> bool {
+    value.as_str() == Some(text)
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        _ => String::new(),
+    }
+}
+
+fn not_review(err: &serde_json::Error) -> EnvelopeError {
+    if err.is_data() {
+        EnvelopeError::NotReview
+    } else {
+        EnvelopeError::NotJson(err.to_string())
     }
 }
 
@@ -153,17 +195,6 @@ fn readable(warnings: &[String]) -> Vec<String> {
     shown
 }
 
-fn text(request: &Map<String, Value>, path: &str) -> String {
-    let mut steps = path.split('/').skip(1);
-    let first = steps.next().and_then(|key| request.get(key));
-    let found = steps.try_fold(first, |value, key| value.map(|value| value.get(key)));
-    found
-        .flatten()
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,12 +232,24 @@ mod tests {
         .unwrap();
         assert_eq!(question.uid, "7");
         assert_eq!(question.object, json!("text"));
+        let odd = json!({"uid": "7", "userInfo": [], "kind": null, "dryRun": "yes", "object": null, "oldObject": null});
+        let question = Question::read(&body(&odd)).unwrap();
+        assert_eq!(
+            (question.object, question.old, question.is_dry_run),
+            (Value::Null, None, false)
+        );
     }
 
     #[test]
     fn what_cannot_be_answered_is_an_error() {
         assert!(matches!(Question::read(b"{"), Err(EnvelopeError::NotJson(_))));
-        assert_eq!(Question::read(b"[]").unwrap_err(), EnvelopeError::NotReview);
+        for other in ["[]", "7", "{}", "null", r#"{"kind": "List"}"#] {
+            assert_eq!(
+                Question::read(other.as_bytes()).unwrap_err(),
+                EnvelopeError::NotReview,
+                "{other}"
+            );
+        }
         assert_eq!(
             Question::read(&body(&json!({"uid": ""}))).unwrap_err(),
             EnvelopeError::NoUid
