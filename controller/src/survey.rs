@@ -184,9 +184,9 @@ impl Survey {
                 }
             }
         }
-        let named = names.stateful_set();
-        if !cache.owned.has(cluster, &key(Watched::StatefulSet, named)) {
-            self.read(cluster, Watched::StatefulSet, named, cache).await?;
+        let name = names.stateful_set();
+        if !cache.owned.has(cluster, &key(Watched::StatefulSet, name)) {
+            self.read(cluster, Watched::StatefulSet, name, cache).await?;
         }
         Ok(())
     }

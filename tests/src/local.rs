@@ -1,5 +1,6 @@
 //! The local Kubernetes with everything loaded that pgherd needs to run in it: what the demo and the end-to-end tests start from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,20 @@ pub struct Local {
     pub overlay: Overlay,
     /// A folder inside the checkout for what is written on the way.
     pub state: PathBuf,
+}
+
+/// One that runs, with whatever is installed in it.
+pub fn found(cluster: Cluster) -> Local {
+    Local {
+        kubectl: Kubectl::of_kubeconfig(&cluster.kubectl_program(), &cluster.kubeconfig()),
+        overlay: Overlay {
+            controller: String::new(),
+            webhook: String::new(),
+            parameters: BTreeMap::new(),
+        },
+        state: checkout().join("target/localkube"),
+        cluster,
+    }
 }
 
 /// Brings the local Kubernetes up and loads our images into it; what exists already is kept.

@@ -64,7 +64,7 @@ async fn read(server: &Server, args: &StatusArgs) -> Result<Vec<Shown>, CliError
         .list(&ListParams::default())
         .await
         .map_err(|error| failed(&error))?;
-    let all: Vec<Shown> = listed.items.into_iter().map(Shown::of).collect();
+    let all: Vec<Shown> = listed.items.iter().map(Shown::of).collect();
     if args.which.clusters.is_empty() {
         return Ok(all);
     }
@@ -81,7 +81,7 @@ async fn read(server: &Server, args: &StatusArgs) -> Result<Vec<Shown>, CliError
 }
 
 impl Shown {
-    fn of(object: DynamicObject) -> Self {
+    fn of(object: &DynamicObject) -> Self {
         let raw = object.data.get("status").cloned().unwrap_or_default();
         Self {
             namespace: object.namespace().unwrap_or_default(),

@@ -20,6 +20,7 @@ use simulated::Simulation;
 mod fleet;
 mod simulated;
 mod upstream;
+mod verbs;
 
 pub(crate) const TESTS: &[Test] = &[
     ("adopts_a_fleet_of_the_defaults", |stage| adopt(stage, "A")),
@@ -27,6 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("adopts_a_fleet_of_the_schemas_defaults", |stage| {
         adopt(stage, "C")
     }),
+    ("the_command_line_is_true_and_obeyed", verbs::verbs),
 ];
 
 /// How our controller calls itself.
@@ -83,11 +85,21 @@ impl Drop for Controller {
 }
 
 /// Nobody but the controller under test acts, and no pod comes on a real node.
-struct Alone<'a>(&'a Stage);
+struct Alone<'a> {
+    stage: &'a Stage,
+    /// Controllers that ran before.
+    controllers: usize,
+}
 
 impl<'a> Alone<'a> {
     fn make(stage: &'a Stage) -> Result<Self> {
-        let alone = Self(stage);
+        let replicas = stage
+            .kubectl()
+            .value("-n pgherd deployment pgherd-controller", ".spec.replicas")?;
+        let alone = Self {
+            stage,
+            controllers: replicas.parse().unwrap_or(1),
+        };
         stage.scale("pgherd-controller", 0)?;
         for (kind, index) in alone.entries()? {
             let skip = json!([{
@@ -106,7 +118,7 @@ impl<'a> Alone<'a> {
         let mut entries = Vec::new();
         for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
             let names = self
-                .0
+                .stage
                 .kubectl()
                 .value(&format!("{kind} pgherd"), ".webhooks[*].name")?;
             entries.extend((0..names.split_whitespace().count()).map(|index| (kind.to_owned(), index)));
@@ -117,16 +129,16 @@ impl<'a> Alone<'a> {
     fn patch(&self, kind: &str, operations: &Value) -> Result<()> {
         let patch = format!("--patch={operations}");
         let call = self
-            .0
+            .stage
             .kubectl()
             .call(["patch", kind, "pgherd", "--type=json", &patch]);
         call.output().map(drop)
     }
 
     fn nodes(&self, verb: &str) -> Result<()> {
-        let names = self.0.kubectl().value("nodes", ".items[*].metadata.name")?;
+        let names = self.stage.kubectl().value("nodes", ".items[*].metadata.name")?;
         for node in names.split_whitespace().filter(|name| *name != "simulated") {
-            self.0.kubectl().run(&format!("{verb} {node}"))?;
+            self.stage.kubectl().run(&format!("{verb} {node}"))?;
         }
         Ok(())
     }
@@ -137,7 +149,7 @@ impl<'a> Alone<'a> {
             let path = format!("/webhooks/{index}/namespaceSelector");
             self.patch(&kind, &json!([{"op": "replace", "path": path, "value": {}}]))?;
         }
-        self.0.scale("pgherd-controller", 1)
+        self.stage.scale("pgherd-controller", self.controllers)
     }
 }
 
@@ -158,15 +170,13 @@ fn adopt(stage: &Stage, letter: &'static str) -> Result<()> {
         .enable_all()
         .build()?;
     let client = runtime.block_on(stage.local.cluster.client())?;
-    let mut fleet = Fleet::read(client.clone(), letter)?;
+    let mut fleet = Fleet::read(client, letter)?;
     runtime.block_on(fleet.clear())?;
     let (cluster_label, role_label) = match letter {
         "B" => ("pg-cluster", "pg-role"),
         _ => ("cluster-name", "spilo-role"),
     };
-    let simulation =
-        runtime.block_on(async { Simulation::start(client.clone(), NAMESPACE, cluster_label, role_label) });
-    let simulation = simulation?;
+    let simulation = Simulation::start(&stage.local.cluster, NAMESPACE, cluster_label, role_label)?;
     let ended = runtime
         .block_on(fleet.load(&simulation))
         .and_then(|()| take_over(stage, &runtime, &fleet, &simulation));

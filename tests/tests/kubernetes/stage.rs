@@ -50,6 +50,12 @@ fn set_up() -> Result<Stage> {
         nodes: 2,
         ..Options::default()
     };
+    if let Some(cluster) = Cluster::find()?.filter(|_| std::env::var_os(AS_IT_IS).is_some()) {
+        return Ok(Stage {
+            local: local::found(cluster),
+            found_running,
+        });
+    }
     let local = local::up(&options, &progress)?;
     install(&local.kubectl, &local.state, &local.overlay, &progress)?;
     let stage = Stage { local, found_running };

@@ -24,6 +24,21 @@ const PASSWORD: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 const READY: Duration = Duration::from_mins(3);
 const FINALIZER: &str = "postgres-operator.acid.zalan.do";
 
+/// What the objects of clusters carry, under B and under the others.
+const OTHER_LABELS: &str = "application=pg,pg-cluster";
+const DEFAULT_LABELS: &str = "application=spilo,cluster-name";
+/// What a fleet is made of.
+const KINDS: [(&str, &str); 8] = [
+    ("apps/v1", "StatefulSet"),
+    ("v1", "Service"),
+    ("v1", "Endpoints"),
+    ("v1", "Secret"),
+    ("v1", "ConfigMap"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "Pod"),
+];
+
 /// One recorded cluster.
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -89,12 +104,7 @@ impl Fleet {
     /// Everything into the API server, until all pods are ready.
     pub(crate) async fn load(&mut self, simulation: &Simulation) -> Result<()> {
         let golden = data().join("golden");
-        let mut shared = documents(&golden.join("deps.yaml"))?;
-        shared.retain(|object| object["kind"] != "StorageClass");
-        shared.extend(documents(
-            &golden.join(format!("namespace/{}.yaml", self.letter)),
-        )?);
-        shared.push(self.configuration.clone());
+        let shared = self.shared()?;
         for object in &shared {
             self.create(object).await?;
         }
@@ -193,74 +203,72 @@ impl Fleet {
 
     /// Takes everything away again, also what an earlier run left.
     pub(crate) async fn clear(&self) -> Result<()> {
-        let background = DeleteParams::background();
-        let manifests = json!({"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {}});
-        let manifests = api(&self.client, &manifests)?;
-        for file in std::fs::read_dir(data().join("golden/manifests"))? {
-            let path = file?.path();
-            let name = path
-                .file_stem()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            if manifests.get_opt(name).await?.is_none() {
-                continue;
-            }
-            let free = json!({"metadata": {"finalizers": null}});
-            manifests
-                .patch(name, &PatchParams::default(), &Patch::Merge(&free))
-                .await?;
-            let _ = manifests.delete(name, &background).await;
+        self.clear_manifests().await?;
+        for (version, kind) in KINDS {
+            self.clear_kind(version, kind).await?;
         }
-        let kinds = [
-            ("apps/v1", "StatefulSet"),
-            ("v1", "Service"),
-            ("v1", "Endpoints"),
-            ("v1", "Secret"),
-            ("v1", "ConfigMap"),
-            ("policy/v1", "PodDisruptionBudget"),
-            ("v1", "PersistentVolumeClaim"),
-            ("v1", "Pod"),
-        ];
-        for (version, kind) in kinds {
-            let api = api(
-                &self.client,
-                &json!({"apiVersion": version, "kind": kind, "metadata": {}}),
-            )?;
-            for labels in [
-                "application=spilo,cluster-name",
-                "application=pg,pg-cluster",
-                "connection-pooler",
-            ] {
-                for object in api.list_metadata(&ListParams::default().labels(labels)).await? {
-                    let params = if kind == "Pod" {
-                        background.clone().grace_period(0)
-                    } else {
-                        background.clone()
-                    };
-                    let _ = api.delete(&object.name_any(), &params).await;
-                }
-            }
-        }
-        let mut shared = documents(&data().join("golden/deps.yaml"))?;
-        shared.extend(documents(
-            &data().join(format!("golden/namespace/{}.yaml", self.letter)),
-        )?);
-        shared.push(self.configuration.clone());
+        let mut shared = self.shared()?;
         shared.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "simulated"}}));
-        shared.retain(|object| !matches!(object["kind"].as_str(), Some("Namespace" | "StorageClass")));
+        shared.retain(|object| object["kind"] != "Namespace");
         for object in &shared {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             // The account of real clusters' pods is somebody else's too; its controller makes it anew.
-            let _ = api(&self.client, object)?.delete(name, &background).await;
+            let _ = api(&self.client, object)?
+                .delete(name, &DeleteParams::background())
+                .await;
         }
         self.wait_until_gone().await
+    }
+
+    async fn clear_manifests(&self) -> Result<()> {
+        let any = json!({"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {}});
+        let manifests = api(&self.client, &any)?;
+        for file in std::fs::read_dir(data().join("golden/manifests"))? {
+            let path = file?.path();
+            let stem = path.file_stem().and_then(|name| name.to_str());
+            let name = stem.unwrap_or_default();
+            if manifests.get_opt(name).await?.is_none() {
+                continue;
+            }
+            let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+            manifests.patch(name, &PatchParams::default(), &free).await?;
+            let _ = manifests.delete(name, &DeleteParams::background()).await;
+        }
+        Ok(())
+    }
+
+    async fn clear_kind(&self, version: &str, kind: &str) -> Result<()> {
+        let any = json!({"apiVersion": version, "kind": kind, "metadata": {}});
+        let api = api(&self.client, &any)?;
+        let mut params = DeleteParams::background();
+        if kind == "Pod" {
+            params = params.grace_period(0);
+        }
+        for labels in [DEFAULT_LABELS, OTHER_LABELS, "connection-pooler"] {
+            for object in api.list_metadata(&ListParams::default().labels(labels)).await? {
+                let _ = api.delete(&object.name_any(), &params).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the fleet's clusters have in common, but for what a cluster of Kubernetes has anyway.
+    fn shared(&self) -> Result<Vec<Value>> {
+        let golden = data().join("golden");
+        let mut shared = documents(&golden.join("deps.yaml"))?;
+        shared.retain(|object| !matches!(object["kind"].as_str(), Some("StorageClass" | "ClusterRole")));
+        shared.extend(documents(
+            &golden.join(format!("namespace/{}.yaml", self.letter)),
+        )?);
+        shared.push(self.configuration.clone());
+        Ok(shared)
     }
 
     async fn wait_until_gone(&self) -> Result<()> {
         let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         for _ in 0..120 {
             let mut left = 0;
-            for labels in ["application=spilo,cluster-name", "application=pg,pg-cluster"] {
+            for labels in [DEFAULT_LABELS, OTHER_LABELS] {
                 left += api
                     .list_metadata(&ListParams::default().labels(labels))
                     .await?

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
+use pgherd_tests::localkube::Cluster;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,20 +56,13 @@ impl World {
 impl Simulation {
     /// `cluster_label` and `role_label` are the keys that the operator's configuration gives.
     pub(crate) fn start(
-        client: Client,
+        cluster: &Cluster,
         namespace: &str,
         cluster_label: &str,
         role_label: &str,
     ) -> Result<Self> {
         let world = World::default();
         let (stop, stopped) = oneshot::channel();
-        let kubelet = Kubelet {
-            nodes: Api::all(client.clone()),
-            pods: Api::namespaced(client, namespace),
-            cluster_label: cluster_label.to_owned(),
-            role_label: role_label.to_owned(),
-            world: world.clone(),
-        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -76,6 +70,14 @@ impl Simulation {
         let listener = runtime.block_on(TcpListener::bind(address));
         let listener =
             listener.with_context(|| format!("cannot listen at {address} for simulated members"))?;
+        let client = runtime.block_on(cluster.client())?;
+        let kubelet = Kubelet {
+            nodes: Api::all(client.clone()),
+            pods: Api::namespaced(client, namespace),
+            cluster_label: cluster_label.to_owned(),
+            role_label: role_label.to_owned(),
+            world: world.clone(),
+        };
         let answers = serve(listener, world.clone());
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {

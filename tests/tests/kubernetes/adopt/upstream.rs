@@ -1,7 +1,7 @@
 //! Would Zalando's operator find something to do? Its rules of comparison, as far as they decide over pods and objects. What it would generate
 //! is what it was recorded to generate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -97,10 +97,7 @@ fn containers(recorded: &[Value], stored: &[Value], list: &str) -> Vec<String> {
             found.push(format!("env of {}", recorded["name"]));
         }
         for set in ["/ports", "/volumeMounts"] {
-            let texts = |container: &Value| -> BTreeSet<String> {
-                items(container, set).iter().map(ToString::to_string).collect()
-            };
-            if texts(recorded) != texts(stored) {
+            if !same_set(items(recorded, set), items(stored, set)) {
                 found.push(format!("{set} of {}", recorded["name"]));
             }
         }
@@ -134,13 +131,8 @@ fn service(recorded: &Value, stored: &Value) -> Vec<String> {
         stored,
         &["/type", "/selector", "/externalTrafficPolicy"],
     );
-    let ranges = |spec: &Value| -> BTreeSet<String> {
-        items(spec, "/loadBalancerSourceRanges")
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    };
-    if ranges(recorded) != ranges(stored) {
+    let ranges = "/loadBalancerSourceRanges";
+    if !same_set(items(recorded, ranges), items(stored, ranges)) {
         found.push("/loadBalancerSourceRanges".to_owned());
     }
     let wanted = &recorded["ports"][0]["nodePort"];
@@ -175,6 +167,11 @@ fn items<'a>(value: &'a Value, path: &str) -> &'a [Value] {
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default()
+}
+
+/// In whatever order.
+fn same_set(one: &[Value], other: &[Value]) -> bool {
+    one.len() == other.len() && one.iter().all(|item| other.contains(item))
 }
 
 fn count(value: &Value, path: &str) -> usize {

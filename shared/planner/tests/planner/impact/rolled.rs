@@ -55,9 +55,9 @@ pub(crate) fn carry_out(world: &mut World, wanted: Cluster) -> Record {
         }
         let (of_pods, of_objects): (Vec<Step>, Vec<Step>) =
             plan.steps.into_iter().partition(|step| is_of_pods(&step.action));
-        of_objects
-            .iter()
-            .for_each(|step| members.hear(world, &step.action));
+        for step in &of_objects {
+            members.hear(world, &step.action);
+        }
         world.execute(&Plan {
             steps: of_objects.clone(),
             ..Plan::default()
