@@ -212,7 +212,7 @@ pub(crate) fn story(simulation: &mut Simulation) -> Vec<String> {
     panic!("does not settle: {:?}", simulation.taken);
 }
 
-fn edited(simulation: &mut Simulation) {
+pub(crate) fn edited(simulation: &mut Simulation) {
     let version = simulation.wanted.version + 1;
     simulation.wanted = Template {
         version,

@@ -1,10 +1,11 @@
-//! Plain cases of what has lost, or is about to lose, what it stands on: members on nodes that go, pods without their StatefulSet.
+//! Plain cases of what has lost, or is about to lose, what it stands on: members on nodes that go, pods without their StatefulSet, pods that
+//! never ran.
 
 use pgherd_model::units::Window;
 use pgherd_planner::plan::HoldReason;
 
-use crate::rolling::story;
-use crate::simulation::{Luck, Simulation, StatefulSetIs};
+use crate::rolling::{edited, story};
+use crate::simulation::{Condition, Luck, Simulation, StatefulSetIs};
 
 /// Members on these nodes, the first of which goes; the first member leads.
 fn cordoned(nodes: &[u32]) -> Simulation {
@@ -115,4 +116,28 @@ fn what_kubernetes_does_not_let_change_costs_no_pod() {
         ]
     );
     assert_eq!(simulation.deletions + simulation.switchovers, 0);
+}
+
+/// Nobody leads, nobody answers, and every pod fails: an edit still gets through (zalando-behaviour A.21).
+#[test]
+fn a_cluster_that_never_ran_is_mended_by_an_edit() {
+    let mut simulation = Simulation::new(2);
+    let truth = &mut simulation.truth;
+    truth.leader = None;
+    truth.templates.get_mut(&1).unwrap().broken = true;
+    truth.template.broken = true;
+    for pod in truth.pods.values_mut() {
+        pod.condition = Condition::Broken;
+    }
+    simulation.faults.silent = 30;
+    simulation.remember();
+    edited(&mut simulation);
+    assert_eq!(
+        story(&mut simulation),
+        [
+            "apply StatefulSet default/minimal",
+            "make Pod default/minimal-0 anew",
+            "make Pod default/minimal-1 anew"
+        ]
+    );
 }
