@@ -59,9 +59,14 @@ impl ManifestSink {
         wanted.map(String::as_str) == self.watches.controller_id.as_deref()
     }
 
-    /// After a start everything is new; later, what a new list shows as new is an edit that we missed.
-    fn lane(&self) -> Lane {
-        if self.had_list { Lane::Edit } else { Lane::Resync }
+    /// After a start everything is new, and what changed since somebody looked goes first; later, what a new list shows as new is an edit that
+    /// we missed.
+    fn lane(&self, is_unseen: bool) -> Lane {
+        if self.had_list || is_unseen {
+            Lane::Edit
+        } else {
+            Lane::Resync
+        }
     }
 }
 
@@ -82,8 +87,9 @@ impl Sink<DynamicObject> for ManifestSink {
             }
             return;
         }
+        let lane = self.lane(is_unseen(&object));
         if self.watches.cache.manifests.note(&cluster, Manifest::of(&object)) {
-            self.watches.queue.wake(&cluster, self.lane());
+            self.watches.queue.wake(&cluster, lane);
         }
         if let Some(listed) = &mut self.listed {
             listed.insert(cluster);
@@ -261,6 +267,12 @@ impl Sink<PartialObjectMeta<DynamicObject>> for OwnedSink {
             self.stir(&cluster);
         }
     }
+}
+
+/// Its status speaks of an earlier spec, or it is to go.
+fn is_unseen(object: &DynamicObject) -> bool {
+    let seen = object.data["status"]["observedGeneration"].as_i64();
+    object.metadata.deletion_timestamp.is_some() || seen != object.metadata.generation
 }
 
 fn reference(object: &DynamicObject) -> Option<ClusterRef> {

@@ -19,9 +19,8 @@ use crate::args::ClientArgs;
 use crate::tasks::chain;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than a watch is silent: about once a minute the API server tells it how far it is. Only dead connections meet it, and what a dead
-/// watch keeps from us is known again after so long.
-const READ_TIMEOUT: Duration = Duration::from_secs(100);
+/// Longer than a watch lives (290 s), so that only dead connections meet it.
+const READ_TIMEOUT: Duration = Duration::from_secs(310);
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

@@ -204,7 +204,9 @@ impl Follower {
                 Ok(None) => self.reject(None, &[format!("{} is not there", self.source)]),
                 Err(err) => {
                     let problem = format!("cannot watch {}: {}", self.source, chain(&err));
-                    self.reject(self.sender.borrow().seen.clone(), &[problem]);
+                    // Not in the call: what is borrowed there is borrowed until it returns.
+                    let seen = self.sender.borrow().seen.clone();
+                    self.reject(seen, &[problem]);
                 }
             }
         }

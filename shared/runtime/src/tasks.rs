@@ -95,6 +95,8 @@ impl Tasks {
     /// The first thing that went wrong.
     pub async fn join(mut self, patience: Duration) -> Result<(), TaskFailure> {
         let early = tokio::select! {
+            // Who ends at once when asked to was asked to.
+            biased;
             () = self.shutdown.begun() => None,
             end = self.work.next() => end.map(End::unasked),
             end = self.companions.next() => end.map(End::unasked),
@@ -244,6 +246,25 @@ mod tests {
         let failure = tasks.join(Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(failure.to_string(), "task fragile failed: the disk is gone");
         assert!(shutdown.has_begun());
+    }
+
+    #[tokio::test]
+    async fn task_that_ends_at_once_when_asked_to_is_no_failure() {
+        for _ in 0..50 {
+            let shutdown = Shutdown::new();
+            let mut tasks = Tasks::new(shutdown.clone());
+            for _ in 0..8 {
+                let asked = shutdown.clone();
+                tasks.spawn("quick", async move {
+                    asked.begun().await;
+                    Ok::<_, Infallible>(())
+                });
+            }
+            let join = tokio::spawn(tasks.join(Duration::from_secs(1)));
+            tokio::task::yield_now().await;
+            shutdown.begin();
+            join.await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -76,6 +76,24 @@ async fn first_list_is_a_resync_and_what_comes_later_an_edit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changed_while_nobody_looked_goes_first() {
+    let watches = watches(None);
+    let mut sink = ManifestSink::new(watches.clone(), None);
+    let mut object = manifest("1", None, "Running");
+    object.metadata.generation = Some(4);
+    object.data["status"]["observedGeneration"] = json!(4);
+    sink.apply(object.clone());
+    assert_eq!(woken(&watches).await[0].1, Lane::Resync);
+    object.metadata.generation = Some(5);
+    object.metadata.name = Some("acid-edited".to_owned());
+    sink.apply(object);
+    assert_eq!(
+        woken(&watches).await,
+        [("default/acid-edited".to_owned(), Lane::Edit)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn clusters_of_another_controller_are_left_alone() {
     let watches = watches(Some("blue"));
     let mut sink = ManifestSink::new(watches.clone(), None);
