@@ -356,11 +356,14 @@ fn ours(stage: &Stage, since: Timestamp) -> Result<Vec<Write>> {
     Ok(writes)
 }
 
-/// Counted by verb and resource; events and the clusters' status are its report.
+/// Counted by verb and resource; events and statuses are its report.
 fn changes(stage: &Stage, since: Timestamp) -> Result<BTreeMap<String, usize>> {
     let mut counts = BTreeMap::new();
     for write in ours(stage, since)? {
-        let is_report = matches!(write.resource.as_str(), "events" | "postgresqls/status");
+        let is_report = matches!(
+            write.resource.as_str(),
+            "events" | "postgresqls/status" | "operatorconfigurations/status"
+        );
         if !is_report && !write.resource.starts_with("customresourcedefinitions") {
             *counts
                 .entry(format!("{} {}", write.verb, write.resource))

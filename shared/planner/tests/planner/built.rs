@@ -214,7 +214,7 @@ fn objects_are_those_of_zalandos_operator_but_for_what_is_accepted() {
     }
     comparison.look_for_stale_rows();
     println!(
-        "{manifests} manifests under configurations, {} fields of {:?} compared, {} accepted differences",
+        "{manifests} pairs of manifest and configuration, {} fields of {:?} compared, {} accepted differences",
         comparison.fields,
         comparison.objects,
         ACCEPTED.len()
