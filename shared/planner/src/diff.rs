@@ -93,9 +93,10 @@ fn compare_fields(
 
 /// Changes first, then what goes, last one first, then what is new: so that no position shifts before it is used.
 fn compare_items(wanted: &[Value], present: &[Value], place: &Place<'_>, found: &mut Difference) {
+    let key = place.key();
     let mut strays = Vec::new();
     for (index, stored) in present.iter().enumerate() {
-        match counterpart(wanted, index, stored, place) {
+        match counterpart(wanted, index, stored, key) {
             Some(value) => compare(value, stored, &place.item(index), found),
             None if place.is_open() => {}
             None => strays.push(remove(place.item(index).pointer())),
@@ -106,7 +107,7 @@ fn compare_items(wanted: &[Value], present: &[Value], place: &Place<'_>, found: 
     let new = wanted
         .iter()
         .enumerate()
-        .filter(|(index, value)| counterpart(present, *index, value, place).is_none());
+        .filter(|(index, value)| counterpart(present, *index, value, key).is_none());
     for (number, (_, value)) in new.enumerate() {
         found
             .operations
@@ -115,9 +116,9 @@ fn compare_items(wanted: &[Value], present: &[Value], place: &Place<'_>, found: 
 }
 
 /// The item that stands for `item`, which is at `index` of the other list: with the same key, or where the list has none, at the same place.
-fn counterpart<'a>(items: &'a [Value], index: usize, item: &Value, place: &Place<'_>) -> Option<&'a Value> {
+fn counterpart<'a>(items: &'a [Value], index: usize, item: &Value, key: Option<&str>) -> Option<&'a Value> {
     let same_place = items.get(index);
-    let Some(key) = place.key() else {
+    let Some(key) = key else {
         return same_place;
     };
     let wanted = item.get(key);
@@ -157,8 +158,9 @@ fn settle(desired: &Value, stored: &Value, place: &Place<'_>) -> Value {
             Value::Object(wanted.iter().map(field).collect())
         }
         (Value::Array(wanted), Value::Array(found)) => {
+            let key = place.key();
             let item = |(index, value): (usize, &Value)| {
-                let stored = counterpart(found, index, value, place);
+                let stored = counterpart(found, index, value, key);
                 stored.map_or_else(
                     || value.clone(),
                     |stored| settle(value, stored, &place.item(index)),

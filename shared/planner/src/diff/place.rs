@@ -2,10 +2,9 @@
 
 use json_patch::jsonptr::{PointerBuf, Token};
 
-/// Lists whose items are told by a field. A list that is not here is compared in order.
-const KEYED: [(&str, &str); 8] = [
+/// Lists whose items are told by a field. A list that is not here is compared in order, which of init containers is the order of their runs.
+const KEYED: [(&str, &str); 7] = [
     ("containers", "name"),
-    ("initContainers", "name"),
     ("env", "name"),
     ("volumes", "name"),
     ("volumeMounts", "mountPath"),

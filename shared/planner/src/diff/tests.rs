@@ -193,6 +193,17 @@ fn a_list_without_keys_is_compared_in_order() {
 }
 
 #[test]
+fn init_containers_run_in_their_order() {
+    let pod = |names: [&str; 2]| {
+        let containers = names.map(|name| json!({ "name": name }));
+        json!({ "spec": { "template": { "spec": { "initContainers": containers } } } })
+    };
+    let (desired, stored) = (pod(["a", "b"]), pod(["b", "a"]));
+    let found = difference("StatefulSet", &desired, &stored).unwrap();
+    assert_eq!(applied(&found, stored), desired);
+}
+
+#[test]
 fn a_label_whose_key_looks_like_a_path_is_a_label() {
     let labelled = |value: &str| json!({ "metadata": { "labels": { "x/limits": value } } });
     let found = difference("Service", &labelled("1"), &labelled("2")).unwrap();
