@@ -11,7 +11,7 @@ use pgherd_model::{
 
 use super::claims::is_claim_of_member;
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
-use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, Source};
+use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, SecretView, Source};
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +45,7 @@ fn steps(names: &Names, observed: &Observed, config: &OperatorConfig, now: Times
         claims(names, observed, &mut plan);
     }
     if config.kubernetes.enable_secrets_deletion {
-        secrets(names, observed, &mut plan);
+        secrets(names, observed, config, &mut plan);
     }
     objects(names, observed, config, &mut plan);
     let ours = |finalizer: &&String| *finalizer == annotations::FINALIZER;
@@ -148,17 +148,26 @@ fn claims(names: &Names, observed: &Observed, plan: &mut Plan) {
     }
 }
 
-/// Only those with the cluster's labels and a role's name: one that has just one of the two is somebody else's.
-fn secrets(names: &Names, observed: &Observed, plan: &mut Plan) {
+/// Only those with the cluster's labels and a role's name: one that has just one of the two is somebody else's. One that may have been sent
+/// here from another namespace stays.
+fn secrets(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
     match &observed.secrets {
         Source::Known(secrets) => {
             let selector = names.selector();
+            // A cluster of the same name elsewhere puts the secret of its role `here.role` here, with the same labels.
+            let sent = format!("{}.", names.namespace());
+            let may_be_sent = |secret: &SecretView| {
+                config.kubernetes.enable_cross_namespace_secret
+                    && secret.namespace == names.namespace()
+                    && role_of(names, &secret.name).is_some_and(|role| role.starts_with(&sent))
+            };
             let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
                 selector.iter().all(|(key, value)| labels.get(key) == Some(value))
             };
             for secret in secrets
                 .iter()
-                .filter(|secret| is_ours(&secret.labels) && is_of_role(names, &secret.name))
+                .filter(|secret| is_ours(&secret.labels) && role_of(names, &secret.name).is_some())
+                .filter(|secret| !may_be_sent(secret))
             {
                 let target = ObjectRef {
                     kind: "Secret".to_owned(),
@@ -181,13 +190,13 @@ fn secrets(names: &Names, observed: &Observed, plan: &mut Plan) {
     }
 }
 
-/// The template of secret names gives this name for some role.
-fn is_of_role(names: &Names, name: &str) -> bool {
+/// The role for which the template of secret names gives this name.
+fn role_of<'a>(names: &Names, name: &'a str) -> Option<&'a str> {
     const ANYBODY: &str = "\u{1}";
     let pattern = names.secret(ANYBODY);
     let (start, end) = pattern.split_once(ANYBODY).unwrap_or((&pattern, ""));
-    name.strip_prefix(start)
-        .is_some_and(|rest| rest.len() > end.len() && rest.ends_with(end))
+    let role = name.strip_prefix(start)?.strip_suffix(end)?;
+    (!role.is_empty()).then_some(role)
 }
 
 fn objects(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {

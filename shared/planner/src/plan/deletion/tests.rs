@@ -121,6 +121,25 @@ fn finalizer_is_the_last_to_go_and_only_ours() {
 }
 
 #[test]
+fn a_secret_that_was_sent_here_stays() {
+    let mut observed = without_members();
+    let mut secrets = observed.secrets.known().cloned().unwrap();
+    secrets[1].name = names().secret("default.app");
+    observed.secrets = Source::Known(secrets);
+    let deleted = |config: &OperatorConfig| {
+        let lines = lines(&plan_deletion(&names(), &observed, config, NOW));
+        lines.contains(&format!(
+            "delete Secret default/{}",
+            names().secret("default.app")
+        ))
+    };
+    let mut config = config();
+    assert!(deleted(&config), "nobody can send one");
+    config.kubernetes.enable_cross_namespace_secret = true;
+    assert!(!deleted(&config));
+}
+
+#[test]
 fn data_stays_where_the_configuration_says_so() {
     let mut config = config();
     config.kubernetes.enable_persistent_volume_claim_deletion = false;
