@@ -9,11 +9,12 @@ use anyhow::{Context, Result, ensure};
 use hyper::body::Bytes;
 use rustls::ClientConfig;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::certificate::Certificate;
 use crate::load::{Load, ask_once};
 use crate::review::{Operation, Review};
-use crate::server::{Kind, Programs, Server};
+use crate::server::{Kind, PATIENCE, Programs, Server};
 use crate::stand_in;
 use crate::usage::{self, Memory};
 
@@ -230,6 +231,22 @@ async fn ask(server: &Server, number: usize, review: &Review, tls: &Arc<ClientCo
     ask_once(server.address, tls, &path, review.body.clone()).await
 }
 
+/// A server listens before it has its certificate and its configuration, and refuses until then.
+async fn ask_patiently(
+    server: &Server,
+    number: usize,
+    review: &Review,
+    tls: &Arc<ClientConfig>,
+) -> Result<Bytes> {
+    let begun = Instant::now();
+    loop {
+        match ask(server, number, review, tls).await {
+            Err(_) if begun.elapsed() < PATIENCE => sleep(Duration::from_millis(50)).await,
+            answer => return answer,
+        }
+    }
+}
+
 /// Asks ours every review, and keeps the answers where the echo finds them.
 async fn write_answers(
     server: &Server,
@@ -239,7 +256,7 @@ async fn write_answers(
 ) -> Result<Vec<Bytes>> {
     let mut answers = Vec::new();
     for (number, review) in reviews.iter().enumerate() {
-        let answer = ask(server, number, review, tls).await?;
+        let answer = ask_patiently(server, number, review, tls).await?;
         fs::write(folder.join(format!("{number}.json")), &answer).context("write an answer")?;
         answers.push(answer);
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::certificate::Certificate;
 
 /// Starting takes moments; a server that needs longer does not start.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
