@@ -41,7 +41,7 @@ use crate::queue::{Lane, Queue};
 use crate::register::register;
 use crate::rest::{self, Identity};
 use crate::sweep::sweep;
-use crate::watch::{Scope, Watches};
+use crate::watch::{Namespaces, Scope, Watches};
 
 /// Why the work ended before anybody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -272,6 +272,9 @@ impl Work {
             queue: self.context.queue.clone(),
             controller_id: self.args.scope.controller_id().map(str::to_owned),
         };
+        // Only the object says whose a cluster is: without it, it could be another operator's.
+        let is_alone =
+            watches.controller_id.is_none() && !matches!(scope.namespaces, Namespaces::Selected { .. });
         let (listing, mut listed) = mpsc::channel(1);
         let stop = shutdown.token().child_token();
         let turns = async {
@@ -285,7 +288,12 @@ impl Work {
                 "first lists complete"
             );
             let turns = dispatch(&self.context, self.args.work.concurrency.into(), &stop);
-            tokio::join!(turns, sweep(&self.context));
+            let sweep = async {
+                if is_alone {
+                    sweep(&self.context).await;
+                }
+            };
+            tokio::join!(turns, sweep);
         };
         tokio::select! {
             () = watches.run(&scope, listing) => {}

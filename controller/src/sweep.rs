@@ -21,7 +21,7 @@ use crate::kinds::Watched;
 use crate::manifest::is_gone;
 use crate::queue::Lane;
 
-/// Looks for leftovers once: after the first lists, before which everything looks like one.
+/// Looks for leftovers once: after the first lists, before which everything looks like one. Only where no other operator can have made them.
 pub async fn sweep(context: &Context) {
     let config = context.config();
     let mut left = 0;

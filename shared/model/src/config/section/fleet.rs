@@ -15,7 +15,8 @@ section! {
         /// Label selector for namespaces whose clusters are looked after as well, besides those of watched_namespace.
         watched_namespace_selector: Option<String> = "" => Operator [selector()];
         /// Remove what is left of clusters that were deleted while no operator ran, without a finalizer and without
-        /// owner references, volumes as the retention switches have it. If false, they are only reported.
+        /// owner references, volumes as the retention switches have it. If false, they are only reported. With a
+        /// controller id or a namespace selector nothing is looked for: it could be another operator's.
         sweep_leftovers: bool = "false" => Operator;
     }
 }
