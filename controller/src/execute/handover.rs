@@ -70,3 +70,90 @@ async fn label(context: &Context, scene: &Scene<'_>, pod: &str, role: &Value) {
         Err(error) => tracing::debug!(pod, %error, "role not moved ahead"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use pgherd_model::config::OperatorConfig;
+    use pgherd_model::names::Names;
+    use pgherd_planner::observed::ClusterView;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cluster_ref::ClusterRef;
+    use crate::patroni::Patroni;
+    use crate::testing::FakeApi;
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn path(pod: &str) -> String {
+        format!("/api/v1/namespaces/apps/pods/{pod}")
+    }
+
+    /// A member that says `running` so many times, and then that it stops.
+    async fn member(running: usize) -> Patroni {
+        let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            for asked in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = vec![0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                let state = if asked < running { "running" } else { "stopping" };
+                let body = format!(r#"{{"state":"{state}","role":"primary"}}"#);
+                let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+            }
+        });
+        Patroni::at_port(port)
+    }
+
+    /// The roles of the two members after half a second of a handover, and what was asked of the API server.
+    async fn after_handover(
+        change: impl FnOnce(&mut OperatorConfig),
+        running: usize,
+    ) -> (Value, Value, usize) {
+        let api = FakeApi::default();
+        let mut context = api.context();
+        context.patroni = member(running).await;
+        for (pod, role) in [("a-0", "master"), ("a-1", "replica")] {
+            let labels = json!({"spilo-role": role, "team": "t"});
+            api.put(&path(pod), json!({"metadata": {"name": pod, "labels": labels}}));
+        }
+        let mut config = (*context.config()).clone();
+        change(&mut config);
+        let scene = Scene {
+            cluster: &ClusterRef::new("apps", "a"),
+            names: &Names::of("apps", "a", &config),
+            config: &config,
+            view: &ClusterView::default(),
+            pods: &[],
+        };
+        let never = guide(&context, &scene, LOCAL, "a-0", "a-1");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(500), never)
+                .await
+                .is_err()
+        );
+        let labels = |pod: &str| api.get(&path(pod)).unwrap()["metadata"]["labels"].clone();
+        (labels("a-0"), labels("a-1"), api.asked().len())
+    }
+
+    #[tokio::test]
+    async fn the_role_moves_when_the_old_primary_stops() {
+        let (old, new, asked) = after_handover(|_| {}, 2).await;
+        assert_eq!(old, json!({"team": "t"}));
+        assert_eq!(new, json!({"spilo-role": "master", "team": "t"}));
+        assert_eq!(asked, 2);
+    }
+
+    #[tokio::test]
+    async fn the_role_stays_while_the_old_primary_serves_and_where_patroni_leads_the_service_itself() {
+        let (old, _, asked) = after_handover(|_| {}, usize::MAX).await;
+        assert_eq!((old["spilo-role"].as_str(), asked), (Some("master"), 0));
+        let endpoints = |config: &mut OperatorConfig| config.general.kubernetes_use_configmaps = false;
+        assert_eq!(after_handover(endpoints, 0).await.2, 0);
+    }
+}
