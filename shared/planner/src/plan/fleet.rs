@@ -68,5 +68,7 @@ fn is_of_roll(step: &Step) -> bool {
             | Action::Checkpoint { .. }
             | Action::Switchover { .. }
     );
-    disturbs && step.reason == Reason::Outdated
+    // Whoever is given the cluster makes anew what is marked.
+    let marks = matches!(step.action, Action::Relabel { .. }) && step.reason == Reason::Marked;
+    marks || disturbs && step.reason == Reason::Outdated
 }

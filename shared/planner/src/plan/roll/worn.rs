@@ -1,11 +1,13 @@
 //! What live pods are given as they run. Lives here: labels and annotations that the template has got or lost since a pod was made, and the
-//! mark of Zalando's operator on those that have to go, so that it goes on with a roll when it is given the cluster back.
+//! mark of Zalando's operator on those that have to go, so that it goes on with a roll when it is given the cluster back. As it rolls what is
+//! marked, nothing is before its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
+use pgherd_model::units::window;
 
 use super::{Situation, outdated, steps};
 use crate::observed::{Member, Source};
@@ -21,7 +23,7 @@ type Changes = BTreeMap<String, Option<String>>;
 pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Member<'_>], plan: &mut Plan) {
     for member in situation.members.iter().filter(|member| !member.pod.terminating) {
         let (labels, annotations, reason) = if old.contains(member) {
-            (Changes::new(), mark(member), Reason::Marked)
+            (Changes::new(), mark(situation, member), Reason::Marked)
         } else {
             let labels = since_made(situation, wanted, member, &member.pod.labels, labels);
             let mut annotations = since_made(situation, wanted, member, &member.pod.annotations, annotations);
@@ -43,8 +45,8 @@ pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Mem
     }
 }
 
-fn mark(member: &Member<'_>) -> Changes {
-    if outdated::is_marked(member) {
+fn mark(situation: &Situation<'_>, member: &Member<'_>) -> Changes {
+    if outdated::is_marked(member) || !window::is_open(&situation.cluster.windows, situation.now) {
         return Changes::new();
     }
     let yes = |key: &str| (key.to_owned(), Some(YES.to_owned()));
