@@ -32,7 +32,7 @@ pub use book::{Answer, Book};
 pub struct Roll {
     /// Pods that serve are of an older template than the one that is wanted, and it is not the manifest's edit that makes them so.
     pub is_due: bool,
-    /// It has the wanted template already, or its status says that its roll is under way.
+    /// Its roll is under way, as its pods or its status say. That its StatefulSet is as wanted says nothing: it may have been so for long.
     pub has_begun: bool,
     /// Every member that is wanted is up.
     pub is_up: bool,
@@ -122,7 +122,7 @@ pub fn roll(
     let volunteers = observed.cluster.annotations.get(annotations::CANARY);
     Roll {
         is_due,
-        has_begun: was_under_way || is_due && !plan.changes_stateful_set(),
+        has_begun: was_under_way || is_due && !plan.changes_stateful_set() && members.iter().any(is_marked),
         is_up: rolled.is_empty() && is_up,
         is_closed,
         opens: window::next_start(windows, now).filter(|_| is_closed),
@@ -130,6 +130,11 @@ pub fn roll(
         is_volunteer: volunteers.is_some_and(|value| value == "true"),
         members: cluster.instances,
     }
+}
+
+/// By us, which is done with the turn and not before.
+fn is_marked(member: &Member<'_>) -> bool {
+    member.pod.annotations.contains_key(annotations::ROLL_MARKED)
 }
 
 fn trouble(members: &[Member<'_>]) -> Option<String> {

@@ -9,13 +9,15 @@ use pgherd_planner::plan::Plan;
 use crate::simulation::{Luck, Pod, Simulation, Template};
 
 const FLEET: u32 = 4;
-/// Longer than a waiting cluster that nobody wakes takes to look again.
-const PATIENCE: u32 = 2500;
+/// Shorter than a waiting cluster that nobody wakes takes to look again, for all of them.
+const PATIENCE: u32 = 600;
 
 thread_local! {
     static BOOK: RefCell<Book<String>> = RefCell::default();
     /// Whose turn it is in the simulation, and how many may roll at once.
     static TURN: RefCell<(String, usize)> = RefCell::default();
+    /// Who is to be looked at.
+    static WOKEN: RefCell<Vec<String>> = RefCell::default();
 }
 
 /// What the controller does between planning and acting.
@@ -24,6 +26,7 @@ fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
     let found = roll(cluster, config, observed, plan, false, now);
     let (name, budget) = TURN.with_borrow(Clone::clone);
     let answer = BOOK.with_borrow_mut(|book| book.hear(&name, &found, FLEET as usize, budget));
+    WOKEN.with_borrow_mut(|woken| woken.extend(answer.wake));
     match answer.verdict {
         Verdict::Go => {}
         Verdict::Finish => plan.keep_turn(Vec::new()),
@@ -64,7 +67,11 @@ impl Fleet {
 
     fn tick(&mut self) {
         for (number, cluster) in self.clusters.iter_mut().enumerate() {
-            TURN.with_borrow_mut(|turn| *turn = (format!("n/c{number}"), self.budget));
+            let name = format!("n/c{number}");
+            if WOKEN.with_borrow_mut(|woken| woken.extract_if(.., |woken| *woken == name).count()) > 0 {
+                cluster.wake();
+            }
+            TURN.with_borrow_mut(|turn| *turn = (name, self.budget));
             cluster.tick(&mut self.luck).unwrap();
         }
         let disturbed = |cluster: &&Simulation| !cluster.truth.pods.values().all(Pod::serves);
@@ -78,6 +85,10 @@ impl Fleet {
             self.tick();
             self.clusters.iter().all(Simulation::is_settled)
         })
+    }
+
+    fn run(&mut self, ticks: u32) {
+        (0..ticks).for_each(|_| self.tick());
     }
 
     fn deletions(&self) -> Vec<u32> {
@@ -113,17 +124,13 @@ fn a_template_that_does_not_run_costs_one_pod_of_the_fleet() {
             ..template(2)
         };
         fleet.want(&broken);
-        for _ in 0..1000 {
-            fleet.tick();
-        }
+        fleet.run(1000);
         assert_eq!(fleet.deletions().iter().sum::<u32>(), 1, "{members} members");
         // A controller that starts anew sees it on the pods; of a single member only its status tells, which is not simulated.
         if members > 1 {
             BOOK.with_borrow_mut(|book| *book = Book::default());
         }
-        for _ in 0..1000 {
-            fleet.tick();
-        }
+        fleet.run(1000);
         assert_eq!(fleet.deletions().iter().sum::<u32>(), 1, "{members} members");
         fleet.want(&template(3));
         assert!(fleet.settles(), "a third one heals: {members} members");
@@ -138,9 +145,7 @@ fn setting_it_back_touches_only_what_was_touched() {
         ..template(2)
     };
     fleet.want(&broken);
-    for _ in 0..200 {
-        fleet.tick();
-    }
+    fleet.run(200);
     fleet.want(&Template {
         version: 3,
         ..template(1)
@@ -148,4 +153,31 @@ fn setting_it_back_touches_only_what_was_touched() {
     assert!(fleet.settles());
     let touched: Vec<u32> = fleet.deletions().into_iter().filter(|count| *count > 0).collect();
     assert_eq!(touched, [2], "the same pod twice");
+}
+
+#[test]
+fn statefulsets_that_are_ahead_of_their_pods_roll_by_turns_as_well() {
+    for (members, budget) in [(1, 1), (2, 1), (2, 2)] {
+        let mut fleet = Fleet::new(members, budget);
+        // Images that waited for something else to make the pods anew, and now do not.
+        fleet.want(&template(2));
+        for cluster in &mut fleet.clusters {
+            cluster.truth.store(template(2));
+        }
+        assert!(fleet.settles(), "{members} members, budget {budget}");
+        assert!(fleet.most <= budget, "{} at once", fleet.most);
+        assert_eq!(fleet.deletions(), [members; 4], "every pod once");
+    }
+}
+
+#[test]
+fn who_waits_gets_no_mark_by_which_another_operator_would_roll_it() {
+    let mut fleet = Fleet::new(2, 1);
+    fleet.want(&Template {
+        broken: true,
+        ..template(2)
+    });
+    fleet.run(400);
+    let marked = |cluster: &&Simulation| cluster.truth.pods.values().any(|pod| pod.marked);
+    assert_eq!(fleet.clusters.iter().filter(marked).count(), 1, "the canary's");
 }

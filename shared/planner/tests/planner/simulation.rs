@@ -204,6 +204,11 @@ impl Simulation {
         Ok(())
     }
 
+    /// The next tick has a turn.
+    pub(crate) fn wake(&mut self) {
+        self.last = None;
+    }
+
     fn turn(&mut self, luck: &mut Luck) -> Result<(), Broken> {
         let now = self.now();
         // The controller wakes for what its watches tell, and when the plan asked for it. Nothing else.

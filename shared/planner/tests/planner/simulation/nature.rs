@@ -50,7 +50,7 @@ impl Truth {
     }
 
     /// A write of the StatefulSet's template.
-    pub(super) fn store(&mut self, mut template: Template) {
+    pub(crate) fn store(&mut self, mut template: Template) {
         template.parallel = self.template.parallel;
         self.templates.insert(template.version, template.clone());
         self.template = template;
