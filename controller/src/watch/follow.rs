@@ -17,7 +17,7 @@ use crate::memory::jittered;
 /// Between two tries of a watch that fails. Short, and never longer: what happens while it does not work is to be known at once when it works
 /// again, and one controller has a dozen watches.
 const FIRST_TRY: Duration = Duration::from_millis(200);
-const LAST_TRY: Duration = Duration::from_secs(1);
+const LAST_TRY: Duration = Duration::from_millis(500);
 
 /// Grows from the first to the last.
 #[derive(Debug)]
@@ -67,13 +67,13 @@ pub(super) async fn follow<K, S>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let (mut had_list, mut failing) = (false, None);
+    let (mut had_list, mut failing) = (false, Failing::No);
     let events = watch(api, config).backoff(Patience::default());
     pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if failing.take().is_some() {
+                if std::mem::take(&mut failing) == Failing::Told {
                     tracing::info!(watch = what, "watch works again");
                 }
                 let is_listed = matches!(event, Event::InitDone);
@@ -97,15 +97,26 @@ fn feed<K>(sink: &mut impl Sink<K>, event: Event<K>) {
     }
 }
 
+/// Whether a watch fails, and whether that was said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Failing {
+    #[default]
+    No,
+    Untold,
+    Told,
+}
+
 /// A watch ends every few minutes by design and an expired one is listed anew: that is worth a line only when it lasts, or when nothing
-/// works before the first list.
-fn report(what: &str, error: &watcher::Error, failing: &mut Option<String>, before_first_list: bool) {
+/// works before the first list; and one line, however many ways to fail there are.
+fn report(what: &str, error: &watcher::Error, failing: &mut Failing, before_first_list: bool) {
     let problem = chain(error);
-    let lasting = failing.is_some() || before_first_list;
-    if lasting && failing.as_deref() != Some(&problem) {
-        tracing::warn!(watch = what, %problem, "watch fails; trying again until it works");
-    } else {
-        tracing::debug!(watch = what, %problem, "watch interrupted");
-    }
-    *failing = Some(problem);
+    *failing = match *failing {
+        Failing::No if !before_first_list => Failing::Untold,
+        Failing::No | Failing::Untold => {
+            tracing::warn!(watch = what, %problem, "watch fails; trying again until it works");
+            Failing::Told
+        }
+        Failing::Told => Failing::Told,
+    };
+    tracing::debug!(watch = what, %problem, "watch interrupted");
 }
