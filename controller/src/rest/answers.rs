@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_model::names::{Names, Role};
-use pgherd_planner::redacted;
+use pgherd_planner::redact::{Veil, veil};
 use serde_json::{Value, json};
 
 use crate::activity::{Line, Running};
@@ -90,7 +89,7 @@ pub(super) fn cluster(context: &Context, namespace: &str, name: &str) -> Result<
         "CurrentProcess": process(turn.as_ref().map(|(_, running)| running)),
         "Worker": turn.as_ref().map_or(0, |(number, _)| *number),
         "Status": {"PostgresClusterStatus": manifest["status"]["PostgresClusterStatus"].clone()},
-        "Spec": without_keys(manifest["spec"].clone()),
+        "Spec": shown(manifest["spec"].clone()),
         "Error": null,
     }))
 }
@@ -240,30 +239,8 @@ fn entry(cluster: &ClusterRef, line: &Line) -> Value {
     })
 }
 
-/// Its containers may carry keys in clear.
-fn shown(stateful_set: Value) -> Value {
-    match serde_json::from_value::<StatefulSet>(stateful_set) {
-        Ok(set) => json!(redacted(&set)),
-        Err(_) => Value::Null,
-    }
-}
-
-/// Values that a manifest gives in clear: of the clone's bucket, and of variables.
-fn without_keys(mut spec: Value) -> Value {
-    if let Some(clone) = spec["clone"].as_object_mut() {
-        clone.retain(|key, _| !key.ends_with("_key") && !key.ends_with("_id"));
-    }
-    for variable in spec["env"].as_array_mut().into_iter().flatten() {
-        if let Some(variable) = variable.as_object_mut() {
-            variable.remove("value");
-        }
-    }
-    for list in ["sidecars", "initContainers", "init_containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
-            if let Some(container) = container.as_object_mut() {
-                container.remove("env");
-            }
-        }
-    }
-    spec
+/// Without what a manifest may hold in clear: values of variables, commands, settings, keys.
+fn shown(mut object: Value) -> Value {
+    veil(&mut object, Veil::Full);
+    object
 }

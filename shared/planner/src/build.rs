@@ -56,7 +56,7 @@ pub struct Desired {
     /// The primary's budget and that of critical operations.
     pub disruption_budgets: Vec<PodDisruptionBudget>,
     /// The StatefulSet; unknown while something that its template is made of cannot be read.
-    #[serde(serialize_with = "redact::source")]
+    #[serde(serialize_with = "redact::veiled")]
     pub stateful_set: Source<StatefulSet>,
     /// What was ignored or raised while building.
     pub findings: Vec<Finding>,

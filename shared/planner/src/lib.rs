@@ -17,7 +17,5 @@ pub mod fleet;
 pub mod impact;
 pub mod observed;
 pub mod plan;
-mod redact;
+pub mod redact;
 pub mod sql;
-
-pub use redact::stateful_set as redacted;

@@ -30,14 +30,14 @@ pub use source::Source;
 
 /// One cluster as found. Immutable once made.
 ///
-/// `Debug` and `Serialize` hide keys that stand in clear in the StatefulSet; a snapshot that was read back takes hidden values as equal.
+/// `Debug` and `Serialize` of it and its parts hide keys that stand in clear; a snapshot that was read back takes hidden values as equal.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Observed {
     /// The `postgresql` object's own metadata and status.
     pub cluster: ClusterView,
     /// `None`: looked for and not there. The same for all single objects below.
-    #[serde(serialize_with = "redact::optional_source")]
+    #[serde(serialize_with = "redact::veiled")]
     pub stateful_set: Source<Option<StatefulSet>>,
     /// The master and the replica service, those that exist. Not Patroni's.
     pub services: Source<Vec<Service>>,
@@ -57,7 +57,7 @@ pub struct Observed {
     pub nodes: Source<NodesView>,
     /// Pod templates of revisions that some pods were made of and that are not the latest, by the revision's name: see
     /// [`Observed::revisions_to_read`]. `None`: looked for and not there.
-    #[serde(serialize_with = "redact::templates")]
+    #[serde(serialize_with = "redact::veiled")]
     pub templates: BTreeMap<String, Source<Option<PodTemplateSpec>>>,
     /// Claims with the cluster's labels.
     pub claims: Source<Vec<ClaimView>>,
@@ -74,7 +74,7 @@ pub struct Observed {
 }
 
 /// Metadata of the `postgresql` object, and its stored status.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterView {
     /// Namespace of the object.
@@ -91,9 +91,11 @@ pub struct ClusterView {
     pub deletion_timestamp: Option<String>,
     /// All finalizers, ours or not.
     pub finalizers: Vec<String>,
-    /// All annotations.
+    /// All annotations. Copies of the object that tools keep there are not shown.
+    #[serde(serialize_with = "redact::veiled")]
     pub annotations: BTreeMap<String, String>,
     /// As stored.
+    #[serde(serialize_with = "redact::veiled")]
     pub status: PostgresqlStatus,
 }
 
@@ -116,7 +118,7 @@ pub struct ObjectRef {
 }
 
 /// What may be known of a Secret. The password is never part of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretView {
     /// Namespace, which may differ from the cluster's.
@@ -129,7 +131,8 @@ pub struct SecretView {
     pub resource_version: String,
     /// All labels.
     pub labels: BTreeMap<String, String>,
-    /// All annotations.
+    /// All annotations. Copies of the object that tools keep there are not shown.
+    #[serde(serialize_with = "redact::veiled")]
     pub annotations: BTreeMap<String, String>,
     /// All owner references.
     pub owner_references: Vec<OwnerReference>,
@@ -142,7 +145,7 @@ pub struct SecretView {
 }
 
 /// What of a pod matters.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodView {
     /// Name, `C-<ordinal>`.
@@ -172,11 +175,12 @@ pub struct PodView {
     /// Labels, but for those that say its role and its template.
     pub labels: BTreeMap<String, String>,
     /// Annotations.
+    #[serde(serialize_with = "redact::veiled")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// What of a claim matters.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClaimView {
     /// Name, `pgdata-C-<ordinal>`.
@@ -194,24 +198,40 @@ pub struct ClaimView {
     /// Size that the volume has, as written; empty while unbound.
     pub capacity: String,
     /// Annotations.
+    #[serde(serialize_with = "redact::veiled")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// Extra environment of the database container that other objects define.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodEnvironment {
     /// Keys of `pod_environment_secret` in the cluster's namespace. Their values stay where they are.
     pub secret_keys: Vec<String>,
     /// Entries of `pod_environment_configmap`: from its own namespace, else from the cluster's.
+    #[serde(serialize_with = "redact::variables")]
     pub config_map: BTreeMap<String, String>,
 }
 
-impl fmt::Debug for Observed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        redact::debug(self, f)
-    }
+/// What is printed is what is serialised.
+macro_rules! shown {
+    ($($name:ident),+) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                redact::debug(self, f)
+            }
+        })+
+    };
 }
+
+shown!(
+    Observed,
+    ClusterView,
+    SecretView,
+    PodView,
+    ClaimView,
+    PodEnvironment
+);
 
 impl Observed {
     /// The object is being deleted.

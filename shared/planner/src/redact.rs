@@ -1,25 +1,32 @@
-//! Keys that a manifest gives in clear end up in the variables of a pod template, because the image takes them nowhere else. Lives here:
-//! leaving them out when an object is printed or serialised for people. What is sent is made by `plan::Object::to_value` alone.
+//! Keys that a manifest gives in clear end up in the variables of a pod template, because the image takes them nowhere else. Lives here: what is
+//! taken for a credential, and leaving it out when something is printed or serialised for people. What is sent is made by
+//! `plan::Object::to_value` alone.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use json_patch::Patch;
-use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 use pgherd_model::names::env::SPILO_CONFIGURATION;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::observed::source::Source;
+/// Stands for a value that is not shown; in a comparison it is equal to any.
+pub const HIDDEN: &str = "(hidden)";
 
-/// Stands for a value that is not shown.
-pub(crate) const HIDDEN: &str = "(hidden)";
+/// How much is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Veil {
+    /// What its name or its look tells to be a credential. The rest stays: plans are made of it.
+    Telling,
+    /// Also every value of a variable and every word of a command: for those who may ask without saying who they are.
+    Full,
+}
+
 /// A variable with one of these in its name may hold a credential. The image's configuration holds parameters of Postgres, some of which
 /// are commands and connection strings.
 const SUSPICIOUS: [&str; 7] = [
-    "PASSWORD",
-    "PASSWD",
+    "PASS",
+    "PWD",
     "SECRET",
     "TOKEN",
     "CREDENTIAL",
@@ -29,72 +36,124 @@ const SUSPICIOUS: [&str; 7] = [
 
 /// In the names of settings: what they hold may have a password in it.
 const TELLING: [&str; 2] = ["COMMAND", "CONNINFO"];
+/// A setting with such a name that is one of two words.
+const PLAIN: &str = "password_encryption";
+/// A text with one of these in it, in whatever case, holds a credential.
+const LOOKS: [&str; 10] = [
+    "passwd=",
+    "password=",
+    "pwd=",
+    "secret=",
+    "secrets=",
+    "token=",
+    "key=",
+    "password\":",
+    "passwd\":",
+    "private key-----",
+];
+/// Annotations in which tools keep the whole object as it was given, secrets included: how their names end.
+const COPIES: [&str; 3] = ["/last-applied-configuration", "/last-applied", "/applied"];
+/// What the manifest of a clone may have in clear.
+const KEYS: [&str; 2] = ["s3_access_key_id", "s3_secret_access_key"];
 /// Where a patch of a StatefulSet meets variables, commands and arguments.
 const CONTAINERS: [&str; 2] = ["/containers", "/initContainers"];
 
-/// The same with the values of suspicious variables hidden.
-pub fn stateful_set(object: &StatefulSet) -> StatefulSet {
-    let mut shown = object.clone();
-    if let Some(spec) = shown.spec.as_mut() {
-        hide_in(&mut spec.template);
+/// Hides what is in an object, a manifest or a part of one: in variables, commands, parameters of Postgres, keys of a clone, copies that tools
+/// keep in annotations, and texts anywhere that look like a credential.
+pub fn veil(value: &mut Value, how: Veil) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !is_copy(name));
+            for (name, value) in fields.iter_mut() {
+                field(name, value, how);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| veil(item, how)),
+        Value::String(text) if looks_telling(text) => HIDDEN.clone_into(text),
+        _ => {}
     }
-    shown
 }
 
-fn hide_in(template: &mut PodTemplateSpec) {
-    if let Some(pod) = template.spec.as_mut() {
-        pod.containers.iter_mut().for_each(hide);
-        pod.init_containers.iter_mut().flatten().for_each(hide);
+fn field(name: &str, value: &mut Value, how: Veil) {
+    if KEYS.contains(&name) && !value.is_null() {
+        *value = Value::from(HIDDEN);
+    }
+    match (name, &mut *value) {
+        ("parameters", Value::Object(_)) => *value = open(value),
+        ("command" | "args", Value::Array(words)) => hide_words(words, how),
+        ("env" | "httpHeaders", Value::Array(variables)) => {
+            let variables = variables.iter_mut().filter_map(Value::as_object_mut);
+            variables.for_each(|variable| hide_variable(variable, how));
+        }
+        _ => {}
+    }
+    veil(value, how);
+}
+
+fn hide_variable(variable: &mut Map<String, Value>, how: Veil) {
+    let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
+    let hides = how == Veil::Full || is_suspicious(name);
+    if let Some(value) = variable.get_mut("value").filter(|_| hides) {
+        *value = Value::from(HIDDEN);
     }
 }
 
-fn hide(container: &mut Container) {
-    for variable in container.env.iter_mut().flatten() {
-        let name = variable.name.to_ascii_uppercase();
-        if SUSPICIOUS.iter().any(|part| name.contains(part)) {
-            variable.value = variable.value.as_ref().map(|_| HIDDEN.to_owned());
+/// `--password=x`, `PASSWORD=x`, and `--password` before `x`.
+fn hide_words(words: &mut [Value], how: Veil) {
+    let mut is_next = false;
+    for word in words {
+        let text = word.as_str().unwrap_or_default();
+        let name = text.split_once('=').map(|(name, _)| name);
+        let hides = how == Veil::Full || is_next || name.is_some_and(is_suspicious);
+        is_next = name.is_none() && text.starts_with('-') && is_suspicious(text);
+        if hides {
+            *word = Value::from(HIDDEN);
         }
     }
 }
 
-/// Serialises with [`stateful_set`] in between.
-pub(crate) fn source<S: Serializer>(value: &Source<StatefulSet>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Source::Known(object) => Source::Known(stateful_set(object)),
-        Source::Unknown(reason) => Source::Unknown(reason.clone()),
-    }
-    .serialize(serializer)
+fn is_suspicious(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    SUSPICIOUS.iter().any(|part| upper.contains(part))
 }
 
-/// As [`source`], for an object that may be absent.
-pub(crate) fn optional_source<S: Serializer>(
-    value: &Source<Option<StatefulSet>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Source::Known(object) => Source::Known(object.as_ref().map(stateful_set)),
-        Source::Unknown(reason) => Source::Unknown(reason.clone()),
-    }
-    .serialize(serializer)
+fn is_copy(annotation: &str) -> bool {
+    COPIES.iter().any(|end| annotation.ends_with(end))
 }
 
-/// As [`source`], for templates alone.
-pub(crate) fn templates<S: Serializer>(
-    value: &BTreeMap<String, Source<Option<PodTemplateSpec>>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut shown = value.clone();
-    for template in shown.values_mut() {
-        if let Source::Known(Some(template)) = template {
-            hide_in(template);
-        }
-    }
+/// A password in a URL, a connection string, a line of `pg_hba`, a script; a private key.
+fn looks_telling(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let names_one = LOOKS.iter().any(|look| lower.contains(look));
+    names_one || lower.split("://").skip(1).any(has_password)
+}
+
+/// What follows `://` begins with `user:password@`.
+fn has_password(rest: &str) -> bool {
+    let place = rest
+        .split(|letter: char| letter.is_whitespace() || letter == '"')
+        .next();
+    let user = place.and_then(|place| place.rsplit_once('@'));
+    user.is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// Serialises what [`veil`] leaves.
+pub(crate) fn veiled<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut shown = serde_json::to_value(value).map_err(serde::ser::Error::custom)?;
+    veil(&mut shown, Veil::Telling);
     shown.serialize(serializer)
 }
 
-/// As [`source`], for the object of a step.
-pub(crate) fn boxed<S: Serializer>(value: &StatefulSet, serializer: S) -> Result<S::Ok, S::Error> {
-    stateful_set(value).serialize(serializer)
+/// Variables by name.
+pub(crate) fn variables<S: Serializer>(
+    entries: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = entries.iter().map(|(name, value)| {
+        let hides = is_suspicious(name) || looks_telling(value);
+        (name, if hides { HIDDEN } else { value.as_str() })
+    });
+    serializer.collect_map(shown)
 }
 
 /// Settings with their names only: any value may hold a credential. What is taken away stays seen as that.
@@ -118,9 +177,13 @@ pub(crate) fn operations<S: Serializer>(changes: &Patch, serializer: S) -> Resul
     shown.serialize(serializer)
 }
 
-/// Patroni's configuration. Commands and connection strings may hold a credential; what is planned needs the rest.
-pub(crate) fn configuration<S: Serializer>(config: &Value, serializer: S) -> Result<S::Ok, S::Error> {
-    open(config).serialize(serializer)
+/// Patroni's configuration, or settings by name. Commands and connection strings may hold a credential; what is planned needs the rest.
+pub(crate) fn configuration<T: Serialize, S: Serializer>(
+    config: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let config = serde_json::to_value(config).map_err(serde::ser::Error::custom)?;
+    open(&config).serialize(serializer)
 }
 
 fn open(config: &Value) -> Value {
@@ -128,12 +191,15 @@ fn open(config: &Value) -> Value {
         Value::Object(fields) => {
             let shown = |(name, value): (&String, &Value)| {
                 let upper = name.to_ascii_uppercase();
-                let hides = SUSPICIOUS.iter().chain(&TELLING).any(|part| upper.contains(part));
+                let tells = SUSPICIOUS.iter().chain(&TELLING).any(|part| upper.contains(part));
+                let hides = tells && name != PLAIN;
                 let value = if hides { names(value) } else { open(value) };
                 (name.clone(), value)
             };
             Value::Object(fields.iter().map(shown).collect())
         }
+        Value::Array(items) => Value::Array(items.iter().map(open).collect()),
+        Value::String(text) if looks_telling(text) => Value::from(HIDDEN),
         other => other.clone(),
     }
 }
@@ -155,48 +221,4 @@ pub(crate) fn debug<T: Serialize>(value: &T, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::observed::{ObjectRef, PatroniView};
-    use crate::plan::Action;
-
-    #[test]
-    fn a_printed_patch_has_places_and_single_words_but_nothing_from_containers() {
-        let operations = json!([
-            {"op": "replace", "path": "/spec/type", "value": "NodePort"},
-            {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "spilo:2"},
-            {"op": "replace", "path": "/spec/template/spec/containers/0/env/3/value", "value": "hunter2"},
-            {"op": "add", "path": "/spec/template/spec/containers/1", "value": {"args": ["--key=hunter2"]}},
-            {"op": "remove", "path": "/spec/template/spec/initContainers/0/command/1"},
-        ]);
-        let action = Action::Patch {
-            target: ObjectRef::default(),
-            operations: serde_json::from_value(operations).unwrap(),
-        };
-        let shown = format!("{action:?}");
-        assert!(!shown.contains("hunter2"), "{shown}");
-        for part in ["NodePort", "spilo:2", "env/3/value", "command/1"] {
-            assert!(shown.contains(part), "{part} in {shown}");
-        }
-    }
-
-    #[test]
-    fn a_printed_configuration_of_patroni_has_its_numbers_and_not_its_commands() {
-        let config = json!({
-            "ttl": 30,
-            "standby_cluster": {"host": "a.example.org", "restore_command": "fetch --password=hunter2"},
-            "postgresql": {"parameters": {"max_connections": "90", "primary_conninfo": "password=hunter2"}},
-        });
-        let view = PatroniView {
-            config,
-            ..PatroniView::default()
-        };
-        let shown = format!("{view:?}");
-        assert!(!shown.contains("hunter2"), "{shown}");
-        let back: PatroniView = serde_json::from_str(&shown).unwrap();
-        assert_eq!(back.config["postgresql"]["parameters"]["max_connections"], "90");
-        assert_eq!(back.config["standby_cluster"]["restore_command"], HIDDEN);
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ pub struct PatroniView {
 }
 
 /// One member of `GET /cluster`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemberView {
     /// Name of the member, which is the pod's.
@@ -41,6 +41,7 @@ pub struct MemberView {
     /// A parameter waits for a restart of Postgres.
     pub pending_restart: bool,
     /// Which parameters wait for it, by name. Patroni tells since 4.0; empty otherwise.
+    #[serde(serialize_with = "redact::configuration")]
     pub restart_reasons: BTreeMap<String, ParameterChange>,
     /// Its tags keep it from ever leading (`nofailover`).
     pub never_leads: bool,
@@ -59,6 +60,12 @@ pub struct ParameterChange {
 }
 
 impl fmt::Debug for PatroniView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        redact::debug(self, f)
+    }
+}
+
+impl fmt::Debug for MemberView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         redact::debug(self, f)
     }

@@ -172,10 +172,19 @@ fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
     if !parameters.is_empty() {
         part.insert(PARAMETERS.to_owned(), Value::Object(parameters));
     }
-    if !postgres.pg_hba.is_empty() && found("pg_hba") != Some(&json!(postgres.pg_hba)) {
+    if !postgres.pg_hba.is_empty() && !same_lines(&postgres.pg_hba, found("pg_hba")) {
         part.insert("pg_hba".to_owned(), json!(postgres.pg_hba));
     }
     part
+}
+
+/// A line may hold a password: a printed snapshot that was read back says nothing of it.
+fn same_lines(wanted: &[String], found: Option<&Value>) -> bool {
+    let found = found.and_then(Value::as_array);
+    found.is_some_and(|found| {
+        let mut pairs = wanted.iter().zip(found);
+        found.len() == wanted.len() && pairs.all(|(line, found)| found == line || found == HIDDEN)
+    })
 }
 
 /// Patroni keeps parameters in whatever type they were given.

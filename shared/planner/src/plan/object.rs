@@ -29,7 +29,7 @@ pub enum Object {
     /// `policy/v1`
     PodDisruptionBudget(PodDisruptionBudget),
     /// `apps/v1`
-    #[serde(serialize_with = "redact::boxed")]
+    #[serde(serialize_with = "redact::veiled")]
     StatefulSet(Box<StatefulSet>),
 }
 
