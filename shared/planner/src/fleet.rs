@@ -34,7 +34,7 @@ pub struct Roll {
     pub is_due: bool,
     /// Its roll is under way, as its pods or its status say. That its StatefulSet is as wanted says nothing: it may have been so for long.
     pub has_begun: bool,
-    /// Every member that is wanted is up.
+    /// Every member that is wanted is up, and of the wanted template. What could not be read is not so.
     pub is_up: bool,
     /// No maintenance window is open.
     pub is_closed: bool,
@@ -113,17 +113,22 @@ pub fn roll(
     // Nobody misses what does not run.
     let serves = |member: &&Member<'_>| member.database_defect().is_none() || member.serves();
     let is_rolled = |member: &&Member<'_>| rolled.contains(&member.pod.name);
-    let is_due = members.iter().filter(is_rolled).any(|member| serves(&member));
+    let is_read = plan.knows_templates();
+    // Nor does a new template come in because the old ones could not be read.
+    let is_due = members.iter().filter(is_rolled).any(|member| serves(&member))
+        || !is_read && plan.changes_stateful_set();
     let up = members.iter().filter(|member| member.is_up()).count();
-    let is_up = usize::try_from(cluster.instances).is_ok_and(|wanted| up >= wanted);
-    let was_under_way = is_under_way(&observed.cluster.status) && !(rolled.is_empty() && is_up);
+    let is_known = is_read && observed.patroni.known().is_some();
+    let is_whole = usize::try_from(cluster.instances).is_ok_and(|wanted| up >= wanted);
+    let is_up = is_known && is_whole && rolled.is_empty();
+    let was_under_way = is_under_way(&observed.cluster.status) && !is_up;
     let windows = &cluster.windows;
     let is_closed = !window::is_open(windows, now);
     let volunteers = observed.cluster.annotations.get(annotations::CANARY);
     Roll {
         is_due,
         has_begun: was_under_way || is_due && !plan.changes_stateful_set() && members.iter().any(is_marked),
-        is_up: rolled.is_empty() && is_up,
+        is_up,
         is_closed,
         opens: window::next_start(windows, now).filter(|_| is_closed),
         trouble: trouble(&members),

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::stateful_set::STEP as STATEFUL_SET;
 use super::{ASK_AGAIN, Action, Hold, HoldReason, Object, Plan, Reason, Step};
 use crate::fleet::Why;
 
@@ -14,6 +15,16 @@ impl Plan {
     /// The StatefulSet that is there is written.
     pub fn changes_stateful_set(&self) -> bool {
         self.steps.iter().any(is_of_template)
+    }
+
+    /// Nothing that tells which pods are older was unreadable.
+    pub fn knows_templates(&self) -> bool {
+        let is_of_templates = |hold: &Hold| hold.step == STEP || hold.step == STATEFUL_SET;
+        let is_unknown = |hold: &Hold| matches!(hold.reason, HoldReason::SourceUnknown { .. });
+        !self
+            .holds
+            .iter()
+            .any(|hold| is_of_templates(hold) && is_unknown(hold))
     }
 
     /// It is not this cluster's turn: its template stays as it is, so that a pod which dies comes back as it was, and none goes for a newer

@@ -15,7 +15,7 @@ use crate::build::Desired;
 use crate::diff::{difference, settled};
 use crate::observed::{Observed, PodView, Source};
 
-const STEP: &str = "stateful set";
+pub(super) const STEP: &str = "stateful set";
 /// Size of the data volume in the claim template: grown claim by claim instead.
 const CLAIM_SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
 /// One that was made this long ago is not made anew again: whoever keeps it from being as wanted would do so once more.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use pgherd_planner::fleet::{Book, Verdict, roll};
-use pgherd_planner::observed::Observed;
+use pgherd_planner::observed::{Observed, Source};
 use pgherd_planner::plan::Plan;
 
 use crate::simulation::{Luck, Pod, Simulation, Template};
@@ -180,4 +180,56 @@ fn who_waits_gets_no_mark_by_which_another_operator_would_roll_it() {
     fleet.run(400);
     let marked = |cluster: &&Simulation| cluster.truth.pods.values().any(|pod| pod.marked);
     assert_eq!(fleet.clusters.iter().filter(marked).count(), 1, "the canary's");
+}
+
+#[test]
+fn what_cannot_be_read_proves_nothing_and_lets_nothing_in() {
+    let broken = Template {
+        broken: true,
+        ..template(3)
+    };
+    for ahead in [false, true] {
+        let mut fleet = Fleet::new(2, 4);
+        if ahead {
+            // Each has pods of an older template than its StatefulSet, which is older than what is wanted.
+            for cluster in &mut fleet.clusters {
+                cluster.config.general.enable_lazy_spilo_upgrade = true;
+                cluster.truth.store(template(2));
+            }
+            fleet.run(5);
+        }
+        fleet.want(&broken);
+        for _ in 0..40 {
+            let wrote = |cluster: &&mut Simulation| ahead || cluster.truth.template.broken;
+            for cluster in fleet.clusters.iter_mut().filter(wrote) {
+                cluster.config.general.enable_lazy_spilo_upgrade = false;
+                cluster.faults.unreadable = 2;
+                cluster.wake();
+            }
+            fleet.tick();
+        }
+        let written = |cluster: &&Simulation| cluster.truth.template.broken;
+        assert!(
+            fleet.clusters.iter().filter(written).count() <= 1,
+            "while nothing is read"
+        );
+        fleet.run(400);
+        assert_eq!(fleet.clusters.iter().filter(written).count(), 1);
+        assert_eq!(fleet.deletions().iter().sum::<u32>(), 1);
+    }
+}
+
+#[test]
+fn a_silent_patroni_proves_nothing() {
+    let simulation = Simulation::new(2);
+    let mut observed = simulation.observe();
+    let found = |observed: &Observed| {
+        let (cluster, config) = (&simulation.cluster, &simulation.config);
+        let plan = simulation.plan(observed);
+        roll(cluster, config, observed, &plan, false, simulation.now())
+    };
+    assert!(found(&observed).is_up);
+    observed.patroni = Source::Unknown("no answer".to_owned());
+    let found = found(&observed);
+    assert!(!found.is_up && !found.is_due && !found.has_begun);
 }

@@ -103,6 +103,8 @@ pub(crate) struct Truth {
 pub(crate) struct Faults {
     /// Patroni does not answer for so many ticks.
     pub(crate) silent: u8,
+    /// Templates of earlier revisions cannot be read for so many ticks.
+    pub(crate) unreadable: u8,
     /// The pods that are seen are so many ticks old.
     pub(crate) stale: usize,
     /// The controller is away for so many ticks.
@@ -198,6 +200,7 @@ impl Simulation {
         let Faults { silent, away, .. } = self.faults;
         self.faults.silent = silent.saturating_sub(1);
         self.faults.away = away.saturating_sub(1);
+        self.faults.unreadable = self.faults.unreadable.saturating_sub(1);
         if away == 0 {
             self.turn(luck)?;
         }

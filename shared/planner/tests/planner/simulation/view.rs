@@ -160,7 +160,10 @@ impl Simulation {
         known
             .map(|(version, template)| (revision(*version), template))
             .filter(|(revision, _)| pods.iter().any(|pod| pod.revision == *revision))
-            .map(|(revision, template)| (revision, Source::Known(Some(pod_template(template)))))
+            .map(|(revision, template)| match self.faults.unreadable {
+                0 => (revision, Source::Known(Some(pod_template(template)))),
+                _ => (revision, Source::Unknown("no answer".to_owned())),
+            })
             .collect()
     }
 }
