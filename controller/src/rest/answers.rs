@@ -72,7 +72,7 @@ pub(super) fn cluster(context: &Context, namespace: &str, name: &str) -> Result<
     let names = Names::of(namespace, name, &config);
     let object = |kind, name: String| {
         let key = Key { kind, name };
-        context.cache.owned.content(&cluster, &key).unwrap_or_default()
+        shown(context.cache.owned.content(&cluster, &key).unwrap_or_default())
     };
     let turn = running(context, &cluster);
     Ok(json!({
@@ -83,7 +83,7 @@ pub(super) fn cluster(context: &Context, namespace: &str, name: &str) -> Result<
         "ReplicaService": object(Watched::Service, names.service(Role::Replica)),
         "MasterEndpoint": null,
         "ReplicaEndpoint": null,
-        "StatefulSet": shown(object(Watched::StatefulSet, names.stateful_set().to_owned())),
+        "StatefulSet": object(Watched::StatefulSet, names.stateful_set().to_owned()),
         "PrimaryPodDisruptionBudget": object(Watched::PodDisruptionBudget, names.primary_budget().to_owned()),
         "CriticalOpPodDisruptionBudget": object(Watched::PodDisruptionBudget, names.critical_budget()),
         "CurrentProcess": process(turn.as_ref().map(|(_, running)| running)),

@@ -2,6 +2,7 @@
 //! Must not: show a secret, which Zalando's interface does.
 
 use pgherd_model::config::{OperatorConfig, Watch, params};
+use pgherd_planner::redact::{Veil, veil};
 use serde_json::{Map, Value, json};
 
 use super::Identity;
@@ -100,7 +101,11 @@ fn controller(identity: &Identity) -> Value {
 }
 
 fn operator(config: &OperatorConfig, identity: &Identity) -> Value {
-    let rows = params().map(|param| (name(param.name), param.show(config)));
+    let rows = params().map(|param| {
+        let mut value = param.show(config);
+        veil(&mut value, Veil::Full);
+        (name(param.name), value)
+    });
     let mut all: Map<String, Value> = rows.collect();
     // What it means, not what is written: empty stands for all namespaces.
     let namespace = match config.watch(&identity.namespace) {

@@ -1,8 +1,12 @@
 //! Paths, names and what must not be in an answer.
 
+use std::sync::Arc;
+
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use pgherd_model::config::source;
 use serde_json::json;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::*;
@@ -34,10 +38,7 @@ async fn ask(context: &Context, path: &str) -> (StatusCode, Value) {
 async fn what_the_ui_and_scripts_ask_has_its_answer() {
     let api = FakeApi::default();
     let context = api.context();
-    let mut object = manifest();
-    object["spec"]["clone"] = json!({"cluster": "old", "s3_secret_access_key": "hunter2"});
-    object["spec"]["env"] = json!([{"name": "TOKEN", "value": "hunter3"}]);
-    let cluster = api.submit(&context, &object);
+    let cluster = api.submit(&context, &manifest());
     crate::reconcile::reconcile(&context, &cluster).await;
     assert_eq!(ask(&context, "/readyz/").await.1, "OK");
     assert_eq!(
@@ -63,7 +64,6 @@ async fn what_the_ui_and_scripts_ask_has_its_answer() {
     let one = ask(&context, "/clusters/apps/acid-demo/").await.1;
     assert_eq!(one["StatefulSet"]["metadata"]["name"], "acid-demo");
     assert_eq!(one["MasterService"]["metadata"]["name"], "acid-demo");
-    assert!(!one.to_string().contains("hunter"), "{one}");
     let lines = ask(&context, "/clusters/apps/acid-demo/logs/").await.1;
     assert_eq!(lines[0]["ClusterName"], "apps/acid-demo");
     assert_eq!(
@@ -72,8 +72,82 @@ async fn what_the_ui_and_scripts_ask_has_its_answer() {
     );
 }
 
+/// A container with a credential in every place where one may stand, whatever it is called.
+fn planted() -> Value {
+    json!({
+        "name": "side", "image": "registry.example.org/side:1",
+        "command": ["/side", "hunter2-command"], "args": ["--user", "hunter2-argument"],
+        "env": [{"name": "DB_PASSWORD", "value": "hunter2-variable"}, {"name": "MODE", "value": "hunter2-plain"}],
+        "livenessProbe": {"exec": {"command": ["sh", "hunter2-probe"]}},
+        "lifecycle": {"preStop": {"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "hunter2-header"}]}}},
+    })
+}
+
 #[tokio::test]
-async fn the_configuration_has_zalandos_names_and_no_secret() {
+async fn a_clusters_answer_tells_no_credential_from_wherever_it_stands() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let mut object = manifest();
+    let mut first = planted();
+    first["name"] = json!("first");
+    object["metadata"]["annotations"] =
+        json!({"kubectl.kubernetes.io/last-applied-configuration": "hunter2-copied"});
+    let spec = &mut object["spec"];
+    spec["clone"] = json!({
+        "cluster": "old", "uid": "6a1b6a3c-3a0e-4c8f-9a44-0f2f6a1f3d52", "timestamp": "2024-01-01T00:00:00+00:00",
+        "s3_access_key_id": "hunter2-id", "s3_secret_access_key": "hunter2-key",
+    });
+    spec["env"] =
+        json!([{"name": "TOKEN", "value": "hunter2-token"}, {"name": "MODE", "value": "hunter2-mode"}]);
+    spec["sidecars"] = json!([planted()]);
+    spec["initContainers"] = json!([first]);
+    spec["patroni"] = json!({"pg_hba": ["host all all all ldap ldapserver=h ldapbindpasswd=hunter2-line"]});
+    spec["postgresql"]["parameters"] = json!({
+        "archive_command": "send hunter2-archive", "primary_conninfo": "hunter2-conninfo", "max_connections": "90",
+    });
+    let cluster = api.submit(&context, &object);
+    crate::reconcile::reconcile(&context, &cluster).await;
+    let made = api
+        .get("/apis/apps/v1/namespaces/apps/statefulsets/acid-demo")
+        .unwrap()
+        .to_string();
+    for secret in ["variable", "plain", "argument", "mode", "archive", "key"] {
+        assert!(made.contains(&format!("hunter2-{secret}")), "{secret} in {made}");
+    }
+    for path in ["", "logs/", "history/"] {
+        let answer = ask(&context, &format!("/clusters/apps/acid-demo/{path}")).await.1;
+        assert!(!answer.to_string().contains("hunter2"), "{answer}");
+    }
+    let one = ask(&context, "/clusters/apps/acid-demo/").await.1;
+    assert_eq!(one["Spec"]["postgresql"]["parameters"]["max_connections"], "90");
+    assert_eq!(one["Spec"]["sidecars"][0]["image"], "registry.example.org/side:1");
+    let containers = &one["StatefulSet"]["spec"]["template"]["spec"]["containers"];
+    assert_eq!(containers.as_array().unwrap().len(), 2, "{containers}");
+    assert_eq!(containers[1]["args"], json!(["(hidden)", "(hidden)"]));
+}
+
+#[tokio::test]
+async fn the_configuration_tells_no_credential() {
+    let mut context = FakeApi::default().context();
+    let object = json!({"configuration": {
+        "sidecars": [planted()],
+        "scalyr": {"scalyr_api_key": "hunter2-scalyr"},
+        "teams_api": {"teams_api_url": "https://u:hunter2-url@teams.example.org"},
+        "logical_backup": {"logical_backup_s3_access_key_id": "hunter2-id"},
+    }});
+    let config = source::from_object(&object, "ops").unwrap().0;
+    assert_eq!(config.general.sidecars.len(), 1);
+    let (_sender, settings) = watch::channel(Arc::new(config));
+    context.config = settings;
+    let answer = ask(&context, "/config/").await.1;
+    assert!(!answer.to_string().contains("hunter2"), "{answer}");
+    let sidecar = &answer["operator"]["SidecarContainers"][0];
+    assert_eq!(sidecar["image"], "registry.example.org/side:1");
+    assert_eq!(sidecar["env"][1], json!({"name": "MODE", "value": "(hidden)"}));
+}
+
+#[tokio::test]
+async fn the_configuration_has_zalandos_names() {
     let context = FakeApi::default().context();
     let answer = ask(&context, "/config/").await.1;
     assert_eq!(answer["operator"]["WatchedNamespace"], "ops");
