@@ -21,14 +21,27 @@ struct Known {
     nodes: BTreeMap<String, NodeView>,
 }
 
+impl Known {
+    fn has_others(&self) -> bool {
+        self.nodes.values().any(NodeView::takes_pods)
+    }
+}
+
 impl Nodes {
-    /// The node is like this now. True when that may be of interest to who is on it: it takes no pods, or did not before.
-    pub fn note(&self, node: NodeView) -> bool {
+    /// The node is like this now. Nodes whose pods have another way to go now: this one, if it takes no pods or did not before, and all that
+    /// take none, if it is the first that does.
+    pub fn note(&self, node: NodeView) -> Vec<String> {
         let mut known = locked(&self.known);
-        let goes = node.unschedulable;
-        let before = known.nodes.insert(node.name.clone(), node.clone());
+        let had_others = known.has_others();
+        let (name, goes) = (node.name.clone(), node.unschedulable);
+        let before = known.nodes.insert(name.clone(), node.clone());
+        if !had_others && known.has_others() {
+            let closing = known.nodes.values().filter(|node| node.unschedulable);
+            return closing.map(|node| node.name.clone()).chain([name]).collect();
+        }
         let went = before.as_ref().is_some_and(|before| before.unschedulable);
-        (goes || went) && before != Some(node)
+        let is_news = (goes || went) && before != Some(node);
+        is_news.then_some(name).into_iter().collect()
     }
 
     pub fn note_gone(&self, name: &str) {
@@ -54,7 +67,7 @@ impl Nodes {
                 .filter(|node| node.is_leaving(config))
                 .map(|node| node.name.clone())
                 .collect(),
-            has_others: known.nodes.values().any(|node| !node.unschedulable),
+            has_others: known.has_others(),
         })
     }
 
@@ -73,7 +86,7 @@ mod tests {
         NodeView {
             name: name.to_owned(),
             unschedulable,
-            labels: BTreeMap::new(),
+            ..NodeView::default()
         }
     }
 
@@ -81,17 +94,28 @@ mod tests {
     fn only_what_takes_no_pods_is_news_and_nothing_is_known_before_the_list() {
         let (nodes, config) = (Nodes::default(), OperatorConfig::default_for(Form::ConfigMap));
         let used = BTreeSet::from(["a", "b"]);
-        assert!(!nodes.note(node("a", false)));
+        nodes.note(node("a", false));
         assert!(matches!(nodes.view(&used, &config), Source::Unknown(_)));
         nodes.note(node("gone", false));
         nodes.note_listed(&HashSet::from(["a".to_owned()]));
-        assert!(nodes.note(node("a", true)));
-        assert!(!nodes.note(node("a", true)));
+        assert_eq!(nodes.note(node("a", true)), ["a"]);
+        assert_eq!(nodes.note(node("a", true)), [""; 0]);
         let alone = nodes.view(&used, &config).known().cloned().unwrap();
         assert!(alone.leaving.contains("a") && !alone.has_others);
-        nodes.note(node("c", false));
+        let closed = NodeView {
+            closed: true,
+            ..node("c", false)
+        };
+        assert_eq!(nodes.note(closed), [""; 0]);
+        assert!(!nodes.view(&used, &config).known().unwrap().has_others);
+        assert_eq!(
+            nodes.note(node("c", false)),
+            ["a", "c"],
+            "now there is a way to go"
+        );
         assert!(nodes.view(&used, &config).known().unwrap().has_others);
-        assert!(nodes.note(node("a", false)));
+        assert_eq!(nodes.note(node("d", false)), [""; 0]);
+        assert_eq!(nodes.note(node("a", false)), ["a"]);
         assert!(nodes.view(&used, &config).known().unwrap().leaving.is_empty());
     }
 }

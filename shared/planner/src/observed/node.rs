@@ -16,6 +16,8 @@ pub struct NodeView {
     pub name: String,
     /// No new pods: it is being drained, or about to be.
     pub unschedulable: bool,
+    /// New pods do not come up here for another reason: it is not ready, or a taint keeps them away.
+    pub closed: bool,
     /// Labels, at least those that [`NodeView::is_leaving`] asks for.
     pub labels: BTreeMap<String, String>,
 }
@@ -26,7 +28,7 @@ pub struct NodeView {
 pub struct NodesView {
     /// Nodes that pods of the cluster are on and that are at the end of their life.
     pub leaving: BTreeSet<String>,
-    /// There is some node that is not.
+    /// There is some node that takes pods.
     pub has_others: bool,
 }
 
@@ -37,6 +39,11 @@ impl NodeView {
         let has = |key: &str, value: &str| self.labels.get(key).is_some_and(|found| found == value);
         let in_service = !wanted.is_empty() && wanted.iter().all(|(key, value)| has(key, value));
         self.unschedulable && !in_service && !has(KEPT.0, KEPT.1)
+    }
+
+    /// A pod that is made now can come here, as far as it does not ask for something special.
+    pub fn takes_pods(&self) -> bool {
+        !self.unschedulable && !self.closed
     }
 
     /// Keys of labels that the judgement asks for.
@@ -57,6 +64,7 @@ mod tests {
         NodeView {
             name: "n".to_owned(),
             unschedulable,
+            closed: false,
             labels: labels.iter().map(owned).collect(),
         }
     }
