@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::build;
 use pgherd_planner::fleet::{self, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
@@ -29,7 +30,9 @@ pub struct Turn<'a> {
 pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     let question = turn.question;
     let (Some(cluster), false) = (turn.meaning.cluster(), question.deleting) else {
-        context.fleet.skip(question.cluster);
+        let known = context.cache.manifests.len();
+        let config = context.config();
+        wake(context, &context.fleet.skip(question.cluster, known, &config));
         return false;
     };
     let is_edited = is_edited(context, turn, plan);
@@ -45,6 +48,24 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
         Verdict::Wait(why) => plan.withhold(&why, turn.now),
     }
     is_edited
+}
+
+/// The cluster could not be looked at, and so has no plan.
+pub fn lose(context: &Context, cluster: &ClusterRef, why: &str) {
+    let known = context.cache.manifests.len();
+    let config = context.config();
+    wake(context, &context.fleet.lose(cluster, why, known, &config));
+}
+
+/// What came of a turn: a cluster that rolls and cannot go on keeps others from following it.
+pub fn account(context: &Context, cluster: &ClusterRef, outcome: &Outcome) {
+    let failed = match outcome {
+        Outcome::Failed { step, error } => Some(format!("{step}: {error}")),
+        Outcome::Done | Outcome::Stopped { .. } | Outcome::Paused => None,
+    };
+    let known = context.cache.manifests.len();
+    let config = context.config();
+    wake(context, &context.fleet.acted(cluster, failed, known, &config));
 }
 
 /// The cluster is gone: others may roll in its place.

@@ -12,13 +12,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::admit::dismiss;
+use crate::admit::{dismiss, lose};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::memory::{Memory, jittered};
 use crate::metrics::TurnLabels;
 use crate::queue::{Lane, Turn};
 use crate::reconcile::{Ending, Next, reconcile};
+
+/// How a turn ended that did not get to its end, in a word.
+const PANICKED: &str = "panicked";
 
 /// Runs until `stop`; then waits for the turns in progress, which end after their current step.
 pub async fn dispatch(context: &Context, at_once: usize, stop: &CancellationToken) {
@@ -60,7 +63,7 @@ async fn guarded(turn: impl Future<Output = Ending>) -> Ending {
     AssertUnwindSafe(turn).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("the turn ended in a panic; please report this");
         Ending {
-            word: "panicked",
+            word: PANICKED,
             next: Next::Backoff,
         }
     })
@@ -88,6 +91,9 @@ async fn one(context: &Context, turn: Turn) {
     let ending = guarded(Box::pin(reconcile(context, &cluster)))
         .instrument(span)
         .await;
+    if ending.word == PANICKED {
+        lose(context, &cluster, "its turn ended in a panic");
+    }
     context
         .metrics
         .turns

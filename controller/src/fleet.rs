@@ -40,12 +40,34 @@ impl Fleet {
         state.book.hear(cluster, roll, known, budget(config))
     }
 
-    /// A turn that says nothing about its cluster's roll; nobody waits for it.
-    pub fn skip(&self, cluster: &ClusterRef) {
-        self.locked().book.skip(cluster);
+    /// The cluster will not roll. Returns those to look at.
+    pub fn skip(&self, cluster: &ClusterRef, known: usize, config: &OperatorConfig) -> Vec<ClusterRef> {
+        self.locked().book.skip(cluster, known, budget(config))
     }
 
-    /// The cluster is gone. Returns those whose turn may have come.
+    /// The cluster could not be looked at. Returns those to look at.
+    pub fn lose(
+        &self,
+        cluster: &ClusterRef,
+        why: &str,
+        known: usize,
+        config: &OperatorConfig,
+    ) -> Vec<ClusterRef> {
+        self.locked().book.lose(cluster, why, known, budget(config))
+    }
+
+    /// A turn was acted on, and this step failed, if one did. Returns those to look at.
+    pub fn acted(
+        &self,
+        cluster: &ClusterRef,
+        failed: Option<String>,
+        known: usize,
+        config: &OperatorConfig,
+    ) -> Vec<ClusterRef> {
+        self.locked().book.acted(cluster, failed, known, budget(config))
+    }
+
+    /// The cluster is gone. Returns those to look at.
     pub fn forget(&self, cluster: &ClusterRef, known: usize, config: &OperatorConfig) -> Vec<ClusterRef> {
         self.locked().book.forget(cluster, known, budget(config))
     }

@@ -10,7 +10,7 @@ use pgherd_planner::observed::Observed;
 use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion};
 use pgherd_runtime::tasks::chain;
 
-use crate::admit::{Turn, admit};
+use crate::admit::{Turn, account, admit, lose};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{Retry, TurnError};
@@ -66,7 +66,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
             };
         }
         Err(error) => {
-            context.fleet.skip(cluster);
+            lose(context, cluster, &error.to_string());
             return Ending::failed(&error);
         }
     };
@@ -99,6 +99,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     };
     let is_edited = admit(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
+    account(context, cluster, &executed.outcome);
 
     let reported = Box::pin(tell(context, &turn, &plan, &executed, is_edited)).await;
     ending(&plan, &executed, &reported, &found)

@@ -10,13 +10,22 @@ use super::{Roll, Verdict, Why};
 pub struct Book<K> {
     /// Since the start, or since the last change.
     heard: BTreeSet<K>,
-    /// Those whose turn it is, with what keeps a member of theirs down.
-    rolling: BTreeMap<K, Option<String>>,
+    /// Those whose turn it is.
+    rolling: BTreeMap<K, Trouble>,
     /// By the order in which they get their turns.
     waiting: BTreeSet<(Rank, K)>,
     ranks: BTreeMap<K, Rank>,
     /// One has finished since the last change.
     proven: bool,
+}
+
+/// What is wrong with one whose turn it is.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// What keeps a member of it down.
+    member: Option<String>,
+    /// What of its own doing failed last.
+    step: Option<String>,
 }
 
 /// Volunteers first, then the smallest: the fewest notice.
@@ -43,13 +52,19 @@ impl<K> Default for Book<K> {
     }
 }
 
+impl Trouble {
+    fn told(&self) -> Option<&String> {
+        self.member.as_ref().or(self.step.as_ref())
+    }
+}
+
 impl<K: Clone + Ord + Display> Book<K> {
     /// Something changed that rolls clusters: all are to be heard again, and the next to go is a canary.
     pub fn renew(&mut self) {
         self.heard.clear();
         self.proven = false;
         for trouble in self.rolling.values_mut() {
-            *trouble = None;
+            *trouble = Trouble::default();
         }
     }
 
@@ -64,23 +79,47 @@ impl<K: Clone + Ord + Display> Book<K> {
         Answer { verdict, wake }
     }
 
-    /// A cluster had a turn that says nothing about its roll.
-    pub fn skip(&mut self, cluster: &K) {
+    /// A cluster will not roll: it is being deleted, say. Nobody waits for it. Returns those to look at.
+    pub fn skip(&mut self, cluster: &K, known: usize, budget: usize) -> Vec<K> {
+        let before = self.reason();
         self.heard.insert(cluster.clone());
+        self.leave(cluster);
+        self.to_wake(cluster, before.as_ref(), known, budget)
     }
 
-    /// A cluster is gone. Returns those whose turn may have come.
+    /// A cluster could not be looked at. In the middle of a roll that is trouble; who waits does so again when it can be. Returns those to
+    /// look at.
+    pub fn lose(&mut self, cluster: &K, why: &str, known: usize, budget: usize) -> Vec<K> {
+        let before = self.reason();
+        self.heard.insert(cluster.clone());
+        self.wait_no_more(cluster);
+        if let Some(trouble) = self.rolling.get_mut(cluster) {
+            trouble.step = Some(why.to_owned());
+        }
+        self.to_wake(cluster, before.as_ref(), known, budget)
+    }
+
+    /// A cluster's turn was acted on, and this step failed, if one did. Returns those to look at.
+    pub fn acted(&mut self, cluster: &K, failed: Option<String>, known: usize, budget: usize) -> Vec<K> {
+        let before = self.reason();
+        match self.rolling.get_mut(cluster) {
+            Some(trouble) if trouble.step != failed => trouble.step = failed,
+            _ => return Vec::new(),
+        }
+        self.to_wake(cluster, before.as_ref(), known, budget)
+    }
+
+    /// A cluster is gone. Returns those to look at.
     pub fn forget(&mut self, cluster: &K, known: usize, budget: usize) -> Vec<K> {
         let before = self.reason();
         self.heard.remove(cluster);
-        self.rolling.remove(cluster);
-        self.wait_no_more(cluster);
+        self.leave(cluster);
         self.to_wake(cluster, before.as_ref(), known, budget)
     }
 
     /// How many have their turn, how many wait, and how many of the first fail.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let failing = self.rolling.values().filter(|trouble| trouble.is_some());
+        let failing = self.rolling.values().filter(|trouble| trouble.told().is_some());
         (self.rolling.len(), self.waiting.len(), failing.count())
     }
 
@@ -90,7 +129,7 @@ impl<K: Clone + Ord + Display> Book<K> {
         let waiting = self.waiting.iter().map(|(_, cluster)| cluster.clone());
         (
             rolling
-                .map(|(cluster, trouble)| (cluster.clone(), trouble.clone()))
+                .map(|(cluster, trouble)| (cluster.clone(), trouble.told().cloned()))
                 .collect(),
             waiting.collect(),
         )
@@ -108,18 +147,27 @@ impl<K: Clone + Ord + Display> Book<K> {
             self.wait_no_more(cluster);
             let trouble = self.rolling.entry(cluster.clone()).or_default();
             // A container that is tried again runs for a moment: its trouble stays until all is well.
-            if trouble.is_none() {
-                trouble.clone_from(&roll.trouble);
+            if trouble.member.is_none() {
+                trouble.member.clone_from(&roll.trouble);
             }
             return;
         }
-        self.rolling.remove(cluster);
-        self.wait_no_more(cluster);
         if is_open && roll.is_due {
+            self.rolling.remove(cluster);
+            self.wait_no_more(cluster);
             let rank = (!roll.is_volunteer, roll.members);
             self.ranks.insert(cluster.clone(), rank);
             self.waiting.insert((rank, cluster.clone()));
-        } else if self.rolling.is_empty() && self.waiting.is_empty() {
+        } else {
+            self.leave(cluster);
+        }
+    }
+
+    /// It neither rolls nor waits.
+    fn leave(&mut self, cluster: &K) {
+        self.rolling.remove(cluster);
+        self.wait_no_more(cluster);
+        if self.rolling.is_empty() && self.waiting.is_empty() {
             self.proven = false;
         }
     }
@@ -145,13 +193,13 @@ impl<K: Clone + Ord + Display> Book<K> {
     fn give(&mut self, cluster: &K, known: usize, budget: usize) {
         if self.next(known, budget).any(|next| next == cluster) {
             self.wait_no_more(cluster);
-            self.rolling.insert(cluster.clone(), None);
+            self.rolling.insert(cluster.clone(), Trouble::default());
         }
     }
 
     fn failing(&self) -> Option<(&K, &String)> {
         let mut rolling = self.rolling.iter();
-        rolling.find_map(|(cluster, trouble)| Some((cluster, trouble.as_ref()?)))
+        rolling.find_map(|(cluster, trouble)| Some((cluster, trouble.told()?)))
     }
 
     /// What all that wait are told, apart from numbers.

@@ -252,3 +252,80 @@ fn who_is_gone_makes_room() {
     assert_eq!(book.forget(&"a".to_owned(), 1, 1), ["b"]);
     assert_eq!(book.hear(&"b".to_owned(), &due, 1, 1).verdict, Verdict::Go);
 }
+
+fn due() -> Roll {
+    Roll {
+        is_due: true,
+        members: 1,
+        ..Roll::default()
+    }
+}
+
+/// Three that are due, of which the first goes as the canary.
+fn three() -> (Book<String>, [String; 3]) {
+    let (mut book, names) = (Book::default(), ["a", "b", "c"].map(str::to_owned));
+    for name in &names {
+        book.hear(name, &due(), 3, 2);
+    }
+    assert_eq!(book.hear(&names[0], &due(), 3, 2).verdict, Verdict::Go);
+    (book, names)
+}
+
+#[test]
+fn who_will_not_roll_keeps_nobody_waiting() {
+    // The last one to be heard of, in the middle of the line, and the canary itself.
+    let (mut book, names) = (Book::<String>::default(), ["a", "b"].map(str::to_owned));
+    book.hear(&names[0], &due(), 2, 1);
+    assert_eq!(book.skip(&names[1], 2, 1), ["a"], "all are heard of");
+    assert_eq!(book.hear(&names[0], &due(), 2, 1).verdict, Verdict::Go);
+
+    let (mut book, [a, b, c]) = three();
+    assert_eq!(book.skip(&b, 3, 2), Vec::<String>::new());
+    assert_eq!(book.lists().1, ["c"]);
+    assert_eq!(book.skip(&a, 3, 2), ["c"]);
+    assert_eq!(book.hear(&c, &due(), 3, 2).verdict, Verdict::Go);
+    let late = book.hear(&b, &due(), 3, 2).verdict;
+    assert_eq!(late, Verdict::Wait(Why::Canary(c)), "nothing is proven yet");
+}
+
+#[test]
+fn who_cannot_be_looked_at_is_passed_over_but_stops_the_others_in_the_middle_of_its_roll() {
+    let (mut book, [a, b, c]) = three();
+    assert_eq!(book.lose(&b, "cannot read it", 3, 2), Vec::<String>::new());
+    assert_eq!(book.counts(), (1, 1, 0));
+    assert_eq!(
+        book.lose(&a, "cannot read it", 3, 2),
+        ["c"],
+        "to say why it waits"
+    );
+    let told = book.hear(&c, &due(), 3, 2).verdict;
+    let Verdict::Wait(why) = told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(why.to_string(), "stopped, because a fails: cannot read it");
+    assert_eq!(book.acted(&a, None, 3, 2), ["c"]);
+    assert_eq!(book.counts(), (1, 1, 0));
+}
+
+#[test]
+fn a_step_that_fails_is_trouble_until_none_does() {
+    let (mut book, [a, b, c]) = three();
+    let failed = Some("check template: 403".to_owned());
+    assert_eq!(
+        book.acted(&b, failed.clone(), 3, 2),
+        Vec::<String>::new(),
+        "who waits"
+    );
+    assert_eq!(book.acted(&a, failed.clone(), 3, 2), ["b", "c"]);
+    assert_eq!(
+        book.acted(&a, failed, 3, 2),
+        Vec::<String>::new(),
+        "the same again"
+    );
+    assert_eq!(book.counts(), (1, 2, 1));
+    book.hear(&a, &due(), 3, 2);
+    assert_eq!(book.counts(), (1, 2, 1), "before it is tried again");
+    assert_eq!(book.acted(&a, None, 3, 2), ["b", "c"]);
+    let waits = book.hear(&b, &due(), 3, 2).verdict;
+    assert_eq!(waits, Verdict::Wait(Why::Canary(a)));
+}
