@@ -7,7 +7,7 @@ use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::build;
 use pgherd_planner::fleet::{self, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
-use pgherd_planner::plan::Plan;
+use pgherd_planner::plan::{Plan, plan_waiting};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub struct Turn<'a> {
     pub now: Timestamp,
 }
 
-/// Takes out of the plan what has to wait for others. True when the manifest's own edit rolls the pods.
+/// Makes another plan where the roll has to wait for others. True when the manifest's own edit rolls the pods.
 pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     let question = turn.question;
     let (Some(cluster), false) = (turn.meaning.cluster(), question.deleting) else {
@@ -45,7 +45,11 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     match answer.verdict {
         Verdict::Go => {}
         Verdict::Finish => plan.keep_turn(missing(question, turn.observed)),
-        Verdict::Wait(why) => plan.withhold(&why, turn.now),
+        Verdict::Wait(why) => {
+            if let Some(desired) = question.desired {
+                *plan = plan_waiting(cluster, desired, turn.observed, question.config, turn.now, &why);
+            }
+        }
     }
     is_edited
 }

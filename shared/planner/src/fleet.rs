@@ -3,7 +3,7 @@
 //! is looked at (controller).
 //!
 //! ```text
-//! plan of a turn ─► Roll: at rest, due or begun ─► Book::hear ─► go, or wait and why ─► Plan::withhold
+//! plan of a turn ─► Roll: at rest, due or begun ─► Book::hear ─► go, or wait and why ─► plan_waiting
 //! ```
 //!
 //! Nothing of the book is stored. What has begun is seen on the pods and in the status, so that a new book, after a restart, gives nobody

@@ -12,7 +12,8 @@ use pgherd_model::config::OperatorConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::build::Desired;
-use crate::observed::Observed;
+use crate::fleet::Why;
+use crate::observed::{Observed, Source};
 
 mod account;
 mod action;
@@ -297,6 +298,41 @@ pub fn plan(
     config: &OperatorConfig,
     now: Timestamp,
 ) -> Plan {
+    walk(cluster, desired, observed, config, now, roll::Turn::Taken)
+}
+
+/// As [`plan()`], for a cluster that has to wait with the roll that others than its own manifest ask for. Its StatefulSet stays as it is, so that
+/// a pod which dies comes back as it was, and no pod goes for a newer template. All else goes on: a primary leaves a node that is drained,
+/// members come and go, Postgres restarts, and what does not run is mended.
+pub fn plan_waiting(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    now: Timestamp,
+    why: &Why,
+) -> Plan {
+    let stored = match (&desired.stateful_set, &observed.stateful_set) {
+        (Source::Known(_), Source::Known(Some(stored))) => Source::Known(stored.clone()),
+        _ => desired.stateful_set.clone(),
+    };
+    let desired = Desired {
+        stateful_set: stored,
+        ..desired.clone()
+    };
+    let mut plan = walk(cluster, &desired, observed, config, now, roll::Turn::Waiting);
+    plan.wait_for_turn(why, now);
+    plan
+}
+
+fn walk(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    now: Timestamp,
+    turn: roll::Turn,
+) -> Plan {
     let mut plan = Plan::default();
     finalizer::keep(observed, config, &mut plan);
     account::ensure(desired, observed, &mut plan);
@@ -325,7 +361,7 @@ pub fn plan(
     claims::grow(cluster, observed, config, &mut plan);
     provision::provision(cluster, config, observed, &mut plan);
     // Last: what fails before it is a reason not to disturb anything.
-    roll::ensure(cluster, desired, observed, config, now, &mut plan);
+    roll::ensure(cluster, desired, observed, config, now, turn, &mut plan);
     mode::hold(&observed.cluster, config, &mut plan);
     plan
 }

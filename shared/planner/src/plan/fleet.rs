@@ -1,10 +1,10 @@
-//! What becomes of a plan in a fleet that rolls by turns. Lives here: the steps that wait, and what is told. Must not: whose turn it is
+//! What becomes of a plan in a fleet that rolls by turns. Lives here: what it says of the roll, and what is told. Must not: whose turn it is
 //! (`crate::fleet`).
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::stateful_set::STEP as STATEFUL_SET;
-use super::{ASK_AGAIN, Action, Hold, HoldReason, Object, Plan, Reason, Step};
+use super::{Action, Hold, HoldReason, Object, Plan, Reason, Step};
 use crate::fleet::Why;
 
 const STEP: &str = "roll the pods";
@@ -27,29 +27,18 @@ impl Plan {
             .any(|hold| is_of_templates(hold) && is_unknown(hold))
     }
 
-    /// It is not this cluster's turn: its template stays as it is, so that a pod which dies comes back as it was, and none goes for a newer
-    /// one. What does not run is mended all the same.
-    pub fn withhold(&mut self, why: &Why, now: Timestamp) {
-        self.steps
-            .retain(|step| !is_of_template(step) && !is_of_roll(step));
-        let mut holds = std::mem::take(&mut self.holds);
-        holds.retain(|hold| !matches!(hold.reason, HoldReason::RollPending(_)) && hold.step != STEP);
-        let waits_for_more = !holds.is_empty();
+    /// Says that the roll waits for others, and looks again in case that nobody tells when it may.
+    pub(super) fn wait_for_turn(&mut self, why: &Why, now: Timestamp) {
         let until = match why {
             Why::Closed(until) => *until,
             _ => None,
         };
-        holds.push(Hold {
+        self.holds.push(Hold {
             step: STEP.to_owned(),
             reason: HoldReason::Fleet(why.to_string()),
             until,
         });
-        self.holds = holds;
-        // The next look was for the roll's own progress.
-        self.wake_after = Some(if waits_for_more { ASK_AGAIN } else { FALLBACK });
-        if let Some(until) = until {
-            self.wake(until.duration_since(now));
-        }
+        self.wake(until.map_or(FALLBACK, |until| until.duration_since(now)));
     }
 
     /// It is this cluster's turn as long as these members are not up.
@@ -69,17 +58,4 @@ fn is_of_template(step: &Step) -> bool {
         _ => false,
     };
     is_stateful_set && !matches!(step.reason, Reason::Missing | Reason::Deleted)
-}
-
-fn is_of_roll(step: &Step) -> bool {
-    let disturbs = matches!(
-        step.action,
-        Action::CheckTemplate { .. }
-            | Action::DeletePod { .. }
-            | Action::Checkpoint { .. }
-            | Action::Switchover { .. }
-    );
-    // Whoever is given the cluster makes anew what is marked.
-    let marks = matches!(step.action, Action::Relabel { .. }) && step.reason == Reason::Marked;
-    marks || disturbs && step.reason == Reason::Outdated
 }

@@ -32,6 +32,14 @@ use gate::{LOOK_AGAIN, Wait};
 
 const STEP: &str = "roll the pods";
 
+/// Whether the cluster may roll now, in a fleet that rolls by turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Taken,
+    /// Pods of an older template are as good as others, as long as they run.
+    Waiting,
+}
+
 /// What the decisions are made of.
 struct Situation<'a> {
     cluster: &'a Cluster,
@@ -40,6 +48,7 @@ struct Situation<'a> {
     /// None while there is none: it was deleted, and its pods wait for the next one.
     stored: Option<&'a StatefulSet>,
     now: Timestamp,
+    turn: Turn,
     /// The members that stay, by ordinal: those of a scale-down under way are not looked after any more.
     members: Vec<Member<'a>>,
     /// The number of members is about to change, by this very plan.
@@ -65,6 +74,7 @@ pub(super) fn ensure(
     observed: &Observed,
     config: &OperatorConfig,
     now: Timestamp,
+    turn: Turn,
     plan: &mut Plan,
 ) {
     let (Some(wanted), Some(stored)) = (desired.stateful_set.known(), observed.stateful_set.known()) else {
@@ -84,11 +94,15 @@ pub(super) fn ensure(
         observed,
         stored: stored.as_ref(),
         now,
+        turn,
         members,
         scales: plan.steps.iter().any(scales),
         shrinks: !going.is_empty(),
     };
-    let old = outdated::find(&situation, wanted, plan);
+    let mut old = outdated::find(&situation, wanted, plan);
+    if turn == Turn::Waiting {
+        old.retain(|member| situation.down(member).is_some());
+    }
     worn::ensure(&situation, wanted, &old, plan);
     let leaving = situation.leader_that_leaves(&names);
     let drained = drain::primary(&situation);

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use pgherd_planner::fleet::{Book, Verdict, roll};
 use pgherd_planner::observed::{Observed, Source};
-use pgherd_planner::plan::Plan;
+use pgherd_planner::plan::{Plan, plan_waiting};
 
-use crate::simulation::{Luck, Pod, Simulation, Template};
+use crate::simulation::{Condition, Luck, Pod, Simulation, Template};
 
 const FLEET: u32 = 4;
 /// Shorter than a waiting cluster that nobody wakes takes to look again, for all of them.
@@ -30,7 +30,9 @@ fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
     match answer.verdict {
         Verdict::Go => {}
         Verdict::Finish => plan.keep_turn(Vec::new()),
-        Verdict::Wait(why) => plan.withhold(&why, now),
+        Verdict::Wait(why) => {
+            *plan = plan_waiting(cluster, &simulation.desired(), observed, config, now, &why);
+        }
     }
 }
 
@@ -232,4 +234,71 @@ fn a_silent_patroni_proves_nothing() {
     observed.patroni = Source::Unknown("no answer".to_owned());
     let found = found(&observed);
     assert!(!found.is_up && !found.is_due && !found.has_begun);
+}
+
+/// A fleet that waits for its canary, which never comes up, and one of those that wait.
+fn stopped(members: u32) -> (Fleet, usize) {
+    let mut fleet = Fleet::new(members, 1);
+    fleet.want(&Template {
+        broken: true,
+        ..template(2)
+    });
+    fleet.run(200);
+    let waits = |cluster: &Simulation| cluster.deletions == 0;
+    let waiting = fleet.clusters.iter().position(waits).unwrap();
+    (fleet, waiting)
+}
+
+#[test]
+fn who_waits_leaves_a_node_that_is_drained() {
+    let (mut fleet, waiting) = stopped(2);
+    let truth = &mut fleet.clusters[waiting].truth;
+    let leader = truth.leader.unwrap();
+    let node = truth.pods[&leader].node;
+    truth.cordoned.insert(node);
+    fleet.run(200);
+    let cluster = &fleet.clusters[waiting];
+    assert_eq!(cluster.switchovers, 1);
+    assert_ne!(cluster.truth.leader, Some(leader));
+    assert_eq!(cluster.truth.template.version, 1, "its template stays");
+}
+
+#[test]
+fn who_waits_scales_down_with_its_primary_among_those_that_go() {
+    let (mut fleet, waiting) = stopped(3);
+    let cluster = &mut fleet.clusters[waiting];
+    cluster.truth.leader = Some(2);
+    cluster.cluster.instances = 1;
+    fleet.run(200);
+    let truth = &fleet.clusters[waiting].truth;
+    assert_eq!((truth.pods.len(), truth.leader), (1, Some(0)));
+    assert_eq!(truth.template.version, 1, "its template stays");
+}
+
+#[test]
+fn who_waits_restarts_for_its_own_parameters_and_mends_what_does_not_run() {
+    let (mut fleet, waiting) = stopped(3);
+    fleet.clusters[waiting].truth.connections = 200;
+    fleet.run(200);
+    let pods = fleet.clusters[waiting].truth.pods.values();
+    let connections: Vec<i64> = pods.map(|pod| pod.connections).collect();
+    assert_eq!(connections, [200; 3]);
+
+    // A pod that is older than its StatefulSet, and does not run.
+    let mut fleet = Fleet::new(2, 1);
+    fleet.clusters[3].truth.store(template(2));
+    let lame = fleet.clusters[3].truth.leader == Some(0);
+    let lame = u32::from(lame);
+    let pods = &mut fleet.clusters[3].truth.pods;
+    pods.get_mut(&lame).unwrap().condition = Condition::Broken;
+    fleet.want(&Template {
+        broken: true,
+        ..template(3)
+    });
+    fleet.run(200);
+    let truth = &fleet.clusters[3].truth;
+    let revisions: Vec<u32> = truth.pods.values().map(|pod| pod.revision).collect();
+    assert!(truth.pods.values().all(Pod::serves));
+    assert_eq!(revisions.iter().filter(|revision| **revision == 2).count(), 1);
+    assert_eq!(fleet.clusters[3].deletions, 1);
 }

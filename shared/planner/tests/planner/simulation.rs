@@ -307,13 +307,16 @@ impl Simulation {
     }
 
     pub(crate) fn plan(&self, observed: &Observed) -> Plan {
-        let desired = Desired {
+        plan(&self.cluster, &self.desired(), observed, &self.config, self.now())
+    }
+
+    pub(crate) fn desired(&self) -> Desired {
+        Desired {
             stateful_set: Source::Known(
                 self.stateful_set(&self.wanted, self.cluster.instances.unsigned_abs()),
             ),
             ..Desired::default()
-        };
-        plan(&self.cluster, &desired, observed, &self.config, self.now())
+        }
     }
 
     pub(crate) fn observe(&self) -> Observed {

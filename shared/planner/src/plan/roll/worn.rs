@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use pgherd_model::units::window;
 
-use super::{Situation, outdated, steps};
+use super::{Situation, Turn, outdated, steps};
 use crate::observed::{Member, Source};
 use crate::plan::{Action, Plan, Precondition, Reason};
 
@@ -28,7 +28,10 @@ pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Mem
             let labels = since_made(situation, wanted, member, &member.pod.labels, labels);
             let mut annotations = since_made(situation, wanted, member, &member.pod.annotations, annotations);
             annotations.remove(PATRONIS);
-            annotations.extend(unmark(member));
+            // While it waits in the middle of a roll, the marks tell that it is.
+            if situation.turn == Turn::Taken {
+                annotations.extend(unmark(member));
+            }
             (labels, annotations, Reason::Differs(vec!["/metadata".to_owned()]))
         };
         if labels.is_empty() && annotations.is_empty() {
@@ -46,7 +49,8 @@ pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Mem
 }
 
 fn mark(situation: &Situation<'_>, member: &Member<'_>) -> Changes {
-    if outdated::is_marked(member) || !window::is_open(&situation.cluster.windows, situation.now) {
+    let is_time = situation.turn == Turn::Taken && window::is_open(&situation.cluster.windows, situation.now);
+    if outdated::is_marked(member) || !is_time {
         return Changes::new();
     }
     let yes = |key: &str| (key.to_owned(), Some(YES.to_owned()));
