@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use pgherd_runtime::http::{self, Bounds};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -74,10 +75,7 @@ async fn one(port: u16, router: Router, stop: CancellationToken) {
             return;
         }
     };
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::warn!(port, %error, "the HTTP interface ended; starting it again");
-    }
+    http::serve(listener, router, Bounds::default(), stop.cancelled_owned()).await;
 }
 
 fn router(context: Context, identity: Identity) -> Router {

@@ -1,5 +1,6 @@
 //! The admin port: is the process alive, is it ready, what does it count.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::http::{self, Bounds};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::shutdown::Shutdown;
@@ -20,13 +22,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 ///
 /// # Errors
 ///
-/// The listener fails.
+/// Never: it is a task, and tasks have results.
 pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
-) -> std::io::Result<()> {
+) -> Result<(), Infallible> {
     serve_router(listener, router(readiness, metrics, shutdown.clone()), shutdown).await
 }
 
@@ -34,12 +36,14 @@ pub async fn serve(
 ///
 /// # Errors
 ///
-/// The listener fails.
-pub async fn serve_router(listener: TcpListener, router: Router, shutdown: Shutdown) -> std::io::Result<()> {
-    let ends = shutdown;
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move { ends.drained().await })
-        .await
+/// Never: it is a task, and tasks have results.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    shutdown: Shutdown,
+) -> Result<(), Infallible> {
+    http::serve(listener, router, Bounds::default(), shutdown.drained()).await;
+    Ok(())
 }
 
 /// The routes of the admin port.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args ─► log, client ─► tasks (join all; one that ends, ends the process)
-//!                          │  ├─ admin: /livez /readyz (readiness' gates) /metrics
+//!                          │  ├─ admin: /livez /readyz (readiness' gates) /metrics, by http (bounded)
 //!                          │  ├─ config_watch: last good operator configuration, as a watch
 //!                          │  └─ lease: leadership, as a watch
 //!                          ▼
@@ -15,6 +15,7 @@ pub mod admin;
 pub mod args;
 pub mod client;
 pub mod config_watch;
+pub mod http;
 pub mod lease;
 pub mod listen;
 pub mod log;
