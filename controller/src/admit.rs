@@ -11,6 +11,7 @@ use pgherd_planner::plan::{Plan, plan_waiting};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
+use crate::fleet::Round;
 use crate::manifest::{Found, Meaning};
 use crate::observe::Question;
 use crate::queue::Lane;
@@ -24,6 +25,8 @@ pub struct Turn<'a> {
     pub environment: &'a Source<PodEnvironment>,
     pub observed: &'a Observed,
     pub now: Timestamp,
+    /// Since before anything else was looked at.
+    pub round: Round,
 }
 
 /// Makes another plan where the roll has to wait for others. True when the manifest's own edit rolls the pods.
@@ -40,7 +43,7 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     let known = context.cache.manifests.len();
     let answer = context
         .fleet
-        .hear(question.cluster, &roll, known, &context.config());
+        .hear(question.cluster, &roll, known, turn.round, || context.config());
     wake(context, &answer.wake);
     match answer.verdict {
         Verdict::Go => {}
@@ -123,4 +126,62 @@ fn missing(question: &Question<'_>, observed: &Observed) -> Vec<String> {
     let members = observed.members(question.names);
     let missing = members.iter().filter(|member| !member.is_up());
     missing.map(|member| member.pod.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_planner::fleet::Roll;
+
+    use super::*;
+    use crate::reconcile::reconcile;
+    use crate::testing::{FakeApi, manifest};
+
+    /// A cluster that rolls, and another that waits for it.
+    fn two(context: &Context, api: &FakeApi) -> [ClusterRef; 2] {
+        let clusters = [
+            api.submit(context, &manifest()),
+            ClusterRef::new("apps", "acid-other"),
+        ];
+        let due = Roll {
+            is_due: true,
+            members: 1,
+            ..Roll::default()
+        };
+        let (_, round) = context.fleet.begin(|| context.config());
+        for cluster in &clusters {
+            context.fleet.hear(cluster, &due, 1, round, || context.config());
+        }
+        assert_eq!(context.fleet.counts(), (1, 1, 0));
+        clusters
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_deleted_in_the_middle_of_its_roll_lets_others_go_on() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let [cluster, other] = two(&context, &api);
+        api.remove("/apis/acid.zalan.do/v1/namespaces/apps/postgresqls/acid-demo");
+        context.cache.manifests.note_gone(&cluster);
+        reconcile(&context, &cluster).await;
+        assert_eq!(context.fleet.counts(), (0, 1, 0));
+        assert_eq!(context.queue.next().await.cluster, other);
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_cluster_from_going_on_is_said_to_those_that_wait_for_it() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let [cluster, other] = two(&context, &api);
+        let failed = Outcome::Failed {
+            step: "check template of acid-demo-0".to_owned(),
+            error: "forbidden".to_owned(),
+        };
+        account(&context, &cluster, &failed);
+        assert_eq!(context.fleet.counts(), (1, 1, 1));
+        assert_eq!(context.queue.next().await.cluster, other);
+        account(&context, &cluster, &Outcome::Done);
+        assert_eq!(context.fleet.counts(), (1, 1, 0));
+        lose(&context, &cluster, "its turn ended in a panic");
+        assert_eq!(context.fleet.counts(), (1, 1, 1));
+    }
 }

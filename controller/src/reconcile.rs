@@ -55,7 +55,8 @@ pub enum Next {
 
 /// Observe, parse, build, plan, execute, report.
 pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
-    let (config, now) = (context.config(), Timestamp::now());
+    let (config, round) = context.fleet.begin(|| context.config());
+    let now = Timestamp::now();
     let names = Names::of(&cluster.namespace, &cluster.name, &config);
     let found = match Found::look(context, cluster, now).await {
         Ok(Some(found)) => found,
@@ -96,6 +97,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         environment: &environment,
         observed: &observed,
         now,
+        round,
     };
     let is_edited = admit(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;

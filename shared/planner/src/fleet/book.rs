@@ -68,6 +68,17 @@ impl<K: Clone + Ord + Display> Book<K> {
         }
     }
 
+    /// As [`Self::renew`], of something that rolls these only.
+    pub fn renew_some(&mut self, clusters: &[K]) {
+        for cluster in clusters {
+            self.heard.remove(cluster);
+            if let Some(trouble) = self.rolling.get_mut(cluster) {
+                *trouble = Trouble::default();
+            }
+        }
+        self.proven = false;
+    }
+
     /// A cluster's turn found this. There are `known` clusters, of which `budget` may roll at the same time.
     pub fn hear(&mut self, cluster: &K, roll: &Roll, known: usize, budget: usize) -> Answer<K> {
         let before = self.reason();
