@@ -270,6 +270,7 @@ impl Work {
             client: self.context.client.clone(),
             cache: Arc::clone(&self.context.cache),
             queue: self.context.queue.clone(),
+            fleet: Arc::clone(&self.context.fleet),
             controller_id: self.args.scope.controller_id().map(str::to_owned),
         };
         // Only the object says whose a cluster is: without it, it could be another operator's.

@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use crate::cache::Cache;
 use crate::cache::environment::Source;
 use crate::cluster_ref::ClusterRef;
+use crate::fleet::Fleet;
 use crate::kinds::{self, FoundBy, Watched};
 use crate::queue::{Lane, Queue};
 
@@ -57,6 +58,7 @@ pub struct Watches {
     pub client: Client,
     pub cache: Arc<Cache>,
     pub queue: Queue,
+    pub fleet: Arc<Fleet>,
     /// Only clusters whose controller annotation says this are ours.
     pub controller_id: Option<String>,
 }

@@ -38,6 +38,8 @@ impl EnvironmentSink {
         } else {
             manifests.in_namespace(namespace)
         };
+        // Before any of them is looked at: none rolls as if nothing had changed.
+        self.watches.fleet.renew(&concerned);
         for cluster in concerned {
             self.watches.stir(&cluster);
         }

@@ -5,8 +5,10 @@ use kube::Client;
 use pgherd_model::config::{Form, OperatorConfig};
 use serde_json::{Value, json};
 
+use super::super::environment::EnvironmentSink;
 use super::*;
 use crate::cache::Cache;
+use crate::cache::environment::Source as From;
 use crate::queue::Queue;
 
 /// Watches whose client is never used: sinks make no requests.
@@ -16,6 +18,7 @@ fn watches(controller_id: Option<&str>) -> Watches {
         client: Client::try_from(nowhere).unwrap(),
         cache: Arc::new(Cache::default()),
         queue: Queue::default(),
+        fleet: Arc::default(),
         controller_id: controller_id.map(str::to_owned),
     }
 }
@@ -197,4 +200,26 @@ async fn a_failover_wakes_by_the_role_label_alone() {
         woken(&watches).await,
         [("default/acid-demo".to_owned(), Lane::Edit)]
     );
+}
+
+#[tokio::test]
+async fn what_changes_the_pods_environment_begins_another_round() {
+    let watches = watches(None);
+    let config = Arc::new(OperatorConfig::default_for(Form::ConfigMap));
+    let round = || watches.fleet.begin(|| Arc::clone(&config)).1;
+    let variables = |value: &str| -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {"name": "variables", "namespace": "default"}, "data": {"A": value},
+        }))
+        .unwrap()
+    };
+    let mut sink = EnvironmentSink::new(watches.clone(), From::ConfigMap, Some("default"), None);
+    let before = round();
+    sink.apply(variables("1"));
+    let changed = round();
+    assert_ne!(before, changed);
+    sink.apply(variables("1"));
+    assert_eq!(round(), changed, "the same again");
+    sink.delete(variables("1"));
+    assert_ne!(round(), changed);
 }
