@@ -50,7 +50,14 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
         Verdict::Finish => plan.keep_turn(missing(question, turn.observed)),
         Verdict::Wait(why) => {
             if let Some(desired) = question.desired {
-                *plan = plan_waiting(cluster, desired, turn.observed, question.config, turn.now, &why);
+                *plan = plan_waiting(
+                    cluster,
+                    desired,
+                    turn.observed,
+                    question.config,
+                    turn.now,
+                    why.hold(),
+                );
             }
         }
     }

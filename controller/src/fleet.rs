@@ -183,7 +183,7 @@ mod tests {
         // It changes while the turn looks.
         let answer = fleet.hear(&cluster, &due(), 1, first, || Arc::clone(&new));
         assert_eq!(answer.verdict, Verdict::Wait(Why::Looking));
-        assert_eq!(answer.wake, [cluster.clone()]);
+        assert_eq!(answer.wake, std::slice::from_ref(&cluster));
         assert_eq!(fleet.counts(), (0, 0, 0));
         let (_, second) = fleet.begin(|| Arc::clone(&new));
         let answer = fleet.hear(&cluster, &due(), 1, second, || Arc::clone(&new));

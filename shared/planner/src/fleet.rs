@@ -21,7 +21,8 @@ use pgherd_model::units::window;
 
 use crate::assess::roll_reason;
 use crate::observed::{Member, Observed};
-use crate::plan::{Mode, Plan};
+use crate::plan::roll::STEP;
+use crate::plan::{Hold, HoldReason, Mode, Plan};
 
 mod book;
 
@@ -77,6 +78,21 @@ pub enum Why {
     },
     /// As many as may roll at the same time do.
     Budget(usize),
+}
+
+impl Why {
+    /// For the plan of who waits.
+    pub fn hold(&self) -> Hold {
+        let until = match self {
+            Self::Closed(until) => *until,
+            _ => None,
+        };
+        Hold {
+            step: STEP.to_owned(),
+            reason: HoldReason::Fleet(self.to_string()),
+            until,
+        }
+    }
 }
 
 impl fmt::Display for Why {

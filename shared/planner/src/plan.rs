@@ -12,7 +12,6 @@ use pgherd_model::config::OperatorConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::build::Desired;
-use crate::fleet::Why;
 use crate::observed::{Observed, Source};
 
 mod account;
@@ -303,14 +302,14 @@ pub fn plan(
 
 /// As [`plan()`], for a cluster that has to wait with the roll that others than its own manifest ask for. Its StatefulSet stays as it is, so that
 /// a pod which dies comes back as it was, and no pod goes for a newer template. All else goes on: a primary leaves a node that is drained,
-/// members come and go, Postgres restarts, and what does not run is mended.
+/// members come and go, Postgres restarts, and what does not run is mended. `wait` says what it waits for.
 pub fn plan_waiting(
     cluster: &Cluster,
     desired: &Desired,
     observed: &Observed,
     config: &OperatorConfig,
     now: Timestamp,
-    why: &Why,
+    wait: Hold,
 ) -> Plan {
     let stored = match (&desired.stateful_set, &observed.stateful_set) {
         (Source::Known(_), Source::Known(Some(stored))) => Source::Known(stored.clone()),
@@ -321,7 +320,7 @@ pub fn plan_waiting(
         ..desired.clone()
     };
     let mut plan = walk(cluster, &desired, observed, config, now, roll::Turn::Waiting);
-    plan.wait_for_turn(why, now);
+    plan.wait_for_turn(wait, now);
     plan
 }
 

@@ -309,7 +309,7 @@ fn who_cannot_be_looked_at_is_passed_over_but_stops_the_others_in_the_middle_of_
 
 #[test]
 fn a_step_that_fails_is_trouble_until_none_does() {
-    let (mut book, [a, b, c]) = three();
+    let (mut book, [a, b, _]) = three();
     let failed = Some("check template: 403".to_owned());
     assert_eq!(
         book.acted(&b, failed.clone(), 3, 2),

@@ -3,11 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::roll::STEP;
 use super::stateful_set::STEP as STATEFUL_SET;
 use super::{Action, Hold, HoldReason, Object, Plan, Reason, Step};
-use crate::fleet::Why;
 
-const STEP: &str = "roll the pods";
 /// Whoever gives out the turns tells when it comes; this is for the case that it forgets.
 const FALLBACK: SignedDuration = SignedDuration::from_mins(5);
 
@@ -28,17 +27,9 @@ impl Plan {
     }
 
     /// Says that the roll waits for others, and looks again in case that nobody tells when it may.
-    pub(super) fn wait_for_turn(&mut self, why: &Why, now: Timestamp) {
-        let until = match why {
-            Why::Closed(until) => *until,
-            _ => None,
-        };
-        self.holds.push(Hold {
-            step: STEP.to_owned(),
-            reason: HoldReason::Fleet(why.to_string()),
-            until,
-        });
-        self.wake(until.map_or(FALLBACK, |until| until.duration_since(now)));
+    pub(super) fn wait_for_turn(&mut self, wait: Hold, now: Timestamp) {
+        self.wake(wait.until.map_or(FALLBACK, |until| until.duration_since(now)));
+        self.holds.push(wait);
     }
 
     /// It is this cluster's turn as long as these members are not up.

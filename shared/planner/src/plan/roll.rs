@@ -30,7 +30,7 @@ mod worn;
 
 use gate::{LOOK_AGAIN, Wait};
 
-const STEP: &str = "roll the pods";
+pub(crate) const STEP: &str = "roll the pods";
 
 /// Whether the cluster may roll now, in a fleet that rolls by turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

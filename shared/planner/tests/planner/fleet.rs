@@ -31,7 +31,7 @@ fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
         Verdict::Go => {}
         Verdict::Finish => plan.keep_turn(Vec::new()),
         Verdict::Wait(why) => {
-            *plan = plan_waiting(cluster, &simulation.desired(), observed, config, now, &why);
+            *plan = plan_waiting(cluster, &simulation.desired(), observed, config, now, why.hold());
         }
     }
 }

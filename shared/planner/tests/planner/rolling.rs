@@ -331,6 +331,8 @@ fn outside_of_its_windows_a_roll_waits_and_says_until_when() {
     assert_eq!(plan.rolled(), ["minimal-0", "minimal-1"]);
     let opens = "1970-01-01T00:03:00Z".parse().unwrap();
     assert!(plan.holds.iter().all(|hold| hold.until == Some(opens)));
+    let pods = &simulation.truth.pods;
+    assert!(pods.values().all(|pod| !pod.marked), "marked before its time");
     assert_eq!(plan.wake_after, Some(opens.duration_since(simulation.now())));
     for _ in 0..200 {
         simulation.tick(&mut luck).unwrap();
