@@ -11,8 +11,10 @@ use crate::simulation::laws::{self, Broken};
 use crate::simulation::schedule::Schedule;
 use crate::simulation::{Condition, Luck, Mutation, Simulation, Template};
 
-/// How many schedules a run tries, out of a debug build in half a minute; `PGHERD_SCHEDULES=10000` is the long form, `PGHERD_SEED` runs one.
+/// How many schedules a run tries, out of a debug build in half a minute; `PGHERD_SCHEDULES` says another number, `PGHERD_SEED` runs one.
 const SCHEDULES: u64 = 2_000;
+/// How many where nobody waits: under `CI`.
+const MANY_SCHEDULES: u64 = 10_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -33,7 +35,12 @@ fn search(seeds: impl Iterator<Item = u64>, mutation: Option<Mutation>) -> Optio
 
 #[test]
 fn no_schedule_breaks_a_law() {
-    let count = from_environment("PGHERD_SCHEDULES").unwrap_or(SCHEDULES);
+    let usual = if std::env::var_os("CI").is_some() {
+        MANY_SCHEDULES
+    } else {
+        SCHEDULES
+    };
+    let count = from_environment("PGHERD_SCHEDULES").unwrap_or(usual);
     let seeds = match from_environment("PGHERD_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..count,
