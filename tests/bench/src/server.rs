@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use serde_json::Value;
+
 use crate::certificate::Certificate;
+
+const DEPLOYMENT: &str = include_str!("../../../deploy/kustomize/webhook/deployment.yaml");
 
 /// Starting takes moments; a server that needs longer does not start.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -159,7 +163,8 @@ impl Server {
         command
             .arg("--address")
             .arg(address.to_string())
-            .args(pgherd_arguments(certificate, kubeconfig));
+            .args(pgherd_arguments(certificate, kubeconfig))
+            .envs(allocator_settings()?);
         Self::start(Kind::Pgherd, address, command, folder)
     }
 
@@ -233,6 +238,27 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How the product's allocator is told to behave where it is deployed.
+///
+/// # Errors
+///
+/// The deployment says nothing of it.
+fn allocator_settings() -> Result<Vec<(String, String)>> {
+    let deployment: Value = serde_yaml::from_str(DEPLOYMENT).context("read the webhook's deployment")?;
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let variables = container["env"].as_array().into_iter().flatten();
+    let settings: Vec<_> = variables
+        .filter_map(|variable| Some((variable["name"].as_str()?, variable["value"].as_str()?)))
+        .filter(|(name, _)| name.starts_with("MIMALLOC_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    ensure!(
+        !settings.is_empty(),
+        "the deployment sets nothing of the allocator"
+    );
+    Ok(settings)
 }
 
 /// What the product's webhook is started with, besides its address.
