@@ -41,7 +41,7 @@ fn survives(stage: &Stage) -> Result<()> {
             .join()
             .map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
         let rounds = scenes?;
-        let (count, down) = (count?, down?);
+        let count = count?;
         eprintln!("{count} kills during {rounds} rounds of scenes, at most {down} member down at a time");
         ensure!(count >= wanted, "only {count} of {wanted} kills");
         ensure!(down <= 1, "{down} members were down at a time");
@@ -85,7 +85,7 @@ fn roll(stage: &Stage, round: usize) -> Result<()> {
 }
 
 fn restart(stage: &Stage, round: usize) -> Result<()> {
-    let value = if round % 2 == 0 { "90" } else { "120" };
+    let value = if round.is_multiple_of(2) { "90" } else { "120" };
     edit(stage, &parameters("max_connections", value))?;
     super::rolling::wait_for_setting(stage, "max_connections", value)?;
     stage.wait_until_ready(CLUSTER, 3)
@@ -186,7 +186,7 @@ fn serves_again(stage: &Stage) -> Result<()> {
 }
 
 /// The largest number of members, of those that are wanted all the time, that were seen down at once.
-fn most_down(stage: &Stage, done: &AtomicBool) -> Result<usize> {
+fn most_down(stage: &Stage, done: &AtomicBool) -> usize {
     let mut most = 0;
     while !done.load(Ordering::Relaxed) {
         let list = stage.kubectl().run(&format!(
@@ -204,7 +204,7 @@ fn most_down(stage: &Stage, done: &AtomicBool) -> Result<usize> {
         }
         thread::sleep(Duration::from_millis(300));
     }
-    Ok(most)
+    most
 }
 
 fn serves(pod: &Value) -> bool {

@@ -83,7 +83,7 @@ const QUANTITIES: [&str; 4] = ["limits/*", "requests/*", "sizeLimit", "divisor"]
 /// A path from the object's kind, with `[]` for any item of a list: `StatefulSet/spec/template/spec/containers[]/env[]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    parent: Option<&'a Place<'a>>,
+    parent: Option<&'a Self>,
     step: Step<'a>,
 }
 

@@ -60,8 +60,8 @@ fn sources(spec: &Value, hits: &mut Vec<Hit>) {
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Root(&'static str),
-    Field(&'a Place<'a>, &'a str),
-    Item(&'a Place<'a>, usize),
+    Field(&'a Self, &'a str),
+    Item(&'a Self, usize),
 }
 
 impl fmt::Display for Place<'_> {
