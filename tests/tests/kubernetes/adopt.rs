@@ -144,6 +144,10 @@ impl<'a> Alone<'a> {
     }
 
     fn end(&self) -> Result<()> {
+        // Nobody keeps it any more.
+        self.stage
+            .kubectl()
+            .run("delete node simulated --ignore-not-found")?;
         self.nodes("uncordon")?;
         for (kind, index) in self.entries()? {
             let path = format!("/webhooks/{index}/namespaceSelector");

@@ -208,7 +208,6 @@ impl Fleet {
             self.clear_kind(version, kind).await?;
         }
         let mut shared = self.shared()?;
-        shared.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "simulated"}}));
         shared.retain(|object| object["kind"] != "Namespace");
         for object in &shared {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();

@@ -156,6 +156,8 @@ impl Kubelet {
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": NODE, "labels": {"lifecycle-status": "ready"}},
+            // Nothing real may come here; its own pods are bound past the scheduler.
+            "spec": {"taints": [{"key": "simulated", "effect": "NoSchedule"}]},
         });
         let apply = PatchParams::apply("simulated-kubelet").force();
         self.nodes.patch(NODE, &apply, &Patch::Apply(&node)).await?;
