@@ -101,7 +101,7 @@ fn cut_off(what: &str, (writes, calls): (Writes, Calls), bounds: [usize; 2]) -> 
         writes.failures.iter().filter(ends).count()
     };
     let found = [
-        with(&["EOF", "connection reset by peer"]),
+        with(&["EOF", "connection reset by peer", "broken pipe"]),
         with(&["connection refused"]),
     ];
     let [lost, refused] = found;
