@@ -46,10 +46,21 @@ async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniVi
         members: cluster?.members.into_iter().map(member_view).collect(),
         config,
     };
-    if let (Ok(answer), Some(asked)) = (member, view.members.iter_mut().find(|member| member.name == name)) {
-        asked.server_version = answer.server_version.map(i64::from);
+    let Ok(answer) = member else { return Ok(view) };
+    let says_streaming = says_streaming(&answer.patroni.version);
+    for member in &mut view.members {
+        member.says_streaming = says_streaming;
+        if member.name == name {
+            member.server_version = answer.server_version.map(i64::from);
+        }
     }
     Ok(view)
+}
+
+/// Since 3.0.4 a replica that streams is told from one that only runs.
+fn says_streaming(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    parts >= vec![3, 0, 4]
 }
 
 /// A member tells of its restart at its next round only: whether it still waits for one, it knows itself. One that does not answer is taken
@@ -83,6 +94,7 @@ fn member_view(member: ClusterMember) -> MemberView {
         restart_reasons: reasons(member.pending_restart_reason),
         never_leads: never_leads(&member.tags),
         server_version: None,
+        says_streaming: false,
     }
 }
 
@@ -153,6 +165,15 @@ mod tests {
         let view = member_view(serde_json::from_value(answer).unwrap());
         assert!(view.never_leads && view.pending_restart);
         assert!(view.restart_reasons["max_connections"].is_decrease());
+    }
+
+    #[test]
+    fn newer_patronis_tell_who_streams() {
+        let versions = ["", "2.1.7", "3.0.3", "3.0.4", "3.1", "4.0.7"];
+        assert_eq!(
+            versions.map(says_streaming),
+            [false, false, false, true, true, true]
+        );
     }
 
     #[test]

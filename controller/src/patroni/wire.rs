@@ -85,6 +85,16 @@ pub struct MemberAnswer {
     pub pending_restart_reason: BTreeMap<String, Change>,
     #[serde(default)]
     pub cluster_unlocked: bool,
+    #[serde(default)]
+    pub patroni: Program,
+}
+
+/// Which Patroni answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Program {
+    /// As `4.0.7`.
+    #[serde(default)]
+    pub version: String,
 }
 
 fn lag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Lag, D::Error> {

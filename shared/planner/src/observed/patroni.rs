@@ -47,6 +47,8 @@ pub struct MemberView {
     pub never_leads: bool,
     /// `server_version` of `GET /patroni`, as 170004.
     pub server_version: Option<i64>,
+    /// Its Patroni says `streaming` of a replica that streams, and `running` of one that does not: since 3.0.4.
+    pub says_streaming: bool,
 }
 
 /// A parameter that waits for a restart, as Patroni writes its values.
@@ -164,13 +166,32 @@ impl MemberView {
         matches!(self.role, MemberRole::Leader | MemberRole::StandbyLeader)
     }
 
-    /// It leads, or follows its leader. Patroni before 3.0.4 says `running` of replicas too; their lag then tells.
+    /// It leads, or follows its leader. Patroni before 3.0.4 says `running` of replicas too; their lag then tells. Of a newer one, `running`
+    /// is a replica that has not found its leader yet: made primary, it would lack what the leader writes last, and nobody would lead.
     pub fn keeps_up(&self) -> bool {
-        let near = self.lag.is_some_and(|lag| lag <= SMALL_LAG);
+        let near = !self.says_streaming && self.lag.is_some_and(|lag| lag <= SMALL_LAG);
         match self.role {
             MemberRole::Leader => self.state == "running",
             MemberRole::StandbyLeader => self.is_up(),
             _ => self.is_up() && (self.state != "running" || near),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_that_only_runs_keeps_up_only_where_patroni_cannot_tell() {
+        let replica = |state: &str, says_streaming| MemberView {
+            state: state.to_owned(),
+            lag: Some(0),
+            says_streaming,
+            ..MemberView::default()
+        };
+        assert!(replica("running", false).keeps_up());
+        assert!(!replica("running", true).keeps_up());
+        assert!(replica("streaming", true).keeps_up() && replica("streaming", false).keeps_up());
     }
 }

@@ -6,13 +6,13 @@ use crate::plan::HoldReason;
 
 /// The replica with the smallest lag among those that are in sync, or among all where none is; in synchronous mode only one in sync will
 /// do. One on a node that stays comes before one on a node that goes. Of equals the first in Patroni's order. A member that leaves with a
-/// scale-down, or whose tags keep it from leading, is none.
+/// scale-down, that does not stream yet, or whose tags keep it from leading, is none.
 pub(super) fn best<'a>(situation: &Situation<'a>, patroni: &'a PatroniView) -> Result<&'a str, HoldReason> {
     let stays = |member: &&MemberView| {
         let mut members = situation.members.iter();
         members.any(|staying| staying.pod.name == member.name)
     };
-    let suits = |member: &&MemberView| !member.leads() && !member.never_leads && member.is_up();
+    let suits = |member: &&MemberView| !member.leads() && !member.never_leads && member.keeps_up();
     let suitable: Vec<&MemberView> = patroni.members.iter().filter(suits).filter(stays).collect();
     let in_sync =
         |member: &&&MemberView| matches!(member.role, MemberRole::SyncStandby | MemberRole::QuorumStandby);
