@@ -46,7 +46,8 @@ pub async fn report(
                 context.events.tell_of(&reference(&source, &state), note).await;
             }
         }
-        known = Some(Arc::clone(&state.config));
+        // What stands there before the first reading was never in force.
+        known = state.is_loaded().then(|| Arc::clone(&state.config));
         problems = state.problems;
         if states.changed().await.is_err() {
             return std::future::pending().await;
@@ -65,9 +66,13 @@ fn note(state: &ConfigState, before: Option<&OperatorConfig>, problems: &[String
             text: refusal(state),
         });
     }
-    let names: Vec<&str> = before?.changes(&state.config).map(|param| param.name).collect();
+    let changes = before
+        .into_iter()
+        .flat_map(|before| before.changes(&state.config));
+    let names: Vec<&str> = changes.map(|param| param.name).collect();
     let text = match (names.is_empty(), problems.is_empty()) {
         (true, true) => return None,
+        (true, false) if before.is_none() => "in force".to_owned(),
         (true, false) => "in force again, as it was".to_owned(),
         (false, _) => format!("in force, changed: {}", names.join(", ")),
     };
@@ -202,6 +207,8 @@ mod tests {
         assert_eq!(changed.text, "in force, changed: docker_image");
         assert_eq!(note(&good, Some(&good.config), &[]), None);
         assert_eq!(note(&good, None, &[]), None, "a start is no news");
+        let first = note(&good, None, &state.problems).unwrap();
+        assert_eq!(first.text, "in force", "the first good one after a refused one");
     }
 
     #[test]

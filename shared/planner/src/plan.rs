@@ -70,6 +70,16 @@ pub struct Step {
     pub precondition: Precondition,
 }
 
+impl Step {
+    /// Where the StatefulSet differs, if that is what the step is for.
+    pub(crate) fn stateful_set_paths(&self) -> Option<&[String]> {
+        match &self.reason {
+            Reason::Differs(paths) if self.action.is_of_stateful_set() => Some(paths),
+            _ => None,
+        }
+    }
+}
+
 /// Why a step is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Change;
 use crate::build::spilo;
-use crate::plan::{Action, Impact, Object, Reason, Step};
+use crate::plan::{Action, Impact, Step};
 
 const TEMPLATE: &str = "/spec/template/";
 /// Part of Patroni's configuration whose fields are parameters of Postgres.
@@ -27,7 +27,13 @@ pub(super) fn is_restart(step: &Step) -> bool {
 /// What of the pods is changed.
 pub(super) fn of_roll(change: &Change) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    for path in change.plan.steps.iter().filter_map(template_paths).flatten() {
+    for path in change
+        .plan
+        .steps
+        .iter()
+        .filter_map(Step::stateful_set_paths)
+        .flatten()
+    {
         let found = match path.strip_prefix(TEMPLATE).map(word) {
             Some(Word::Is(word)) => vec![word],
             Some(Word::Variables) => variables(change),
@@ -40,18 +46,6 @@ pub(super) fn of_roll(change: &Change) -> Vec<String> {
         }
     }
     words
-}
-
-fn template_paths(step: &Step) -> Option<&Vec<String>> {
-    let is_stateful_set = match &step.action {
-        Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::Patch { target, .. } => target.kind == "StatefulSet",
-        _ => false,
-    };
-    match &step.reason {
-        Reason::Differs(paths) if is_stateful_set => Some(paths),
-        _ => None,
-    }
 }
 
 /// What a path below the template means.

@@ -122,6 +122,15 @@ pub enum Propagation {
 }
 
 impl Action {
+    /// It is about the StatefulSet itself, not about its pods.
+    pub(crate) fn is_of_stateful_set(&self) -> bool {
+        match self {
+            Self::Apply(object) | Self::CheckObject(object) => matches!(**object, Object::StatefulSet(_)),
+            Self::Patch { target, .. } | Self::Delete { target, .. } => target.kind == "StatefulSet",
+            _ => false,
+        }
+    }
+
     /// One word for metrics and events.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::roll::STEP;
 use super::stateful_set::STEP as STATEFUL_SET;
-use super::{Action, Hold, HoldReason, Object, Plan, Reason, Step};
+use super::{Hold, HoldReason, Plan, Reason, Step};
 
 /// Whoever gives out the turns tells when it comes; this is for the case that it forgets.
 const FALLBACK: SignedDuration = SignedDuration::from_mins(5);
@@ -13,7 +13,10 @@ const FALLBACK: SignedDuration = SignedDuration::from_mins(5);
 impl Plan {
     /// The StatefulSet that is there is written.
     pub fn changes_stateful_set(&self) -> bool {
-        self.steps.iter().any(is_of_template)
+        let was_there = |step: &Step| !matches!(step.reason, Reason::Missing | Reason::Deleted);
+        self.steps
+            .iter()
+            .any(|step| step.action.is_of_stateful_set() && was_there(step))
     }
 
     /// Nothing that tells which pods are older was unreadable.
@@ -40,13 +43,4 @@ impl Plan {
             until: None,
         });
     }
-}
-
-fn is_of_template(step: &Step) -> bool {
-    let is_stateful_set = match &step.action {
-        Action::Apply(object) | Action::CheckObject(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
-        _ => false,
-    };
-    is_stateful_set && !matches!(step.reason, Reason::Missing | Reason::Deleted)
 }

@@ -16,7 +16,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{Action, Hold, HoldReason, Object, Plan, Reason, Step, provision};
+use super::{Action, Hold, HoldReason, Plan, Reason, Step, provision};
 use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
@@ -120,14 +120,20 @@ pub(super) fn ensure(
     if let Some((pod, node)) = drained {
         drain::hold(pod, node, until, plan);
     }
-    if !old.is_empty() {
-        let pods = old.iter().map(|member| member.pod.name.clone()).collect();
-        plan.holds.push(Hold {
-            step: STEP.to_owned(),
-            reason: HoldReason::RollPending(pods),
-            until,
-        });
+    hold(&old, until, plan);
+}
+
+/// As long as some are old.
+fn hold(old: &[Member<'_>], until: Option<Timestamp>, plan: &mut Plan) {
+    if old.is_empty() {
+        return;
     }
+    let pods = old.iter().map(|member| member.pod.name.clone()).collect();
+    plan.holds.push(Hold {
+        step: STEP.to_owned(),
+        reason: HoldReason::RollPending(pods),
+        until,
+    });
 }
 
 fn next<'a>(
@@ -137,7 +143,8 @@ fn next<'a>(
     plan: &Plan,
 ) -> Result<Next<'a>, Wait> {
     // A pod that goes before Kubernetes knows the new template comes back with the old one.
-    if plan.steps.iter().any(changes_stateful_set) || situation.observed.latest_revision().is_none() {
+    let changes_stateful_set = plan.steps.iter().any(|step| step.action.is_of_stateful_set());
+    if changes_stateful_set || situation.observed.latest_revision().is_none() {
         return Err(Wait::silent());
     }
     // One change at a time: which members stay comes first.
@@ -177,14 +184,6 @@ fn next<'a>(
             (None, None) => Reason::Outdated,
         },
     })
-}
-
-fn changes_stateful_set(step: &Step) -> bool {
-    match &step.action {
-        Action::Apply(object) => matches!(**object, Object::StatefulSet(_)),
-        Action::Patch { target, .. } | Action::Delete { target, .. } => target.kind == "StatefulSet",
-        _ => false,
-    }
 }
 
 impl<'a> Situation<'a> {

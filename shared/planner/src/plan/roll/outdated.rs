@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use serde_json::{Value, json};
 
-use super::{STEP, Situation, changes_stateful_set};
+use super::{STEP, Situation};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan, Reason, Step};
+use crate::plan::{HoldReason, Plan, Step};
 
 const TEMPLATE: &str = "/spec/template/";
 /// A running pod is given these as it runs: they are for others to read.
@@ -80,10 +80,9 @@ fn is_marked_by_us(member: &Member<'_>) -> bool {
 
 /// Age of the stored template. What was found to differ is being changed by this very plan.
 fn latest(plan: &Plan) -> Age {
-    let changes = |step: &&Step| matches!(step.reason, Reason::Differs(_)) && changes_stateful_set(step);
-    match plan.steps.iter().find(changes).map(|step| &step.reason) {
-        Some(Reason::Differs(paths)) => judged(paths.iter().map(String::as_str)),
-        _ => Age::Current,
+    match plan.steps.iter().find_map(Step::stateful_set_paths) {
+        Some(paths) => judged(paths.iter().map(String::as_str)),
+        None => Age::Current,
     }
 }
 
