@@ -49,7 +49,7 @@ fn changes<K>(api: Api<PartialObjectMeta<K>>, name: &str) -> News
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let named = pgherd_runtime::client::watching().fields(&format!("metadata.name={name}"));
     let seen = watcher(api, named).default_backoff();
     seen.map(|seen| {
         if let Err(err) = seen {

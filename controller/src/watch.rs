@@ -20,8 +20,8 @@ use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, PartialObjectMeta};
 use kube::core::DynamicResourceScope;
-use kube::runtime::watcher::Config;
 use kube::{Client, Resource};
+use pgherd_runtime::client::watching;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -40,6 +40,7 @@ mod pod;
 mod prime;
 mod scope;
 mod sinks;
+mod wire;
 
 pub use pod::WirePod;
 pub use scope::{Namespaces, Scope};
@@ -110,12 +111,12 @@ impl Watches {
     async fn nodes(&self, scope: &Scope) {
         let api = api::<node::WireNode>(&self.client, None, &());
         let sink = node::NodeSink::new(self.clone(), scope);
-        follow("nodes", api, Config::default(), sink, || ()).await;
+        follow("nodes", api, watching(), sink, || ()).await;
     }
 
     async fn namespaces(&self, named: &[String], selector: &str, choice: watch::Sender<Chosen>) {
         let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
-        let config = Config::default().labels(selector);
+        let config = watching().labels(selector);
         let sink = NamespaceSink::new(named, choice);
         follow("namespaces", api, config, sink, || ()).await;
     }
@@ -136,7 +137,7 @@ impl Watches {
             let sink = sinks::ManifestSink::new(self.clone(), None).only(names, listing.is_none());
             let listed = || drop(listing.take());
             tokio::select! {
-                () = follow("postgresqls", api, Config::default(), sink, listed) => {}
+                () = follow("postgresqls", api, watching(), sink, listed) => {}
                 _ = chosen.changed() => {}
             }
         }
@@ -160,7 +161,7 @@ impl Watches {
             .filter(|_| source == Source::ConfigMap);
         let home = home.map(|map| map.namespace.as_str());
         let api = api::<DynamicObject>(&self.client, place, &resource);
-        let config = Config::default().fields(&format!("metadata.name={name}"));
+        let config = watching().fields(&format!("metadata.name={name}"));
         let sink = EnvironmentSink::new(self.clone(), source, place, home);
         follow("environment of pods", api, config, sink, until_listed(listing)).await;
     }
@@ -168,12 +169,12 @@ impl Watches {
     async fn manifests(&self, namespace: Option<&str>, listing: Listing) {
         let api = api::<DynamicObject>(&self.client, namespace, &kinds::postgresql());
         let sink = sinks::ManifestSink::new(self.clone(), namespace);
-        follow("postgresqls", api, Config::default(), sink, until_listed(listing)).await;
+        follow("postgresqls", api, watching(), sink, until_listed(listing)).await;
     }
 
     async fn pods(&self, scope: &Scope, namespace: Option<&str>, listing: Listing) {
         let api = api::<WirePod>(&self.client, namespace, &());
-        let config = Config::default().labels(&scope.selector());
+        let config = watching().labels(&scope.selector());
         let sink = sinks::PodSink::new(self.clone(), scope, namespace);
         follow("pods", api, config, sink, until_listed(listing)).await;
     }
@@ -188,8 +189,8 @@ impl Watches {
         )
         .await;
         let config = match kind.found_by() {
-            FoundBy::ClusterLabels => Config::default().labels(&scope.selector()),
-            FoundBy::AccountName => Config::default().fields(&scope.account_field()),
+            FoundBy::ClusterLabels => watching().labels(&scope.selector()),
+            FoundBy::AccountName => watching().fields(&scope.account_field()),
         };
         let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);

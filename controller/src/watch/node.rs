@@ -2,16 +2,14 @@
 //!
 //! Nothing waits for their first list: where this controller may not read nodes, it does everything but move primaries before a drain.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::core::DynamicResourceScope;
 use pgherd_planner::observed::NodeView;
 use serde::Deserialize;
 
 use super::follow::Sink;
+use super::wire::core_kind;
 use super::{Scope, Watches};
 
 /// The fields of a node that we read.
@@ -127,34 +125,7 @@ impl Sink<WireNode> for NodeSink {
     }
 }
 
-impl Resource for WireNode {
-    type DynamicType = ();
-    type Scope = DynamicResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Node".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "nodes".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+core_kind!(WireNode, "Node", "nodes");
 
 #[cfg(test)]
 mod tests {

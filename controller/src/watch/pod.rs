@@ -1,14 +1,12 @@
 //! A pod as it comes over the wire, decoded no further than [`PodView`] needs: pods are the largest objects that are watched. Must not:
 //! judge a pod's health.
 
-use std::borrow::Cow;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::core::DynamicResourceScope;
 use pgherd_model::names::containers;
 use pgherd_planner::observed::PodView;
 use serde::Deserialize;
+
+use super::wire::core_kind;
 
 /// The fields of a pod that we read.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -168,34 +166,7 @@ impl ContainerStatus {
     }
 }
 
-impl Resource for WirePod {
-    type DynamicType = ();
-    type Scope = DynamicResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Pod".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "pods".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+core_kind!(WirePod, "Pod", "pods");
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, USER_AGENT};
 use kube::client::ClientBuilder;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::runtime::watcher;
 use kube::{Client, Config};
 use tokio::time::{Instant, sleep};
 use tower::timeout::TimeoutLayer;
@@ -19,8 +20,12 @@ use crate::args::ClientArgs;
 use crate::tasks::chain;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than a watch lives (290 s), so that only dead connections meet it.
-const READ_TIMEOUT: Duration = Duration::from_secs(310);
+/// How long the API server lets a watch live that asks for it by [`watching`]. Short, because nothing else tells a watch without news from one
+/// whose connection has died without a word: a lost route, a balancer that forgot it, a proxy that hangs. It goes on where it ended, without
+/// a new list.
+const WATCH_LIFE: Duration = Duration::from_secs(40);
+/// Longer than a watch lives, so that only dead connections meet it; they are noticed after this.
+const READ_TIMEOUT: Duration = Duration::from_secs(50);
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -82,6 +87,15 @@ pub enum ClientError {
     },
 }
 
+/// How to watch with a client of [`connect`]. A watch that asks for a longer life is cut off when nothing happens.
+pub fn watching() -> watcher::Config {
+    living(WATCH_LIFE)
+}
+
+fn living(life: Duration) -> watcher::Config {
+    watcher::Config::default().timeout(u32::try_from(life.as_secs()).unwrap_or(u32::MAX))
+}
+
 /// Connects, and makes sure that the API server answers. `program` becomes part of the user agent.
 ///
 /// # Errors
@@ -90,7 +104,7 @@ pub enum ClientError {
 pub async fn connect(args: &ClientArgs, program: &str, meter: &Meter) -> Result<Client, ClientError> {
     let config = configuration(args).await?;
     let server = config.cluster_url.to_string();
-    let client = build(config, args, program, meter).map_err(|err| ClientError::Setup {
+    let client = build(config, args, program, meter, READ_TIMEOUT).map_err(|err| ClientError::Setup {
         server: server.clone(),
         reason: chain(&err),
     })?;
@@ -141,9 +155,15 @@ async fn from_file(
     })
 }
 
-fn build(mut config: Config, args: &ClientArgs, program: &str, meter: &Meter) -> Result<Client, kube::Error> {
+fn build(
+    mut config: Config,
+    args: &ClientArgs,
+    program: &str,
+    meter: &Meter,
+    silence: Duration,
+) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
+    config.read_timeout = Some(silence);
     config.reset_reader_on_write = true;
     config.write_timeout = Some(WRITE_TIMEOUT);
     let agent = format!("pgherd-{program}/{}", env!("CARGO_PKG_VERSION"));

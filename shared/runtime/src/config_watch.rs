@@ -5,9 +5,10 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, pin_mut};
+use futures::{Stream, StreamExt, future, pin_mut};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use pgherd_model::config::{ConfigError, Finding, Form, OperatorConfig, source};
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::client;
 use crate::readiness::Gate;
 use crate::shutdown::Shutdown;
 use crate::tasks::chain;
@@ -295,7 +297,23 @@ fn objects<K>(api: Api<K>, name: &str) -> impl Stream<Item = watcher::Result<Opt
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher::watch_object(api, name).default_backoff()
+    let named = client::watching().fields(&format!("metadata.name={name}"));
+    let mut is_there = false;
+    let latest = watcher(api, named).default_backoff().map(move |event| {
+        Ok(match event? {
+            Event::Init => {
+                is_there = false;
+                None
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                is_there = true;
+                Some(Some(object))
+            }
+            Event::InitDone if is_there => None,
+            Event::InitDone | Event::Delete(_) => Some(None),
+        })
+    });
+    latest.filter_map(|seen| future::ready(seen.transpose()))
 }
 
 #[cfg(test)]

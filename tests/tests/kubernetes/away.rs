@@ -13,9 +13,9 @@ use super::stage::Stage;
 use controller::Controller;
 use proxy::Proxy;
 
-mod controller;
+pub(crate) mod controller;
 mod live;
-mod proxy;
+pub(crate) mod proxy;
 
 pub(crate) const TESTS: &[Test] = &[
     ("edits_while_it_restarts_are_not_lost", restarts),

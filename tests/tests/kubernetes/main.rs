@@ -17,9 +17,11 @@ mod drain;
 mod events;
 mod fleet;
 mod gitops;
+mod handover;
 mod impact;
 mod kill;
 mod lifecycle;
+mod operator;
 mod parameters;
 mod programs;
 mod repair;
@@ -45,11 +47,13 @@ fn tests() -> Vec<Test> {
         rolling::TESTS,
         repair::TESTS,
         drain::TESTS,
+        handover::TESTS,
         kill::TESTS,
         schema::TESTS,
         stores::TESTS,
         availability::TESTS,
         fleet::TESTS,
+        operator::TESTS,
         away::TESTS,
     ]
     .concat()

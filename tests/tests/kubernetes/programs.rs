@@ -58,7 +58,7 @@ pub(crate) fn logs_hold_no_password(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn decode(text: &str) -> Result<String> {
+pub(crate) fn decode(text: &str) -> Result<String> {
     use base64::Engine as _;
     Ok(String::from_utf8(
         base64::engine::general_purpose::STANDARD.decode(text)?,

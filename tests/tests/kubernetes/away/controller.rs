@@ -17,7 +17,7 @@ use crate::stage::Stage;
 
 const START: Duration = Duration::from_mins(1);
 
-pub(super) struct Controller {
+pub(crate) struct Controller {
     child: Child,
     log: PathBuf,
     port: u16,
@@ -25,12 +25,31 @@ pub(super) struct Controller {
 
 impl Controller {
     /// `name` is what it calls itself in the lease; its admin port is `port`.
-    pub(super) fn start(
+    pub(crate) fn start(
         stage: &Stage,
         name: &str,
         port: u16,
         kubeconfig: &Path,
         more: &[&str],
+    ) -> Result<Self> {
+        let own = [
+            "--operator-namespace",
+            NAMESPACE,
+            "--controller-id",
+            ID,
+            "--no-database-access",
+        ];
+        Self::start_as(stage, name, port, kubeconfig, &[&own, more].concat())
+    }
+
+    /// The same, with nothing said of whose clusters it looks after: its arguments are `args`. It follows the ConfigMap `settings` unless they
+    /// name something else.
+    pub(crate) fn start_as(
+        stage: &Stage,
+        name: &str,
+        port: u16,
+        kubeconfig: &Path,
+        args: &[&str],
     ) -> Result<Self> {
         let path = stage.local.state.join(format!("{name}.log"));
         let log = fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -38,9 +57,8 @@ impl Controller {
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(["--admin-address", &format!("127.0.0.1:{port}")])
-            .args(["--operator-namespace", NAMESPACE, "--config-map", "settings"])
-            .args(["--controller-id", ID, "--identity", name, "--no-database-access"])
-            .args(more)
+            .args(["--config-map", "settings", "--identity", name])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -54,7 +72,7 @@ impl Controller {
     }
 
     /// When its log first said this.
-    pub(super) fn when(&self, text: &str) -> Result<Option<Timestamp>> {
+    pub(crate) fn when(&self, text: &str) -> Result<Option<Timestamp>> {
         let log = fs::read_to_string(&self.log)?;
         let line = log.lines().find(|line| line.contains(text));
         let stamp = line.and_then(|line| line.split_whitespace().next());
@@ -68,11 +86,11 @@ impl Controller {
     }
 
     /// It leads and knows every object.
-    pub(super) fn wait_until_it_works(&self) -> Result<Timestamp> {
+    pub(crate) fn wait_until_it_works(&self) -> Result<Timestamp> {
         self.wait_for("first lists complete")
     }
 
-    pub(super) fn wait_for(&self, text: &str) -> Result<Timestamp> {
+    pub(crate) fn wait_for(&self, text: &str) -> Result<Timestamp> {
         let end = Instant::now() + START;
         loop {
             if let Some(at) = self.when(text)? {
@@ -86,12 +104,12 @@ impl Controller {
     }
 
     /// What its admin port says.
-    pub(super) fn ask(&self, path: &str) -> Result<String> {
+    pub(crate) fn ask(&self, path: &str) -> Result<String> {
         ask(self.port, path)
     }
 
     /// Asks it to end, and tells how long that took.
-    pub(super) fn stop(mut self) -> Result<(ExitStatus, Duration)> {
+    pub(crate) fn stop(mut self) -> Result<(ExitStatus, Duration)> {
         let begin = Instant::now();
         self.signal(Signal::TERM)?;
         let status = self.child.wait()?;
@@ -99,7 +117,7 @@ impl Controller {
     }
 
     /// Ends it without asking.
-    pub(super) fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.signal(Signal::KILL)?;
         self.child.wait()?;
         Ok(())
@@ -120,7 +138,7 @@ impl Drop for Controller {
 }
 
 /// One GET of a port on this machine.
-pub(super) fn ask(port: u16, path: &str) -> Result<String> {
+pub(crate) fn ask(port: u16, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(

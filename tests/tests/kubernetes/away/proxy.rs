@@ -1,6 +1,6 @@
 //! A way to the API server that can be cut: a TCP proxy on this machine. Must not: look into what it carries.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,20 +9,22 @@ use std::thread;
 use anyhow::{Context, Result};
 
 /// Ends with the process.
-pub(super) struct Proxy {
-    pub(super) kubeconfig: PathBuf,
+pub(crate) struct Proxy {
+    pub(crate) kubeconfig: PathBuf,
     wire: Arc<Mutex<Wire>>,
 }
 
 #[derive(Default)]
 struct Wire {
     cut: bool,
+    /// How often what was open fell silent.
+    silences: u64,
     open: Vec<TcpStream>,
 }
 
 impl Proxy {
     /// In front of the server that this kubeconfig names; a kubeconfig that names the proxy is written to `folder`.
-    pub(super) fn start(kubeconfig: &Path, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(kubeconfig: &Path, folder: &Path) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let text = std::fs::read_to_string(kubeconfig)?;
@@ -48,7 +50,7 @@ impl Proxy {
     }
 
     /// Ends all connections and takes no new ones.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         wire.cut = true;
         for stream in wire.open.drain(..) {
@@ -57,14 +59,19 @@ impl Proxy {
         }
     }
 
-    pub(super) fn mend(&self) {
+    /// Nothing comes through any more on what is open now, and nobody is told; new connections work.
+    pub(crate) fn fall_silent(&self) {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).silences += 1;
+    }
+
+    pub(crate) fn mend(&self) {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner).cut = false;
     }
 }
 
-fn serve(listener: &TcpListener, address: &str, wire: &Mutex<Wire>) {
+fn serve(listener: &TcpListener, address: &str, shared: &Arc<Mutex<Wire>>) {
     for client in listener.incoming().flatten() {
-        let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wire = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if wire.cut {
             // Dropped: whoever asks sees a connection that ends at once.
             continue;
@@ -79,10 +86,25 @@ fn serve(listener: &TcpListener, address: &str, wire: &Mutex<Wire>) {
                 continue;
             };
             wire.open.push(known);
+            let (shared, since) = (Arc::clone(shared), wire.silences);
             thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
+                let _ = carry(&mut from, &mut to, &shared, since);
                 let _ = to.shutdown(Shutdown::Write);
             });
+        }
+    }
+}
+
+/// Copies until either end closes. What arrives after the way has fallen silent is taken, and goes nowhere.
+fn carry(from: &mut TcpStream, to: &mut TcpStream, wire: &Mutex<Wire>, since: u64) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        if wire.lock().unwrap_or_else(PoisonError::into_inner).silences == since {
+            to.write_all(&buffer[..read])?;
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Looks at everything: each cluster on its own time around `resync_period`, and at once for whoever asks by annotation. What no watch tells of
+//! is found by them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::{Place, cluster, metric};
+use crate::away::controller::Controller;
+use crate::stage::Stage;
+
+const PLACE: &str = "it-operator-resync";
+const ID: &str = "it-operator-resync";
+const CLUSTERS: usize = 10;
+/// As configured; a tenth more or less for each look.
+const PERIOD: f64 = 20.0;
+const TURNS: &str = "pgherd_controller_turns_total{lane=\"resync\",outcome=\"done\"}";
+
+pub(super) fn looks(stage: &Stage) -> Result<()> {
+    let place = Place::new(stage, PLACE)?;
+    place.settings(&json!({
+        "enable_teams_api": "false", "enable_master_load_balancer": "false", "resync_period": format!("{PERIOD}s"),
+    }))?;
+    let args = [
+        "--operator-namespace",
+        PLACE,
+        "--controller-id",
+        ID,
+        "--no-database-access",
+        "--no-rest-api",
+    ];
+    let kubeconfig = stage.local.cluster.kubeconfig();
+    let controller = Controller::start_as(stage, "operator-resync", 18181, &kubeconfig, &args)?;
+    controller.wait_until_it_works()?;
+    for number in 0..CLUSTERS {
+        place.apply(&cluster(&format!("c{number}"), Some(ID), 0))?;
+    }
+    let last = format!("service/c{}", CLUSTERS - 1);
+    place.wait(&last, ".metadata.name", Duration::from_secs(20), |name| {
+        !name.is_empty()
+    })?;
+    by_time(&controller)?;
+    on_demand(stage, &place, &controller)?;
+    controller.stop()?;
+    place.remove()
+}
+
+fn turns(controller: &Controller) -> Result<f64> {
+    Ok(metric(&controller.ask("/metrics")?, TURNS).unwrap_or_default())
+}
+
+/// One per cluster and period, and not all at once.
+fn by_time(controller: &Controller) -> Result<()> {
+    // The first look of each is its creation.
+    std::thread::sleep(Duration::from_secs_f64(PERIOD * 1.2));
+    let (begin, before) = (Instant::now(), turns(controller)?);
+    let (mut last, mut most) = (before, 0.0_f64);
+    while begin.elapsed() < Duration::from_secs_f64(PERIOD * 2.0) {
+        std::thread::sleep(Duration::from_millis(250));
+        let now = turns(controller)?;
+        most = most.max(now - last);
+        last = now;
+    }
+    let looks = last - before;
+    eprintln!("{CLUSTERS} clusters: {looks} looks in two periods, at most {most} in a quarter of a second");
+    let expected = 2.0 * f64::from(u32::try_from(CLUSTERS)?);
+    ensure!(
+        (expected * 0.75..=expected * 1.25).contains(&looks),
+        "{looks} looks where {expected} were due"
+    );
+    ensure!(most < expected / 2.0, "{most} came at once");
+    Ok(())
+}
+
+/// The annotation has everything read, at once, and leads to no write where nothing differs.
+fn on_demand(stage: &Stage, place: &Place<'_>, controller: &Controller) -> Result<()> {
+    // Nothing but the annotation: the next look by time is far.
+    place.patch("configmap/settings", &json!({"data": {"resync_period": "1h"}}))?;
+    std::thread::sleep(Duration::from_secs(3));
+    let reads = || -> Result<f64> {
+        let metrics = controller.ask("/metrics")?;
+        let get = "pgherd_api_requests_total{verb=\"get\",code=\"200\"}";
+        Ok(metric(&metrics, get).unwrap_or_default())
+    };
+    let versions = || place.value("services,statefulsets", ".items[*].metadata.resourceVersion");
+    let (before, stood) = (reads()?, versions()?);
+    for round in ["1", "2"] {
+        let edits = "pgherd_controller_turns_total{lane=\"edit\",outcome=\"done\"}";
+        let edited =
+            || -> Result<f64> { Ok(metric(&controller.ask("/metrics")?, edits).unwrap_or_default()) };
+        let turns = edited()?;
+        stage.kubectl().run(&format!(
+            "-n {PLACE} annotate postgresql c0 pgherd.io/sync={round} --overwrite"
+        ))?;
+        let begin = Instant::now();
+        while edited()? <= turns {
+            ensure!(
+                begin.elapsed() < Duration::from_secs(5),
+                "round {round}: nobody looked"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        eprintln!(
+            "asked for by annotation: looked at {:.2} s later",
+            begin.elapsed().as_secs_f32()
+        );
+    }
+    let read = reads()? - before;
+    ensure!(read > 0.0, "what the caches say was believed");
+    ensure!(versions()? == stood, "a look at everything wrote something");
+    place
+        .value("postgresql/c0", ".status.observedGeneration")
+        .context("c0 has no status")?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! A connection that dies without a word: nobody ends it, and nothing comes through.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::{Place, cluster};
+use crate::away::controller::Controller;
+use crate::away::proxy::Proxy;
+use crate::stage::Stage;
+
+const PLACE: &str = "it-operator-silence";
+const ID: &str = "it-operator-silence";
+/// From the moment at which the way is silent.
+const NOTICED: Duration = Duration::from_mins(1);
+
+pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
+    let place = Place::new(stage, PLACE)?;
+    place.settings(&json!({"enable_teams_api": "false", "enable_master_load_balancer": "false"}))?;
+    let proxy = Proxy::start(&stage.local.cluster.kubeconfig(), &stage.local.state)?;
+    let args = [
+        "--operator-namespace",
+        PLACE,
+        "--controller-id",
+        ID,
+        "--no-database-access",
+        "--no-rest-api",
+    ];
+    let controller = Controller::start_as(stage, "operator-silence", 18181, &proxy.kubeconfig, &args)?;
+    controller.wait_until_it_works()?;
+    place.apply(&cluster("quiet", Some(ID), 0))?;
+    place.wait(
+        "service/quiet",
+        ".metadata.name",
+        Duration::from_secs(20),
+        |name| !name.is_empty(),
+    )?;
+    proxy.fall_silent();
+    let begin = Instant::now();
+    // Connections that are new get through: the lease is renewed, and only what waits for news does not know that none will come.
+    place.patch(
+        "postgresql/quiet",
+        &json!({"spec": {"serviceAnnotations": {"it/heard": "yes"}}}),
+    )?;
+    let heard = place.wait(
+        "service/quiet",
+        ".metadata.annotations.it/heard",
+        NOTICED,
+        |value| value == "yes",
+    );
+    heard.context("the silent watches were not noticed")?;
+    let took = begin.elapsed();
+    eprintln!(
+        "an edit behind silent watches: carried out after {:.1} s",
+        took.as_secs_f32()
+    );
+    // It was the silence that kept it.
+    ensure!(took > Duration::from_secs(2), "the way was not silent");
+    ensure!(
+        controller.when("the lease was lost")?.is_none(),
+        "the lease was lost"
+    );
+    controller.stop()?;
+    place.remove()
+}
