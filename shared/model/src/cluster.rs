@@ -44,7 +44,8 @@ pub use pod::{Pod, Tls};
 pub use pooler::{PoolSizes, Pooler};
 pub use postgres::{InitdbOption, PasswordEncryption, Postgres};
 pub use resources::Resources;
-pub use role::{Role, RoleFlag, RoleOrigin, Rotation, SecretPlace};
+pub use role::outside::RoleSources;
+pub use role::{Role, RoleFlag, RoleOrigin, Rotation, SecretKey, SecretPlace};
 pub use scheduling::Scheduling;
 pub use storage::{Storage, SubPath};
 pub use streams::{Recovery, Stream, StreamTable};
@@ -79,7 +80,7 @@ pub struct Cluster {
     pub pod: Pod,
     /// How it is reached.
     pub exposure: Exposure,
-    /// The roles that manifest and operator want, by name; those of infrastructure, teams, pooler and streams come to them elsewhere.
+    /// The roles that it wants, by name. Those of infrastructure and teams come to them by [`Cluster::with_roles_of`].
     pub roles: Vec<Role>,
     /// The databases that shall exist, by name.
     pub databases: Vec<Database>,
@@ -139,10 +140,10 @@ impl Cluster {
         let databases = database::read(reading);
         let prepared_databases = database::read_prepared(reading);
         let standby = matches!(origin, Some(Origin::Standby(_)));
-        let roles = role::read(reading, &prepared_databases, standby);
         let pod = pod::read(reading, &inherited);
         let windows = windows(reading);
         let pooler = pooler::read(reading);
+        let roles = role::read(reading, &prepared_databases, pooler.as_ref(), standby);
         let backup = backup::read(reading);
         let streams = streams::read(reading);
         Some(Self {

@@ -16,5 +16,6 @@ pub mod finding;
 pub mod names;
 pub mod postgres_parameters;
 pub mod secret;
+pub mod source;
 pub mod units;
 pub mod validate;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::config::{OperatorConfig, Template};
 
 pub mod annotations;
+pub mod connection;
 pub mod containers;
 pub mod dns;
 pub mod env;

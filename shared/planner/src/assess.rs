@@ -2,6 +2,8 @@
 //!
 //! The same facts give the same status, byte for byte: nothing in it moves by itself, so that a steady cluster is never written to.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use pgherd_model::{
@@ -16,6 +18,7 @@ use pgherd_model::{
 
 use crate::observed::Observed;
 use crate::plan::{Hold, Impact, Plan};
+use crate::sql;
 
 mod conditions;
 pub mod last_good;
@@ -42,15 +45,56 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
-    /// A step failed.
-    Failed {
-        /// The step, as displayed.
-        step: String,
-        /// The error with its sources in one line, without secrets.
-        error: String,
-    },
+    /// Steps failed: one, or several of those that do not keep each other from being taken. Never empty.
+    Failed(Vec<Failure>),
     /// The operator is told not to touch this cluster.
     Paused,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The step, as displayed.
+    pub step: String,
+    /// What in the database it was about, if it was that.
+    pub subject: Option<sql::Subject>,
+    /// The error with its sources in one line, without secrets.
+    pub error: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.error)
+    }
+}
+
+impl Outcome {
+    /// One step failed.
+    pub fn failed(step: impl Into<String>, error: impl Into<String>) -> Self {
+        Self::Failed(vec![Failure {
+            step: step.into(),
+            subject: None,
+            error: error.into(),
+        }])
+    }
+
+    /// What failed.
+    pub fn failures(&self) -> &[Failure] {
+        match self {
+            Self::Failed(failures) => failures,
+            Self::Done | Self::Stopped { .. } | Self::Paused => &[],
+        }
+    }
+
+    /// The first failure, and how many more there are; `None` where nothing failed.
+    pub fn trouble(&self) -> Option<String> {
+        let failures = self.failures();
+        let first = failures.first()?;
+        Some(match failures.len() {
+            1 => first.to_string(),
+            many => format!("{first}; and {} more", many - 1),
+        })
+    }
 }
 
 /// What the manifest turned out to be.

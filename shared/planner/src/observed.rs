@@ -12,6 +12,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_model::cluster::RoleSources;
 use serde::{Deserialize, Serialize};
 
 use crate::redact;
@@ -20,13 +21,12 @@ pub mod catalog;
 mod member;
 mod node;
 pub mod patroni;
-pub(crate) mod source;
 
 pub use catalog::{Catalog, DatabaseView, RoleView};
 pub use member::Member;
 pub use node::{NodeView, NodesView};
-pub use patroni::{MemberRole, MemberView, ParameterChange, PatroniView};
-pub use source::Source;
+pub use patroni::{HandoverRequest, MemberRole, MemberView, ParameterChange, PatroniView};
+pub use pgherd_model::source::Source;
 
 /// One cluster as found. Immutable once made.
 ///
@@ -69,6 +69,8 @@ pub struct Observed {
     pub pod_environment: Source<PodEnvironment>,
     /// Patroni's view, from any member that answers.
     pub patroni: Source<PatroniView>,
+    /// What others say of its roles: with it the cluster's roles were made complete ([`pgherd_model::cluster::Cluster::with_roles_of`]).
+    pub role_sources: RoleSources,
     /// The database catalog, from the primary. Unknown until a primary accepts connections.
     pub catalog: Source<Catalog>,
 }
@@ -142,6 +144,12 @@ pub struct SecretView {
     pub has_password: bool,
     /// Decoded value of the key `nextRotation`, if there.
     pub next_rotation: Option<String>,
+    /// Name and password are those that are given elsewhere ([`pgherd_model::cluster::Role::given`]); `None`: nothing is given, or it cannot
+    /// be read.
+    pub given_matches: Option<bool>,
+    /// Its keys about the connection are those of [`pgherd_model::names::connection::keys`] with the name and the password in it; `None` where
+    /// they are not wanted.
+    pub connection_matches: Option<bool>,
 }
 
 /// What of a pod matters.

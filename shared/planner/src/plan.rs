@@ -22,12 +22,14 @@ pub(crate) mod dynamic;
 mod ensure;
 mod finalizer;
 mod fleet;
+mod handover;
 mod members;
 mod mode;
 mod network;
 mod object;
 pub(crate) mod provision;
 pub(crate) mod roll;
+mod secret_change;
 mod secrets;
 mod stateful_set;
 mod text;
@@ -38,6 +40,7 @@ pub use deletion::plan_deletion;
 pub use mode::Mode;
 pub use object::Object;
 pub use provision::unwanted as catalog_unwanted;
+pub use secret_change::{NewPassword, NextRotation, SecretChange, Why};
 
 /// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
@@ -120,6 +123,8 @@ pub enum Reason {
     Replaced(Vec<String>),
     /// These parameters wait for a restart; empty when Patroni does not say which.
     Pending(Vec<String>),
+    /// Nobody leads, and nobody will as long as it is asked for.
+    Hangs,
     /// The cluster is being deleted.
     Deleted,
 }
@@ -200,6 +205,8 @@ pub enum HoldReason {
     RestartPending(Vec<String>),
     /// No maintenance window is open.
     OutsideWindows,
+    /// Nobody leads, because Patroni was asked to make a certain member the primary: which, if it is named.
+    HandoverPending(Option<String>),
     /// Replicas are too far behind.
     Lagging(Vec<String>),
     /// The primary shall move, and nobody can take over: why.
@@ -231,6 +238,8 @@ pub enum HoldReason {
     Fleet(String),
     /// Members that were made anew are not up yet.
     Remade(Vec<String>),
+    /// Something that is there does not go together with it.
+    Conflict(String),
 }
 
 impl Plan {
@@ -365,6 +374,7 @@ fn walk(
         &mut plan,
     );
     members::wait(cluster, observed, config, &mut plan);
+    handover::take_back(observed, now, &mut plan);
     dynamic::ensure(cluster, observed, &mut plan);
     claims::annotate(cluster, desired, observed, config, &mut plan);
     claims::grow(cluster, observed, config, &mut plan);

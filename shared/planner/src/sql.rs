@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use pgherd_model::api::postgresql::DatabaseOptions;
 use pgherd_model::units::UnitError;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,10 @@ pub enum Statement {
         role: String,
         /// Attributes, absent ones written as `NO…`.
         flags: RoleFlags,
+        /// `CONNECTION LIMIT`, -1 for none; `None` leaves it to the server, which sets none.
+        connection_limit: Option<i32>,
+        /// `VALID UNTIL`; `None` leaves it out.
+        valid_until: Option<String>,
         /// Where the password is; `None` for a role without one.
         password: Option<PasswordRef>,
     },
@@ -33,12 +38,57 @@ pub enum Statement {
         /// Attributes to add.
         flags: RoleFlags,
     },
+    /// `ALTER ROLE … NO…` that takes attributes away. It never adds one.
+    RemoveFlags {
+        /// Name of the role.
+        role: String,
+        /// Attributes to take away: those that are set here; `inherit: Some(false)` writes `NOINHERIT`.
+        flags: RoleFlags,
+    },
     /// `ALTER ROLE … PASSWORD` with a verifier computed by us: the server never sees the password.
     SetPassword {
         /// Name of the role.
         role: String,
         /// Where the password is.
         password: PasswordRef,
+    },
+    /// `ALTER ROLE … CONNECTION LIMIT`
+    SetConnectionLimit {
+        /// Name of the role.
+        role: String,
+        /// Sessions at the same time, -1 for as many as there are.
+        limit: i32,
+    },
+    /// `ALTER ROLE … VALID UNTIL`
+    SetValidUntil {
+        /// Name of the role.
+        role: String,
+        /// RFC 3339, or `infinity`.
+        until: String,
+    },
+    /// `ALTER ROLE … RENAME TO`
+    RenameRole {
+        /// Its name so far.
+        role: String,
+        /// Its name from now on.
+        name: String,
+    },
+    /// `DROP ROLE`. Refused by the server as long as it owns something or something is granted to it.
+    DropRole {
+        /// Name of the role.
+        role: String,
+    },
+    /// `REASSIGN OWNED BY … TO`: what a role owns in the present database, and of what all databases share.
+    ReassignOwned {
+        /// Whose objects.
+        role: String,
+        /// Their new owner.
+        owner: String,
+    },
+    /// `DROP OWNED BY`: after [`Statement::ReassignOwned`] only what is granted to the role in the present database.
+    DropOwned {
+        /// Name of the role.
+        role: String,
     },
     /// `GRANT role TO member`
     GrantRole {
@@ -49,6 +99,15 @@ pub enum Statement {
         /// `WITH ADMIN OPTION`: the member may pass it on.
         admin: bool,
     },
+    /// `REVOKE role FROM member`
+    RevokeRole {
+        /// The role that was granted.
+        role: String,
+        /// Who is its member no longer.
+        member: String,
+        /// `GRANTED BY`: who granted it; `None` before version 16, where that does not matter.
+        grantor: Option<String>,
+    },
     /// `ALTER ROLE … SET name TO value`
     SetSetting {
         /// Name of the role.
@@ -58,12 +117,26 @@ pub enum Statement {
         /// Its value. For parameters that are lists, such as `search_path`, each item is quoted on its own.
         value: SettingValue,
     },
+    /// `ALTER ROLE … RESET name`
+    ResetSetting {
+        /// Name of the role.
+        role: String,
+        /// Name of the parameter.
+        name: String,
+    },
     /// `CREATE DATABASE`
     CreateDatabase {
         /// Name of the database.
         database: String,
         /// Its owner.
         owner: String,
+        /// What cannot be changed later, and how many may connect.
+        options: DatabaseOptions,
+    },
+    /// `DROP DATABASE`, without force: refused by the server as long as somebody is connected.
+    DropDatabase {
+        /// Name of the database.
+        database: String,
     },
     /// `ALTER DATABASE … OWNER TO`
     SetDatabaseOwner {
@@ -72,11 +145,25 @@ pub enum Statement {
         /// Its new owner.
         owner: String,
     },
+    /// `ALTER DATABASE … CONNECTION LIMIT`
+    SetDatabaseLimit {
+        /// Name of the database.
+        database: String,
+        /// Sessions at the same time, -1 for as many as there are.
+        limit: i32,
+    },
     /// `CREATE SCHEMA … AUTHORIZATION`
     CreateSchema {
         /// Name of the schema.
         schema: String,
         /// Its owner.
+        owner: String,
+    },
+    /// `ALTER SCHEMA … OWNER TO`
+    SetSchemaOwner {
+        /// Name of the schema.
+        schema: String,
+        /// Its new owner.
         owner: String,
     },
     /// `GRANT USAGE ON SCHEMA`
@@ -102,6 +189,55 @@ pub enum Statement {
         /// Where its objects go.
         schema: String,
     },
+    /// `ALTER EXTENSION … UPDATE`, to the version that the image brings.
+    UpdateExtension {
+        /// Name of the extension.
+        extension: String,
+    },
+}
+
+/// What a group of statements is about: it fails alone, and is named where a failure is told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// A role, with its attributes, password, settings and memberships.
+    Role(String),
+    /// A database itself, or what is granted in all of it.
+    Database(String),
+    /// A schema and what is granted in it.
+    Schema {
+        /// Its database.
+        database: String,
+        /// Its name.
+        schema: String,
+    },
+    /// An extension.
+    Extension {
+        /// Its database.
+        database: String,
+        /// Its name.
+        extension: String,
+    },
+}
+
+impl Subject {
+    /// It is about a role, not about a database or what is in one.
+    pub fn is_role(&self) -> bool {
+        matches!(self, Self::Role(_))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(role) => write!(f, "role {role}"),
+            Self::Database(database) => write!(f, "database {database}"),
+            Self::Schema { database, schema } => write!(f, "schema {schema} of database {database}"),
+            Self::Extension { database, extension } => {
+                write!(f, "extension {extension} of database {database}")
+            }
+        }
+    }
 }
 
 /// What objects that a role makes later will allow to others.
@@ -239,9 +375,9 @@ impl Statement {
         }
     }
 
-    /// May run inside a transaction block. `CREATE DATABASE` may not.
+    /// May run inside a transaction block. `CREATE DATABASE` and `DROP DATABASE` may not.
     pub fn is_transactional(&self) -> bool {
-        !matches!(self, Self::CreateDatabase { .. })
+        !matches!(self, Self::CreateDatabase { .. } | Self::DropDatabase { .. })
     }
 
     /// The text to send, all names quoted.

@@ -21,7 +21,7 @@ mod streams;
 
 pub use super::status::PostgresqlStatus;
 pub use bootstrap::{CloneDescription, StandbyDescription, TlsDescription};
-pub use database::{Patroni, PostgresqlParam, PreparedDatabase, PreparedSchema};
+pub use database::{DatabaseOptions, Patroni, PostgresqlParam, PreparedDatabase, PreparedSchema};
 pub use pooler::ConnectionPooler;
 pub use resources::{ResourceDescription, Resources};
 pub use storage::{AdditionalVolume, Volume};

@@ -1,17 +1,27 @@
-//! The roles that manifest and operator want (zalando-behaviour 4.11, items 1, 4, 5, 7; 4.12 for rotation). Lives here: the type and how the
-//! sources come together. Roles from infrastructure secrets, teams, pooler and streams join later, by the order of [`RoleOrigin`].
+//! The roles that a cluster wants (zalando-behaviour 4.11; 4.12 for rotation). Lives here: the type, and how the sources that a manifest is
+//! enough for come together. Roles of infrastructure and teams join by [`outside`], by the same order of [`RoleOrigin`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
+    Pooler,
     database::PreparedDatabase,
     reading::Reading,
-    rules::{self, reason::USER_SKIPPED},
+    rules::{
+        self,
+        reason::{ROLE_SKIPPED, USER_SKIPPED},
+    },
 };
+use crate::finding::Finding;
 use crate::names::{roles, secrets};
 
 mod flag;
+pub mod infrastructure;
+pub mod outside;
 mod prepared;
+pub mod team;
 
 pub use flag::RoleFlag;
 
@@ -32,23 +42,68 @@ pub struct Role {
     pub admin: Option<String>,
     /// Settings of its sessions.
     pub parameters: BTreeMap<String, String>,
+    /// Sessions that it may have at the same time, -1 for as many as there are; `None` leaves it as it is.
+    pub connection_limit: Option<i32>,
+    /// Until when its password is valid, RFC 3339 in UTC or `infinity`; `None` leaves it as it is.
+    pub valid_until: Option<String>,
     /// It owns a database, so that its name never rotates unasked.
     pub owns_database: bool,
     /// The secret with its name and password; none for roles that nobody logs in with.
     pub secret: Option<SecretPlace>,
+    /// Where its password is given; `None`: it is drawn, and what is in `secret` then counts.
+    pub given: Option<SecretKey>,
     /// Whether and how its password rotates.
     pub rotation: Rotation,
 }
 
 /// Who wants a role, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RoleOrigin {
     /// `users` of the manifest.
     Manifest,
+    /// Secrets of the operator: roles that every cluster gets.
+    Infrastructure,
+    /// A person who belongs to a team.
+    Team,
     /// The operator: superuser and replication user.
     System,
     /// A prepared database.
     Prepared,
+    /// The connection pooler.
+    Pooler,
+    /// Event streams.
+    Stream,
+}
+
+impl RoleOrigin {
+    /// Words for a message: what such a role is.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest user",
+            Self::Infrastructure => "infrastructure role",
+            Self::Team => "team member",
+            Self::System => "system role",
+            Self::Prepared => "prepared database's role",
+            Self::Pooler => "pooler's role",
+            Self::Stream => "event streams' role",
+        }
+    }
+}
+
+/// A value in a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// Namespace of the secret.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The key in its data.
+    pub key: String,
+    /// The value is a YAML text, and this is the field in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
 }
 
 /// Where a secret is.
@@ -73,7 +128,12 @@ pub enum Rotation {
 }
 
 /// All roles by name.
-pub(super) fn read(reading: &mut Reading<'_>, databases: &[PreparedDatabase], is_standby: bool) -> Vec<Role> {
+pub(super) fn read(
+    reading: &mut Reading<'_>,
+    databases: &[PreparedDatabase],
+    pooler: Option<&Pooler>,
+    is_standby: bool,
+) -> Vec<Role> {
     let mut wanted = from_manifest(reading);
     wanted.extend(system(reading));
     wanted.extend(
@@ -81,26 +141,69 @@ pub(super) fn read(reading: &mut Reading<'_>, databases: &[PreparedDatabase], is
             .iter()
             .flat_map(|database| prepared::roles(reading, database)),
     );
-    let mut roles: BTreeMap<String, Role> = BTreeMap::new();
-    for role in wanted {
-        if let Some(weaker) = roles
-            .get(&role.name)
-            .filter(|known| known.origin == RoleOrigin::Manifest)
-        {
-            let message = format!(
-                "{:?} is made by the operator; this definition is ignored",
-                weaker.name
-            );
-            reading.note(USER_SKIPPED, user_path(&weaker.name), message);
-        }
-        roles.insert(role.name.clone(), role);
-    }
-    let mut roles: Vec<Role> = roles.into_values().collect();
+    wanted.extend(pooler.map(|pooler| with_secret(reading, &pooler.user, RoleOrigin::Pooler, None)));
+    wanted.extend(stream_user(reading));
+    let mut roles = keep_strongest(wanted, &mut reading.findings);
     for role in &mut roles {
         join_owner_roles(reading, role);
         role.rotation = rotation(reading, role, is_standby);
     }
     roles
+}
+
+/// Of the roles with one name the strongest, by name.
+fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Finding>) -> Vec<Role> {
+    let mut roles: BTreeMap<String, Role> = BTreeMap::new();
+    for role in wanted {
+        let Some(known) = roles.get(&role.name) else {
+            roles.insert(role.name.clone(), role);
+            continue;
+        };
+        let weaker = if known.origin <= role.origin { known } else { &role };
+        let stronger = known.origin.max(role.origin);
+        if weaker.origin < stronger {
+            findings.push(overruled(weaker, stronger));
+        }
+        if role.origin >= known.origin {
+            roles.insert(role.name.clone(), role);
+        }
+    }
+    roles.into_values().collect()
+}
+
+fn overruled(role: &Role, by: RoleOrigin) -> Finding {
+    let name = &role.name;
+    match role.origin {
+        RoleOrigin::Manifest => {
+            let message = match by {
+                RoleOrigin::Infrastructure | RoleOrigin::Team => {
+                    format!(
+                        "{name:?} is defined as {} too, which counts; this definition is ignored",
+                        by.word()
+                    )
+                }
+                _ => format!("{name:?} is made by the operator; this definition is ignored"),
+            };
+            Finding::new(USER_SKIPPED, user_path(name), message)
+        }
+        origin => {
+            let message = format!(
+                "{} {name:?} is left out: it is the name of the {}",
+                origin.word(),
+                by.word()
+            );
+            Finding::new(ROLE_SKIPPED, "", message)
+        }
+    }
+}
+
+/// Reads the database's changes and logs in to do so.
+fn stream_user(reading: &Reading<'_>) -> Option<Role> {
+    let role = with_secret(reading, roles::STREAM_USER, RoleOrigin::Stream, None);
+    (!reading.spec.streams.is_empty()).then(|| Role {
+        flags: [(RoleFlag::Replication, true)].into(),
+        ..role
+    })
 }
 
 /// Path of a user in the manifest.
@@ -176,8 +279,11 @@ fn without_login(name: &str, origin: RoleOrigin) -> Role {
         member_of: Vec::new(),
         admin: None,
         parameters: BTreeMap::new(),
+        connection_limit: None,
+        valid_until: None,
         owns_database: false,
         secret: None,
+        given: None,
         rotation: Rotation::Off,
     }
 }
@@ -222,10 +328,14 @@ fn rotation(reading: &Reading<'_>, role: &Role, is_standby: bool) -> Rotation {
     let listed = in_place || spec.users_with_secret_rotation.contains(&role.name);
     let asked = listed && role.name != SUPERUSER_KEY;
     let by_default = reading.config.users.enable_password_rotation
-        && role.origin != RoleOrigin::System
+        && matches!(role.origin, RoleOrigin::Manifest | RoleOrigin::Prepared)
         && !role.owns_database;
-    let refused =
-        role.secret.is_none() || is_standby || spec.users_ignoring_secret_rotation.contains(&role.name);
+    let refused = role.secret.is_none()
+        || role.given.is_some()
+        || is_standby
+        || spec.users_ignoring_secret_rotation.contains(&role.name)
+        // The pods know these by name.
+        || (role.origin == RoleOrigin::System && !in_place);
     match (asked || by_default) && !refused {
         false => Rotation::Off,
         true if in_place => Rotation::InPlace,

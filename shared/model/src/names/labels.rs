@@ -97,6 +97,13 @@ impl Names {
         with(labels, CONNECTION_POOLER, &self.pooler(role))
     }
 
+    /// The labels on the secret of the poolers' role, where it has its usual name. It serves both poolers, under the first one's name.
+    pub fn pooler_secret_labels(&self) -> Labels {
+        let labels = with(Labels::new(), &self.cluster_label, &self.cluster);
+        let labels = with(labels, APPLICATION, APPLICATION_POOLER);
+        with(labels, CONNECTION_POOLER, &self.pooler(Role::Primary))
+    }
+
     /// The labels on a role's pooler objects other than the service.
     pub fn pooler_labels(&self, role: Role, team: &str, inherited: &Labels) -> Labels {
         let mut labels = self.labels(team, inherited);

@@ -6,6 +6,8 @@ use crate::config::OperatorConfig;
 pub const MAINTENANCE_DATABASE: &str = "postgres";
 /// Role that administers the owners of prepared databases.
 pub const ADMIN: &str = "admin";
+/// Role of poolers under its usual name.
+pub const POOLER_USER: &str = "pooler";
 /// Role of event streams.
 pub const STREAM_USER: &str = "fes_user";
 /// Prefix of the slots and publications of event streams.

@@ -8,6 +8,8 @@ pub const USERNAME: &str = "username";
 pub const PASSWORD: &str = "password";
 /// Key of the time of the next rotation, RFC 3339 in UTC.
 pub const NEXT_ROTATION: &str = "nextRotation";
+/// Key of the password before this one, where it is needed to set this one.
+pub const PREVIOUS_PASSWORD: &str = "previousPassword";
 
 /// What `{tprkind}` and `{tprgroup}` stand for: words from before custom resources.
 const KIND: &str = "postgresql";

@@ -275,7 +275,10 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
         return Verdict::no("Invalid", format!("{kind}: {}", verdict.message));
     }
     match subject.outcome {
-        Outcome::Failed { step, error } => return Verdict::no("StepFailed", format!("{step}: {error}")),
+        Outcome::Failed(_) => {
+            let trouble = subject.outcome.trouble().unwrap_or_default();
+            return Verdict::no("StepFailed", trouble);
+        }
         Outcome::Stopped { step, reason } => return Verdict::no("Reconciling", format!("{step}: {reason}")),
         Outcome::Done | Outcome::Paused => {}
     }
@@ -311,6 +314,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Lagging(_)
         | HoldReason::Immutable(_)
         | HoldReason::Fleet(_)
+        | HoldReason::Conflict(_)
         | HoldReason::NodeLeaves { .. }
         | HoldReason::SwitchedOff(_) => false,
         // What was seen of this spec stays true as long as nothing else is seen.
@@ -318,6 +322,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         HoldReason::MembersNotReady { .. }
         | HoldReason::Remade(_)
         | HoldReason::NoPrimary
+        | HoldReason::HandoverPending(_)
         | HoldReason::PodsTerminating(_)
         | HoldReason::PrimaryWouldGo(_)
         | HoldReason::Lacking(_)

@@ -192,10 +192,7 @@ fn change_of_a_condition_is_dated() {
 
 #[test]
 fn failure_is_named_after_what_was_tried() {
-    let failed = Outcome::Failed {
-        step: "apply service".to_owned(),
-        error: "refused".to_owned(),
-    };
+    let failed = Outcome::failed("apply service", "refused");
     let mut world = World::empty();
     world.outcome = failed.clone();
     assert_eq!(

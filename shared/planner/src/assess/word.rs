@@ -13,7 +13,7 @@ pub(super) fn of(subject: &Subject<'_>, is_ready: bool) -> ClusterStatus {
         (_, Outcome::Paused) => previous,
         (Manifest::Invalid { in_force: None, .. }, _) => ClusterStatus::Invalid,
         (Manifest::Invalid { .. }, _) => ClusterStatus::UpdateFailed,
-        (Manifest::Valid { .. }, Outcome::Failed { .. }) => failed(subject, previous, has_run),
+        (Manifest::Valid { .. }, Outcome::Failed(_)) => failed(subject, previous, has_run),
         (Manifest::Valid { .. }, _) if is_ready => ClusterStatus::Running,
         (Manifest::Valid { .. }, _) if has_run => ClusterStatus::Updating,
         (Manifest::Valid { .. }, _) => ClusterStatus::Creating,

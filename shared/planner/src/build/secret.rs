@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use pgherd_model::cluster::{Role, SecretPlace};
+use pgherd_model::cluster::{Role, RoleOrigin, SecretKey, SecretPlace};
+use pgherd_model::names::connection::Connection;
+use pgherd_model::names::roles::POOLER_USER;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -25,6 +27,12 @@ pub struct SecretDraft {
     pub owner_references: Vec<OwnerReference>,
     /// Value of the key `username`; also the role.
     pub username: String,
+    /// Where its password is given; `None`: the executor draws one.
+    pub given: Option<SecretKey>,
+    /// Value of the key `nextRotation` when the secret is made; `None`: without that key.
+    pub next_rotation: Option<String>,
+    /// What the keys about the connection say, where they are wanted.
+    pub connection: Option<Connection>,
 }
 
 impl SecretDraft {
@@ -67,6 +75,14 @@ pub(super) fn build(blueprint: Blueprint<'_>) -> Vec<SecretDraft> {
     drafts
 }
 
+/// Zalando's operator knows the pooler's role by its usual name only: under another one its secret looks like all others.
+fn labels(blueprint: Blueprint<'_>, role: &Role) -> BTreeMap<String, String> {
+    match role.origin {
+        RoleOrigin::Pooler if role.name == POOLER_USER => blueprint.names.pooler_secret_labels(),
+        _ => blueprint.labels(),
+    }
+}
+
 /// An owner must be in the object's own namespace.
 fn draft(blueprint: Blueprint<'_>, role: &Role, place: &SecretPlace) -> SecretDraft {
     let owners = &blueprint.cluster.inherited.owner_references;
@@ -74,9 +90,12 @@ fn draft(blueprint: Blueprint<'_>, role: &Role, place: &SecretPlace) -> SecretDr
     SecretDraft {
         namespace: place.namespace.clone(),
         name: place.name.clone(),
-        labels: blueprint.labels(),
+        labels: labels(blueprint, role),
         annotations: blueprint.inherited_annotations(),
         owner_references: if is_at_home { owners.clone() } else { Vec::new() },
         username: role.name.clone(),
+        given: role.given.clone(),
+        next_rotation: None,
+        connection: None,
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn observed(state: &State, annotations: &Annotations, config: &Operat
             Source::Known(PatroniView {
                 members,
                 config: dynamic_configuration(cluster),
+                ..PatroniView::default()
             })
         } else {
             Source::Unknown("no pod runs".to_owned())

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sql::{ObjectClass, Privilege};
+
 /// Roles and databases of one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Catalog {
+    /// Major version of the server, as in 17; 0 where it was not read, which is taken for one before 16.
+    pub version: u32,
     /// By name; system roles (`pg_…`) need not be in it.
     pub roles: BTreeMap<String, RoleView>,
     /// By name; templates need not be in it.
@@ -19,7 +23,7 @@ pub struct Catalog {
     pub settings: BTreeMap<String, String>,
 }
 
-/// One role: `pg_authid`, `pg_auth_members`, `pg_db_role_setting` with database 0.
+/// One role: `pg_authid`, `pg_auth_members`, `pg_db_role_setting` with database 0, `pg_shdepend`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleView {
@@ -37,15 +41,37 @@ pub struct RoleView {
     pub replication: bool,
     /// `rolbypassrls`
     pub bypassrls: bool,
+    /// `rolconnlimit`; `None` for -1, which is no limit.
+    pub connection_limit: Option<i32>,
+    /// `rolvaliduntil`, RFC 3339 in UTC without fractions (`2030-01-31T00:00:00Z`); `None` for null and for infinity.
+    pub valid_until: Option<String>,
     /// Roles that this one is a member of.
-    pub member_of: BTreeSet<String>,
-    /// Members that may grant this role (`admin_option`).
-    pub admins: BTreeSet<String>,
+    pub member_of: BTreeMap<String, Membership>,
     /// Settings for all databases, values as stored in `setconfig`.
     pub settings: BTreeMap<String, String>,
-    /// Whether the stored verifier was made of the password in the role's secret; `None` when there is no secret or none was read. The
-    /// observer computes it with [`crate::sql::verifier::matches`].
+    /// Whether the stored verifier was made of the password in the secret that names this role (key `username`, which rotation changes);
+    /// `None` when there is no secret or none was read. The observer computes it with [`crate::sql::verifier::matches`].
     pub password_matches: Option<bool>,
+    /// The stored verifier begins with `md5`.
+    pub md5: bool,
+    /// Databases with objects that it owns (`pg_shdepend.deptype` `o`); the empty name for what all databases share, databases among it.
+    pub owns_in: BTreeSet<String>,
+    /// Databases in which something is granted to it or by it (every other `deptype`); the empty name as above.
+    pub granted_in: BTreeSet<String>,
+}
+
+/// How a role is a member of another one, over all that granted it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Membership {
+    /// It may pass the membership on (`admin_option`).
+    pub admin: bool,
+    /// It has the rights without asking (`inherit_option`); before version 16 what the member's own `rolinherit` says.
+    pub inherit: bool,
+    /// It may become that role (`set_option`); before version 16 always.
+    pub set: bool,
+    /// Who granted it: from version 16 on a grant is taken back as its grantor.
+    pub grantors: BTreeSet<String>,
 }
 
 /// One database.
@@ -54,8 +80,36 @@ pub struct RoleView {
 pub struct DatabaseView {
     /// Name of the owner.
     pub owner: String,
+    /// `datistemplate`
+    pub template: bool,
+    /// `datallowconn` is false.
+    pub closed: bool,
+    /// `datconnlimit`; `None` for -1, which is no limit.
+    pub connection_limit: Option<i32>,
+    /// Name of the encoding, as `UTF8`.
+    pub encoding: String,
+    /// `libc`, `icu` or `builtin` (`datlocprovider`); empty before version 15.
+    pub locale_provider: String,
+    /// `datcollate`
+    pub collate: String,
+    /// `datctype`
+    pub ctype: String,
+    /// `datacl`, exploded; the empty grantee is everybody. Empty where it is null, which means the server's defaults.
+    pub acl: BTreeSet<Grant>,
     /// What is in it. Only read for prepared databases.
     pub content: Option<ContentView>,
+}
+
+/// One entry of an access control list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Who has it; empty: everybody.
+    pub grantee: String,
+    /// The privilege's word, as `CONNECT`.
+    pub privilege: String,
+    /// Who granted it.
+    pub grantor: String,
 }
 
 /// The inside of a database.
@@ -64,12 +118,40 @@ pub struct DatabaseView {
 pub struct ContentView {
     /// Schema to owner, without system schemas.
     pub schemas: BTreeMap<String, String>,
-    /// Extension to schema.
-    pub extensions: BTreeMap<String, String>,
+    /// By name.
+    pub extensions: BTreeMap<String, ExtensionView>,
     /// `pg_default_acl`, one row per entry of its array.
     pub default_privileges: BTreeSet<DefaultPrivilege>,
     /// Privilege USAGE on schemas: (schema, grantee).
     pub schema_usage: BTreeSet<(String, String)>,
+    /// Publications: name to owner.
+    pub publications: BTreeMap<String, String>,
+    /// Event triggers that are switched on, by name: each runs code of its owner's choice in our session, when we make or change something.
+    pub event_triggers: BTreeMap<String, EventTrigger>,
+}
+
+/// An extension that is installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExtensionView {
+    /// Schema of its objects.
+    pub schema: String,
+    /// `extversion`
+    pub version: String,
+    /// What the server would install (`pg_available_extensions.default_version`); `None` where the image lacks the extension.
+    pub available: Option<String>,
+    /// `extrelocatable`
+    pub relocatable: bool,
+}
+
+/// An event trigger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventTrigger {
+    /// Its owner, always a superuser when it was made.
+    pub owner: String,
+    /// Owner of the function that it calls.
+    pub function_owner: String,
 }
 
 /// One privilege that objects made later by `creator` will have.
@@ -81,9 +163,44 @@ pub struct DefaultPrivilege {
     /// In which schema (`defaclnamespace`); `None` for every one.
     pub schema: Option<String>,
     /// Which kind of objects (`defaclobjtype`).
-    pub objects: crate::sql::ObjectClass,
-    /// Who gets it.
+    pub objects: ObjectClass,
+    /// Who gets it; empty: everybody.
     pub grantee: String,
     /// `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `USAGE`, `EXECUTE`.
-    pub privilege: crate::sql::Privilege,
+    pub privilege: Privilege,
+}
+
+impl Catalog {
+    /// `member` may pass the membership in `role` on.
+    pub fn is_admin(&self, member: &str, role: &str) -> bool {
+        self.membership(member, role)
+            .is_some_and(|membership| membership.admin)
+    }
+
+    /// How `member` is a direct member of `role`.
+    pub fn membership(&self, member: &str, role: &str) -> Option<&Membership> {
+        self.roles.get(member)?.member_of.get(role)
+    }
+
+    /// `member` is a member of `role`, directly or through others.
+    pub fn reaches(&self, member: &str, role: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![member];
+        while let Some(name) = open.pop() {
+            for group in self
+                .roles
+                .get(name)
+                .into_iter()
+                .flat_map(|view| view.member_of.keys())
+            {
+                if group == role {
+                    return true;
+                }
+                if seen.insert(group.as_str()) {
+                    open.push(group);
+                }
+            }
+        }
+        false
+    }
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ObjectRef;
 use crate::redact;
 
 /// Bytes behind the leader that do not count as behind; Zalando's operator asks for the same before an upgrade.
 pub const SMALL_LAG: i64 = 16 * 1024 * 1024;
+/// Patroni's own, where its configuration names none.
+const DEFAULT_TTL: i64 = 30;
 
 /// `GET /cluster` and `GET /config` of one member, and `pending_restart` of each.
 ///
@@ -22,6 +26,20 @@ pub struct PatroniView {
     /// Patroni's dynamic configuration as it is; null or empty until the cluster is bootstrapped.
     #[serde(serialize_with = "redact::configuration")]
     pub config: Value,
+    /// What somebody asked Patroni for and nobody has done, looked for while nobody leads.
+    pub request: Option<HandoverRequest>,
+}
+
+/// A switchover or failover that is asked for. As long as it is, members that could lead leave it to the one that it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HandoverRequest {
+    /// The object that Patroni keeps it in.
+    pub kept_in: ObjectRef,
+    /// The member that shall lead; none when it does not say.
+    pub candidate: Option<String>,
+    /// Since when it is seen like this, and nobody leads.
+    pub since: Timestamp,
 }
 
 /// One member of `GET /cluster`.
@@ -127,6 +145,12 @@ impl PatroniView {
     pub fn lag_limit(&self) -> i64 {
         let limit = self.config.get("maximum_lag_on_failover").and_then(Value::as_i64);
         limit.filter(|limit| *limit > 0).unwrap_or(SMALL_LAG)
+    }
+
+    /// Seconds for which Patroni believes in a leader that says nothing.
+    pub fn leader_lease(&self) -> i64 {
+        let ttl = self.config.get("ttl").and_then(Value::as_i64);
+        ttl.filter(|ttl| *ttl > 0).unwrap_or(DEFAULT_TTL)
     }
 
     /// A switch of the dynamic configuration; `synchronous_mode` may also be `quorum`.

@@ -7,11 +7,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Object;
+use super::{Object, SecretChange};
 use crate::build::SecretDraft;
 use crate::observed::ObjectRef;
 use crate::redact;
-use crate::sql::Statement;
+use crate::sql::{Statement, Subject};
 
 /// One kind of work. Each is idempotent: done twice, it is as done once. `Debug` and `Serialize` hide what may be a credential.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -54,10 +54,17 @@ pub enum Action {
     },
     /// Merge patch of Patroni's dynamic configuration, `PATCH /config` on any member.
     PatchPatroni(#[serde(serialize_with = "redact::values")] Value),
-    /// Statements in one database, in one transaction where they can be, as the superuser.
+    /// Writes data of a secret that exists, exactly in the revision that was seen.
+    ChangeSecret(Box<SecretChange>),
+    /// Statements in one database, in one transaction where they can be, as the superuser. When they fail, later steps of this kind are taken
+    /// all the same, except for those about the same subject and those that need it.
     RunSql {
         /// The database to connect to.
         database: String,
+        /// What they are about.
+        subject: Subject,
+        /// Without these there is no sense in trying: subjects of earlier steps of the same plan.
+        needs: Vec<Subject>,
         /// In order.
         statements: Vec<Statement>,
     },
@@ -97,6 +104,14 @@ pub enum Action {
         leader: String,
         /// The one that shall lead.
         candidate: String,
+    },
+    /// Takes back a switchover or failover that Patroni was asked for, by a merge patch of the object that it keeps the request in. Patroni
+    /// itself has no call for that while nobody leads: its `DELETE /switchover` knows scheduled ones only.
+    TakeBackHandover {
+        /// Patroni's object.
+        target: ObjectRef,
+        /// The member that shall not lead after all, if the request names one.
+        candidate: Option<String>,
     },
     /// Has Patroni restart Postgres in a member, if it still waits for a restart. The pod stays.
     RestartPostgres {
@@ -144,6 +159,7 @@ impl Action {
             Self::Scale { .. } => "Scale",
             Self::GrowClaim { .. } => "GrowClaim",
             Self::PatchPatroni(_) => "PatchPatroni",
+            Self::ChangeSecret(_) => "ChangeSecret",
             Self::RunSql { .. } => "RunSql",
             Self::CheckTemplate { .. } => "CheckTemplate",
             Self::CheckObject(_) => "CheckObject",
@@ -151,6 +167,7 @@ impl Action {
             Self::DeletePod { .. } => "DeletePod",
             Self::Checkpoint { .. } => "Checkpoint",
             Self::Switchover { .. } => "Switchover",
+            Self::TakeBackHandover { .. } => "TakeBackHandover",
             Self::RestartPostgres { .. } => "RestartPostgres",
             Self::Delete { .. } => "Delete",
         }
@@ -178,9 +195,15 @@ impl fmt::Display for Action {
             Self::Scale { target, replicas } => write!(f, "scale {target} to {replicas}"),
             Self::GrowClaim { target, size } => write!(f, "grow {target} to {size}"),
             Self::PatchPatroni(patch) => write!(f, "patch patroni's configuration: {}", keys(patch)),
-            Self::RunSql { database, statements } => match statements.as_slice() {
+            Self::ChangeSecret(change) => write!(f, "{change}"),
+            Self::RunSql {
+                database,
+                subject,
+                statements,
+                ..
+            } => match statements.as_slice() {
                 [only] => write!(f, "in database {database}: {only}"),
-                many => write!(f, "in database {database}: {} statements", many.len()),
+                many => write!(f, "{subject}: {} statements in database {database}", many.len()),
             },
             Self::CheckTemplate { stateful_set, pod } => {
                 write!(f, "try the template of {stateful_set} for {pod}")
@@ -203,6 +226,10 @@ impl fmt::Display for Action {
             Self::Switchover { leader, candidate } => {
                 write!(f, "switch over from {leader} to {candidate}")
             }
+            Self::TakeBackHandover { candidate, .. } => match candidate {
+                Some(member) => write!(f, "take back the switchover to {member}"),
+                None => f.write_str("take back the switchover"),
+            },
             Self::RestartPostgres { member } => write!(f, "restart postgres on {member}"),
             Self::Delete { target, .. } => write!(f, "delete {target}"),
         }

@@ -10,6 +10,7 @@ use pgherd_model::{
 };
 
 use super::claims::is_claim_of_member;
+use super::secrets::contains;
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
 use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, SecretView, Source};
 
@@ -161,8 +162,9 @@ fn secrets(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &m
                     && secret.namespace == names.namespace()
                     && role_of(names, &secret.name).is_some_and(|role| role.starts_with(&sent))
             };
+            let of_pooler = names.pooler_secret_labels();
             let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
-                selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+                contains(labels, &selector) || contains(labels, &of_pooler)
             };
             for secret in secrets
                 .iter()

@@ -1,7 +1,10 @@
 //! Roles and databases (zalando-behaviour 4.11): the statements that bring the catalog to what the manifest wants. Lives here: when there is
 //! anything to provision, and the order: roles, databases, then what is inside of them. Must not: text of statements (`sql`).
 //!
-//! Quiet: nothing that is there already is said again. Additive: nothing is taken back.
+//! Quiet: nothing that is there already is said again. What belongs together is one step, so that a failure is that of one role, database,
+//! schema or extension.
+
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use pgherd_model::{
@@ -12,7 +15,7 @@ use pgherd_model::{
 
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Reason, Step};
 use crate::observed::{Catalog, Observed};
-use crate::sql::Statement;
+use crate::sql::{Statement, Subject};
 
 mod databases;
 mod privileges;
@@ -29,15 +32,59 @@ const LOOK_INSIDE: SignedDuration = SignedDuration::from_secs(1);
 /// What is wanted of the catalog, and what cannot be had.
 #[derive(Debug, Default)]
 struct Wanted {
-    statements: Vec<Statement>,
+    groups: Vec<Group>,
     holds: Vec<Hold>,
+}
+
+/// Statements that stand and fall together.
+#[derive(Debug)]
+struct Group {
+    /// The database to be connected to.
+    database: String,
+    subject: Subject,
+    /// What has to be there before; counts where an earlier group makes it.
+    needs: BTreeSet<Subject>,
+    statements: Vec<Statement>,
+    reason: Reason,
+}
+
+impl Group {
+    /// One in the database where roles and databases are made.
+    fn of(subject: Subject, statements: Vec<Statement>) -> Self {
+        Self {
+            database: MAINTENANCE_DATABASE.to_owned(),
+            subject,
+            needs: BTreeSet::new(),
+            statements,
+            reason: Reason::Missing,
+        }
+    }
+
+    /// The same inside of another database.
+    fn inside(self, database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same, with roles that have to be there before.
+    fn after_roles<'a>(mut self, roles: impl IntoIterator<Item = &'a str>) -> Self {
+        let roles = roles.into_iter().map(|role| Subject::Role(role.to_owned()));
+        self.needs.extend(roles.filter(|needed| *needed != self.subject));
+        self
+    }
 }
 
 impl Wanted {
     fn lacking(&mut self, step: String, role: &str) {
+        self.hold(step, HoldReason::Lacking(format!("role {role}")));
+    }
+
+    fn hold(&mut self, step: String, reason: HoldReason) {
         self.holds.push(Hold {
             step,
-            reason: HoldReason::Lacking(format!("role {role}")),
+            reason,
             until: None,
         });
     }
@@ -52,17 +99,16 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
         (Some(catalog), _) => *catalog,
         (None, why) => return wait_for_catalog(why.unwrap_or_default(), plan),
     };
-    let wanted = roles::wanted(cluster, catalog);
-    take(plan, MAINTENANCE_DATABASE, wanted);
+    take(plan, roles::wanted(cluster, config, catalog));
     let wanted = databases::wanted(cluster, catalog);
-    if wanted
-        .statements
-        .iter()
-        .any(|statement| matches!(statement, Statement::CreateDatabase { .. }))
-    {
+    let makes = |group: &Group| {
+        let mut statements = group.statements.iter();
+        statements.any(|statement| matches!(statement, Statement::CreateDatabase { .. }))
+    };
+    if wanted.groups.iter().any(makes) {
         plan.wake(LOOK_INSIDE);
     }
-    take(plan, MAINTENANCE_DATABASE, wanted);
+    take(plan, wanted);
     inside(cluster, catalog, plan);
 }
 
@@ -87,9 +133,9 @@ fn wait_for_catalog(why: &str, plan: &mut Plan) {
     plan.wake(ASK_AGAIN);
 }
 
-/// Schemas and privileges of the prepared databases that exist, then each extension by itself: one that the image lacks fails alone, and last.
+/// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
 fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
-    let mut extensions = Vec::new();
+    let mut extensions = Wanted::default();
     for database in &cluster.prepared_databases {
         let name = &database.name;
         let Some(content) = catalog.databases.get(name).and_then(|view| view.content.as_ref()) else {
@@ -100,44 +146,48 @@ fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
             plan.hold("prepare the database", reason);
             continue;
         };
-        let mut statements = databases::schemas(database, content);
-        statements.extend(privileges::wanted(database, content));
+        let groups = privileges::wanted(database, content);
         take(
             plan,
-            name,
             Wanted {
-                statements,
+                groups,
                 holds: Vec::new(),
             },
         );
-        let missing = databases::extensions(database, content);
-        extensions.extend(missing.into_iter().map(|statement| (name, statement)));
+        let wanted = databases::extensions(database, content);
+        extensions.groups.extend(wanted.groups);
+        extensions.holds.extend(wanted.holds);
     }
-    for (database, statement) in extensions {
-        take(
-            plan,
-            database,
-            Wanted {
-                statements: vec![statement],
-                holds: Vec::new(),
-            },
-        );
-    }
+    take(plan, extensions);
 }
 
-/// One step for all statements of a database.
-fn take(plan: &mut Plan, database: &str, wanted: Wanted) {
+/// One step per group. It needs what earlier steps are about, and nothing else: the rest is there.
+fn take(plan: &mut Plan, wanted: Wanted) {
     plan.holds.extend(wanted.holds);
-    if wanted.statements.is_empty() {
-        return;
+    let mut before: BTreeSet<Subject> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::RunSql { subject, .. } => Some(subject.clone()),
+            _ => None,
+        })
+        .collect();
+    for group in wanted.groups {
+        if group.statements.is_empty() {
+            continue;
+        }
+        let needs = group.needs.intersection(&before).cloned().collect();
+        before.insert(group.subject.clone());
+        plan.steps.push(Step {
+            action: Action::RunSql {
+                database: group.database,
+                subject: group.subject,
+                needs,
+                statements: group.statements,
+            },
+            reason: group.reason,
+            impact: Impact::None,
+            precondition: Precondition::None,
+        });
     }
-    plan.steps.push(Step {
-        action: Action::RunSql {
-            database: database.to_owned(),
-            statements: wanted.statements,
-        },
-        reason: Reason::Missing,
-        impact: Impact::None,
-        precondition: Precondition::None,
-    });
 }

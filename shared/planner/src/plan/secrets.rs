@@ -74,7 +74,7 @@ fn adopt(draft: &SecretDraft, found: &SecretView, selector: &BTreeMap<String, St
     }
     let differs = differing(draft, found);
     if !differs.is_empty() {
-        let is_new = !contains(&found.labels, selector);
+        let is_new = !contains(&found.labels, selector) && !contains(&found.labels, &draft.labels);
         let reason = if is_new {
             Reason::Adopted
         } else {

@@ -37,6 +37,7 @@ impl fmt::Display for Reason {
             Self::Replaced(paths) => write!(f, "kubernetes does not let {} change", first_of(paths)),
             Self::Pending(parameters) if parameters.is_empty() => f.write_str("parameters wait for it"),
             Self::Pending(parameters) => write!(f, "{} wait for it", first_of(parameters)),
+            Self::Hangs => f.write_str("nobody leads and that member does not take over"),
             Self::Deleted => f.write_str("cluster deleted"),
         }
     }
@@ -76,6 +77,15 @@ impl fmt::Display for HoldReason {
                 write!(f, "members wait for a restart of postgres: {}", pods.join(", "))
             }
             Self::OutsideWindows => f.write_str("it is not time for maintenance"),
+            Self::HandoverPending(Some(member)) => {
+                write!(
+                    f,
+                    "patroni was asked to make {member} the primary, which has not come about"
+                )
+            }
+            Self::HandoverPending(None) => {
+                f.write_str("patroni was asked for a switchover, which has not come about")
+            }
             Self::Lagging(pods) => write!(f, "replicas have not caught up: {}", pods.join(", ")),
             Self::NoCandidate(why) => write!(f, "no member can become the primary: {why}"),
             Self::PatroniPaused => f.write_str("patroni is paused: patronictl resume ends that"),
@@ -93,6 +103,7 @@ impl fmt::Display for HoldReason {
             Self::DeletionGate(text) => f.write_str(text),
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
             Self::Fleet(why) => f.write_str(why),
+            Self::Conflict(what) => f.write_str(what),
             Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
         }
     }

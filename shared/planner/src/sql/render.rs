@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pgherd_model::api::postgresql::DatabaseOptions;
 use pgherd_model::units::sql::{Identifier, literal};
 
 use super::{ObjectClass, Privilege, RenderError, RoleFlags, SettingValue, Statement, Verifier};
@@ -25,34 +26,89 @@ pub(super) fn redacted(statement: &Statement) -> String {
 }
 
 fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderError> {
-    let password = password.unwrap_or("NULL");
     match statement {
-        Statement::CreateRole { role, flags, .. } => {
-            Ok(fill("CREATE ROLE {}", &[role])? + &creation_flags(*flags) + " PASSWORD " + password)
+        Statement::CreateRole {
+            role,
+            flags,
+            connection_limit,
+            valid_until,
+            ..
+        } => {
+            let mut text = fill("CREATE ROLE {}", &[role])? + &creation_flags(*flags);
+            if let Some(limit) = connection_limit {
+                let _ = write!(text, " CONNECTION LIMIT {limit}");
+            }
+            if let Some(until) = valid_until {
+                let _ = write!(text, " VALID UNTIL {}", quoted(until)?);
+            }
+            Ok(text + " PASSWORD " + password.unwrap_or("NULL"))
         }
-        Statement::AddFlags { role, flags } => Ok(fill("ALTER ROLE {}", &[role])? + &added_flags(*flags)),
-        Statement::SetPassword { role, .. } => Ok(fill("ALTER ROLE {} PASSWORD ", &[role])? + password),
+        Statement::SetPassword { role, .. } => {
+            Ok(fill("ALTER ROLE {} PASSWORD ", &[role])? + password.unwrap_or("NULL"))
+        }
+        Statement::CreateDatabase {
+            database,
+            owner,
+            options,
+        } => Ok(fill("CREATE DATABASE {} OWNER {}", &[database, owner])? + &database_options(options)?),
+        Statement::GrantDefault(grant) => default_privileges(grant),
+        other => role_text(other).unwrap_or_else(|| object_text(other)),
+    }
+}
+
+/// Statements about roles; `None` for others.
+fn role_text(statement: &Statement) -> Option<Result<String, RenderError>> {
+    Some(match statement {
+        Statement::AddFlags { role, flags } => altered(role, &added_flags(*flags)),
+        Statement::RemoveFlags { role, flags } => altered(role, &removed_flags(*flags)),
+        Statement::SetConnectionLimit { role, limit } => altered(role, &format!(" CONNECTION LIMIT {limit}")),
+        Statement::SetValidUntil { role, until } => {
+            quoted(until).and_then(|until| altered(role, &format!(" VALID UNTIL {until}")))
+        }
+        Statement::RenameRole { role, name } => fill("ALTER ROLE {} RENAME TO {}", &[role, name]),
+        Statement::DropRole { role } => fill("DROP ROLE {}", &[role]),
+        Statement::ReassignOwned { role, owner } => fill("REASSIGN OWNED BY {} TO {}", &[role, owner]),
+        Statement::DropOwned { role } => fill("DROP OWNED BY {}", &[role]),
         Statement::GrantRole { role, member, admin } => {
             let option = if *admin { " WITH ADMIN OPTION" } else { "" };
-            Ok(fill("GRANT {} TO {}", &[role, member])? + option)
+            fill("GRANT {} TO {}", &[role, member]).map(|text| text + option)
         }
+        Statement::RevokeRole {
+            role,
+            member,
+            grantor: None,
+        } => fill("REVOKE {} FROM {}", &[role, member]),
+        Statement::RevokeRole {
+            role,
+            member,
+            grantor: Some(grantor),
+        } => fill("REVOKE {} FROM {} GRANTED BY {}", &[role, member, grantor]),
         Statement::SetSetting { role, name, value } => {
-            let role = fill("ALTER ROLE {} SET ", &[role])?;
-            Ok(role + &parameter(name)? + " TO " + &setting(value)?)
+            set(name, value).and_then(|setting| altered(role, &setting))
         }
-        Statement::CreateDatabase { database, owner } => {
-            fill("CREATE DATABASE {} OWNER {}", &[database, owner])
+        Statement::ResetSetting { role, name } => {
+            parameter(name).and_then(|name| altered(role, &format!(" RESET {name}")))
         }
+        _ => return None,
+    })
+}
+
+fn object_text(statement: &Statement) -> Result<String, RenderError> {
+    match statement {
+        Statement::DropDatabase { database } => fill("DROP DATABASE {}", &[database]),
         Statement::SetDatabaseOwner { database, owner } => {
             fill("ALTER DATABASE {} OWNER TO {}", &[database, owner])
+        }
+        Statement::SetDatabaseLimit { database, limit } => {
+            Ok(fill("ALTER DATABASE {} CONNECTION LIMIT ", &[database])? + &limit.to_string())
         }
         Statement::CreateSchema { schema, owner } => {
             fill("CREATE SCHEMA {} AUTHORIZATION {}", &[schema, owner])
         }
+        Statement::SetSchemaOwner { schema, owner } => fill("ALTER SCHEMA {} OWNER TO {}", &[schema, owner]),
         Statement::GrantSchemaUsage { schema, grantee } => {
             fill("GRANT USAGE ON SCHEMA {} TO {}", &[schema, grantee])
         }
-        Statement::GrantDefault(grant) => default_privileges(grant),
         Statement::CreateExtension { extension, schema } => fill(
             "CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}",
             &[extension, schema],
@@ -60,7 +116,43 @@ fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderE
         Statement::MoveExtension { extension, schema } => {
             fill("ALTER EXTENSION {} SET SCHEMA {}", &[extension, schema])
         }
+        Statement::UpdateExtension { extension } => fill("ALTER EXTENSION {} UPDATE", &[extension]),
+        // The two callers before have written all others.
+        _ => Ok(String::new()),
     }
+}
+
+fn altered(role: &String, what: &str) -> Result<String, RenderError> {
+    Ok(fill("ALTER ROLE {}", &[role])? + what)
+}
+
+fn set(name: &str, value: &SettingValue) -> Result<String, RenderError> {
+    Ok(format!(" SET {} TO {}", parameter(name)?, setting(value)?))
+}
+
+fn database_options(options: &DatabaseOptions) -> Result<String, RenderError> {
+    let mut text = String::new();
+    if let Some(template) = options.effective_template() {
+        let _ = write!(text, " TEMPLATE {}", identifier(template)?);
+    }
+    let literals = [
+        ("ENCODING", &options.encoding),
+        ("LOCALE_PROVIDER", &options.locale_provider),
+        ("LOCALE", &options.locale),
+        ("LC_COLLATE", &options.collate),
+        ("LC_CTYPE", &options.ctype),
+        ("ICU_LOCALE", &options.icu_locale),
+        ("BUILTIN_LOCALE", &options.builtin_locale),
+    ];
+    for (word, value) in literals {
+        if let Some(value) = value {
+            let _ = write!(text, " {word} {}", quoted(value)?.trim_start());
+        }
+    }
+    if let Some(limit) = options.connection_limit {
+        let _ = write!(text, " CONNECTION LIMIT {limit}");
+    }
+    Ok(text)
 }
 
 /// The pattern with each `{}` replaced by the next name, quoted.
@@ -128,6 +220,19 @@ fn added_flags(flags: RoleFlags) -> String {
     }
     if flags.inherit == Some(true) {
         text.push_str(" INHERIT");
+    }
+    text
+}
+
+fn removed_flags(flags: RoleFlags) -> String {
+    let mut text = String::new();
+    for (is_set, word) in words(flags) {
+        if is_set {
+            let _ = write!(text, " NO{word}");
+        }
+    }
+    if flags.inherit == Some(false) {
+        text.push_str(" NOINHERIT");
     }
     text
 }

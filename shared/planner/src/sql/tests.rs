@@ -16,6 +16,8 @@ fn password() -> PasswordRef {
 fn names_that_postgres_would_cut_are_refused() {
     let statement = Statement::CreateRole {
         role: "x".repeat(64),
+        connection_limit: None,
+        valid_until: None,
         flags: RoleFlags::default(),
         password: None,
     };
@@ -26,6 +28,8 @@ fn names_that_postgres_would_cut_are_refused() {
 fn a_role_is_made_with_every_flag_in_words() {
     let statement = Statement::CreateRole {
         role: r#"x"; DROP DATABASE y; --"#.to_owned(),
+        connection_limit: None,
+        valid_until: None,
         flags: RoleFlags {
             login: true,
             createdb: true,

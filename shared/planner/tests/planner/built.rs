@@ -11,7 +11,7 @@ use pgherd_planner::plan::{Object, SecretDraft};
 use serde_json::{Map, Value};
 
 use crate::accepted::{ACCEPTED, Accepted};
-use crate::recorded::{Objects, config, data, documents, environment, key, manifest};
+use crate::recorded::{Objects, config, data, documents, environment, key, manifest, role_sources};
 
 /// Kinds in the recordings.
 const KINDS: [&str; 7] = [
@@ -201,6 +201,7 @@ fn objects_are_those_of_zalandos_operator_but_for_what_is_accepted() {
             manifests += 1;
             match Cluster::parse(&manifest(case), &config) {
                 Ok(cluster) => {
+                    let cluster = cluster.with_roles_of(&role_sources(&config), &config);
                     let desired = build::build(&cluster, &config, &environment(under));
                     let theirs = by_key(&data().join(format!("golden/namespace/{under}.yaml")));
                     comparison.case(under, case, &theirs, &shared(&desired));

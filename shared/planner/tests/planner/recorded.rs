@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pgherd_model::api::postgresql::Postgresql;
-use pgherd_model::cluster::Cluster;
-use pgherd_model::config::{OperatorConfig, source};
+use pgherd_model::cluster::role::infrastructure;
+use pgherd_model::cluster::{Cluster, RoleSources};
+use pgherd_model::config::{NamespacedName, OperatorConfig, source};
+use pgherd_model::secret::Secret;
 use pgherd_planner::observed::{PodEnvironment, Source};
 use serde_json::{Value, json};
 
@@ -55,6 +57,35 @@ pub(crate) fn environment(config: &str) -> Source<PodEnvironment> {
     })
 }
 
+/// What the operator found of infrastructure roles: the secrets and ConfigMaps that were there when the recordings were made.
+pub(crate) fn role_sources(config: &OperatorConfig) -> RoleSources {
+    let deps: BTreeMap<String, Value> = documents(&data().join("golden/deps.yaml"))
+        .into_iter()
+        .map(|object| (key(&object), object))
+        .collect();
+    let texts = |kind: &str, part: &str, name: &NamespacedName| -> Option<BTreeMap<String, String>> {
+        let object = deps.get(&format!("{kind}/{}/{}", name.namespace, name.name))?;
+        serde_json::from_value(object[part].clone()).ok()
+    };
+    let definitions = config.infrastructure_role_secrets();
+    let infrastructure = definitions.iter().map(|definition| {
+        let name = &definition.secret_name;
+        let Some(secret) = texts("Secret", "stringData", name) else {
+            return Source::Unknown(format!("{name} does not exist"));
+        };
+        let secret = secret
+            .into_iter()
+            .map(|(key, text)| (key, Secret::new(text)))
+            .collect();
+        let config_map = texts("ConfigMap", "data", name);
+        Source::Known(infrastructure::read(definition, &secret, config_map.as_ref()))
+    });
+    RoleSources {
+        infrastructure: infrastructure.collect(),
+        ..RoleSources::none()
+    }
+}
+
 pub(crate) fn manifest(case: &str) -> Postgresql {
     let mut object = documents(&data().join(format!("golden/manifests/{case}.yaml"))).remove(0);
     object["metadata"]["uid"] = json!("<uid>");
@@ -74,6 +105,7 @@ pub(crate) fn key(object: &Value) -> String {
 
 /// Every case that has a meaning under a configuration: its name and its cluster.
 pub(crate) fn clusters(config: &OperatorConfig) -> Vec<(String, Cluster)> {
+    let sources = role_sources(config);
     let mut clusters: Vec<(String, Cluster)> = std::fs::read_dir(data().join("golden/manifests"))
         .unwrap()
         .map(|entry| {
@@ -88,6 +120,7 @@ pub(crate) fn clusters(config: &OperatorConfig) -> Vec<(String, Cluster)> {
         })
         .filter_map(|case| {
             let cluster = Cluster::parse(&manifest(&case), config).ok()?;
+            let cluster = cluster.with_roles_of(&sources, config);
             Some((case, cluster))
         })
         .collect();

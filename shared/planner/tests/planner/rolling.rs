@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
 use pgherd_model::units::Window;
-use pgherd_planner::observed::{ObjectRef, Observed, PodView};
+use pgherd_planner::observed::{HandoverRequest, MemberRole, ObjectRef, Observed, PodView, Source};
 use pgherd_planner::plan::{Action, HoldReason, Impact, Plan, Precondition, Reason, Step};
 
 use crate::simulation::laws::{self, Broken};
 use crate::simulation::schedule::Schedule;
-use crate::simulation::{Condition, Luck, Mutation, Simulation, Template};
+use crate::simulation::{Condition, Luck, Mutation, Request, Simulation, Template};
 
 /// How many schedules a run tries, out of a debug build in half a minute; `PGHERD_SCHEDULES` says another number, `PGHERD_SEED` runs one.
 const SCHEDULES: u64 = 2_000;
@@ -90,7 +90,7 @@ fn seen<'a>(observed: &'a Observed, role: &'static str) -> impl Iterator<Item = 
 }
 
 /// Each bug, and the law that has to notice it.
-const PLANTED: [(&str, Mutation); 13] = [
+const PLANTED: [(&str, Mutation); 14] = [
     (laws::ONE_AT_A_TIME, |_, observed, plan| {
         if plan.steps.iter().any(deletes) {
             plan.steps.extend(seen(observed, "replica").map(remake));
@@ -155,6 +155,15 @@ const PLANTED: [(&str, Mutation); 13] = [
             plan.steps = seen(observed, "replica").take(1).map(remake).collect();
             try_all(plan);
         }
+    }),
+    (laws::GIVEN_TIME, |_, observed, plan| {
+        let request = observed.patroni.known().and_then(|view| view.request.clone());
+        plan.steps.extend(request.map(|request| {
+            step(Action::TakeBackHandover {
+                target: request.kept_in,
+                candidate: request.candidate,
+            })
+        }));
     }),
     (laws::GOOD_NODE, |_, observed, plan| {
         let leaving = &observed.nodes.known().unwrap().leaving;
@@ -309,6 +318,50 @@ fn a_template_that_never_runs_costs_one_replica_and_mending_it_heals() {
     let story = story(&mut simulation);
     assert_eq!(story[1], "make Pod default/minimal-1 anew", "{story:?}");
     assert_eq!(simulation.switchovers, 1);
+}
+
+#[test]
+fn a_switchover_that_hangs_is_taken_back_and_somebody_leads() {
+    let mut simulation = Simulation::new(3);
+    let since = simulation.now();
+    simulation.truth.leader = None;
+    simulation.truth.request = Some(Request { to: 1, since });
+    let mut luck = Luck::new(1);
+    for _ in 0..29 {
+        simulation.tick(&mut luck).unwrap();
+    }
+    let plan = simulation.plan(&simulation.observe());
+    let pending = HoldReason::HandoverPending(Some("minimal-1".to_owned()));
+    let told = plan.holds.iter().find(|hold| hold.reason == pending).unwrap();
+    assert_eq!(told.until, Some(since + SignedDuration::from_secs(30)));
+    assert!(simulation.taken.is_empty() && simulation.truth.leader.is_none());
+    assert_eq!(story(&mut simulation), ["take back the switchover to minimal-1"]);
+    assert_eq!((simulation.deletions, simulation.switchovers), (0, 0));
+}
+
+#[test]
+fn a_switchover_that_hangs_is_left_to_who_paused_patroni() {
+    let simulation = Simulation::new(2);
+    let mut observed = simulation.observe();
+    let Source::Known(view) = &mut observed.patroni else {
+        panic!()
+    };
+    view.members
+        .iter_mut()
+        .for_each(|member| member.role = MemberRole::Replica);
+    view.request = Some(HandoverRequest::default());
+    let long_after = |observed: &Observed| simulation.plan(observed).steps.len();
+    let at_the_epoch = long_after(&observed);
+    let Source::Known(view) = &mut observed.patroni else {
+        panic!()
+    };
+    view.request.as_mut().unwrap().since = simulation.now() - SignedDuration::from_secs(31);
+    let due = long_after(&observed);
+    let Source::Known(view) = &mut observed.patroni else {
+        panic!()
+    };
+    view.config["pause"] = serde_json::json!(true);
+    assert_eq!((at_the_epoch, due, long_after(&observed)), (0, 1, 0));
 }
 
 #[test]

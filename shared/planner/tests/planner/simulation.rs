@@ -69,6 +69,20 @@ impl Pod {
     }
 }
 
+/// Nobody leads since, and this member alone may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) to: u32,
+    pub(crate) since: Timestamp,
+}
+
+impl Request {
+    /// Of Patroni's object.
+    pub(crate) fn version(self) -> String {
+        format!("request-{}-{}", self.to, self.since)
+    }
+}
+
 /// What is so.
 #[derive(Debug, Clone)]
 pub(crate) struct Truth {
@@ -93,6 +107,8 @@ pub(crate) struct Truth {
     pub(crate) templates: BTreeMap<u32, Template>,
     /// Nodes that take no pods. There is always one that does.
     pub(crate) cordoned: BTreeSet<u32>,
+    /// A switchover that Patroni was asked for and that hangs.
+    pub(crate) request: Option<Request>,
     /// Patroni is older than 4.0: it does not say what waits for a restart.
     pub(crate) says_nothing: bool,
     uids: u32,
@@ -270,7 +286,8 @@ impl Simulation {
         let new = self.now().duration_since(self.truth.made) < SignedDuration::from_mins(1);
         let wish = (noticed.wanted.clone(), noticed.instances, open, new);
         // What waits for a time waits less each time.
-        let same = |(seen, _): &&(Observed, Plan)| open && !new && seen == observed && self.wish == wish;
+        let waits = !open || new || self.truth.request.is_some();
+        let same = |(seen, _): &&(Observed, Plan)| !waits && seen == observed && self.wish == wish;
         if let Some((_, plan)) = self.known.as_ref().filter(same) {
             return plan.clone();
         }
@@ -353,7 +370,10 @@ impl Simulation {
     fn holds(&self, precondition: &Precondition) -> bool {
         match precondition {
             Precondition::StillPrimary(pod) => self.truth.leader.map(name).as_ref() == Some(pod),
-            Precondition::Unchanged(version) => *version == self.truth.generation.to_string(),
+            Precondition::Unchanged(version) => {
+                let request = self.truth.request.map(Request::version);
+                *version == self.truth.generation.to_string() || Some(version) == request.as_ref()
+            }
             Precondition::None | Precondition::SameObject(_) => true,
         }
     }

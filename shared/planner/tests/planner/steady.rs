@@ -12,7 +12,7 @@ use pgherd_planner::observed::{
 use pgherd_planner::plan::{Action, Plan, plan};
 use serde_json::{Value, json};
 
-use crate::recorded::{config, data, documents, environment, manifest};
+use crate::recorded::{config, data, documents, environment, manifest, role_sources};
 use crate::world::NOW;
 
 /// What the simulated kubelet and Patroni of these fleets say of their pods' template.
@@ -66,6 +66,7 @@ impl Recorded {
     fn read(config_name: &str, case: &str, edit: impl Fn(&mut Value)) -> Option<Self> {
         let config = config(config_name);
         let cluster = Cluster::parse(&manifest(case), &config).ok()?;
+        let cluster = cluster.with_roles_of(&role_sources(&config), &config);
         let desired = build(&cluster, &config, &environment(config_name));
         let golden = data().join("golden");
         let mut objects = documents(&golden.join(format!("stored/{config_name}/{case}.yaml")));
@@ -161,7 +162,11 @@ fn run(observed: &mut Observed, names: &Names, instances: i32) {
     observed.pods = Source::Known(ordinals().map(pod).collect());
     if let Some(config) = dynamic {
         let members = ordinals().map(member).collect();
-        observed.patroni = Source::Known(PatroniView { members, config });
+        observed.patroni = Source::Known(PatroniView {
+            members,
+            config,
+            ..PatroniView::default()
+        });
     }
 }
 
@@ -267,7 +272,9 @@ fn a_fleet_can_be_taken_over_under_its_own_configuration_only() {
                 continue;
             }
             let config = config(taken_under);
-            let Ok(cluster) = Cluster::parse(&manifest(&case), &config) else {
+            let parsed = Cluster::parse(&manifest(&case), &config);
+            let Ok(cluster) = parsed.map(|cluster| cluster.with_roles_of(&role_sources(&config), &config))
+            else {
                 continue;
             };
             let desired = build(&cluster, &config, &environment(taken_under));

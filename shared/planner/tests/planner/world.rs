@@ -13,7 +13,9 @@ use pgherd_planner::observed::{
     ClaimView, MemberRole, MemberView, ObjectRef, Observed, PatroniView, PodEnvironment, PodView, SecretView,
     Source,
 };
-use pgherd_planner::plan::{Action, Object, Plan, SecretDraft, plan, plan_deletion};
+use pgherd_planner::plan::{
+    Action, NewPassword, NextRotation, Object, Plan, SecretChange, SecretDraft, plan, plan_deletion,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -130,12 +132,15 @@ impl World {
             Action::PatchPatroni(patch) => {
                 json_patch::merge(&mut known(&mut self.observed.patroni).config, patch);
             }
-            Action::RunSql { database, statements } => {
+            Action::RunSql {
+                database, statements, ..
+            } => {
                 let catalog = known(&mut self.observed.catalog);
                 for statement in statements {
                     catalog::run(catalog, database, statement);
                 }
             }
+            Action::ChangeSecret(change) => self.change_secret(change),
             Action::Delete { target, .. } => self.delete(target),
             Action::CheckObject(_) => {}
             Action::Relabel {
@@ -157,6 +162,7 @@ impl World {
             | Action::Checkpoint { .. }
             | Action::DeletePod { .. }
             | Action::Switchover { .. }
+            | Action::TakeBackHandover { .. }
             | Action::RestartPostgres { .. } => panic!("nothing rolls in this world: {action}"),
         }
     }
@@ -245,6 +251,36 @@ impl World {
             has_password: true,
             ..SecretView::default()
         });
+    }
+
+    fn change_secret(&mut self, change: &SecretChange) {
+        let catalog = known(&mut self.observed.catalog);
+        for statement in &change.before {
+            catalog::run(catalog, "postgres", statement);
+        }
+        let found = known(&mut self.observed.secrets)
+            .iter_mut()
+            .find(|secret| secret.name == change.draft.name && secret.namespace == change.draft.namespace)
+            .unwrap();
+        found.username = Some(change.username.clone());
+        match &change.next_rotation {
+            NextRotation::Keep => {}
+            NextRotation::At(date) => found.next_rotation = Some(date.clone()),
+            NextRotation::Clear => found.next_rotation = Some(String::new()),
+        }
+        found.connection_matches = found.connection_matches.map(|_| true);
+        if change.password == NewPassword::Keep {
+            return;
+        }
+        found.has_password = true;
+        found.given_matches = found.given_matches.map(|_| true);
+        if let Some(role) = catalog
+            .roles
+            .get_mut(&change.username)
+            .filter(|_| change.before.is_empty())
+        {
+            role.password_matches = Some(false);
+        }
     }
 
     fn label_secret(&mut self, draft: &SecretDraft) {
@@ -363,7 +399,11 @@ impl World {
             ..MemberView::default()
         };
         let members = (0..members).map(member).collect();
-        self.observed.patroni = Source::Known(PatroniView { members, config });
+        self.observed.patroni = Source::Known(PatroniView {
+            members,
+            config,
+            ..PatroniView::default()
+        });
     }
 }
 

@@ -110,3 +110,53 @@ pub struct PreparedSchema {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_users: Option<bool>,
 }
+
+/// How a database is made. Most of it cannot be changed later, and is not: it counts when the database is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseOptions {
+    /// Encoding, as `UTF8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Who compares texts: `libc`, `icu` (from version 15 on) or `builtin` (from 17 on).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale_provider: Option<String>,
+    /// Locale for all purposes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Locale for sorting, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collate: Option<String>,
+    /// Locale for classes of characters, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ctype: Option<String>,
+    /// Locale of the provider `icu`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icu_locale: Option<String>,
+    /// Locale of the provider `builtin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builtin_locale: Option<String>,
+    /// The database to copy. Absent: the server's, or the empty one where encoding or locale are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Sessions at the same time, -1 for as many as there are. This may change later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_limit: Option<i32>,
+}
+
+impl DatabaseOptions {
+    /// The database to copy: encoding and locale of the usual one are fixed, so that others need the empty one.
+    pub fn effective_template(&self) -> Option<&str> {
+        let fixed = [
+            &self.encoding,
+            &self.locale_provider,
+            &self.locale,
+            &self.collate,
+            &self.ctype,
+            &self.icu_locale,
+            &self.builtin_locale,
+        ];
+        let own = fixed.into_iter().any(Option::is_some);
+        self.template.as_deref().or(own.then_some("template0"))
+    }
+}

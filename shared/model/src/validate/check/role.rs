@@ -60,7 +60,7 @@ pub(in super::super) fn names_fit(subject: &Subject<'_>) -> Vec<Hit> {
         .filter_map(|role| {
             let path = match role.origin {
                 RoleOrigin::Prepared => prepared_path(subject, &role.name),
-                RoleOrigin::Manifest | RoleOrigin::System => user_path(&role.name),
+                _ => user_path(&role.name),
             };
             Some(Hit::new(path, problem(&role.name)?))
         })

@@ -24,7 +24,9 @@ pub(super) fn made(change: &Change) -> Vec<String> {
     for step in &change.plan.steps {
         match &step.action {
             Action::CreateSecret(draft) => made.secrets.push(draft.username.clone()),
-            Action::RunSql { database, statements } => statements
+            Action::RunSql {
+                database, statements, ..
+            } => statements
                 .iter()
                 .for_each(|statement| made.note(database, statement)),
             _ => {}
@@ -38,8 +40,13 @@ impl Made {
         match statement {
             Statement::CreateRole { role, .. } => self.roles.push(role.clone()),
             Statement::AddFlags { role, .. }
+            | Statement::RemoveFlags { role, .. }
             | Statement::SetPassword { role, .. }
+            | Statement::SetConnectionLimit { role, .. }
+            | Statement::SetValidUntil { role, .. }
             | Statement::SetSetting { role, .. }
+            | Statement::ResetSetting { role, .. }
+            | Statement::RevokeRole { member: role, .. }
             | Statement::GrantRole {
                 role: _,
                 member: role,

@@ -1,14 +1,15 @@
 //! Databases and their owners; schemas and extensions of the prepared ones. Never dropped.
 
 use pgherd_model::{
+    api::postgresql::DatabaseOptions,
     cluster::{Cluster, PreparedDatabase, PreparedSchema},
     names::roles::{Access, prepared_role, schema_scope},
 };
 
-use super::Wanted;
+use super::{Group, Wanted};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
-use crate::sql::Statement;
+use crate::sql::{Statement, Subject};
 
 /// Databases that are missing, and such whose owner is another.
 pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
@@ -29,6 +30,7 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
         .filter(|(name, _)| !cluster.databases.iter().any(|database| database.name == *name));
     let mut wanted = Wanted::default();
     for (database, owner) in plain.chain(prepared) {
+        let subject = Subject::Database(database.clone());
         let statement = match catalog.databases.get(&database) {
             Some(found) if found.owner == owner => continue,
             Some(_) => Statement::SetDatabaseOwner {
@@ -38,11 +40,13 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
             None => Statement::CreateDatabase {
                 database,
                 owner: owner.clone(),
+                options: DatabaseOptions::default(),
             },
         };
         let exists = catalog.roles.contains_key(&owner) || cluster.role(&owner).is_some();
         if exists {
-            wanted.statements.push(statement);
+            let group = Group::of(subject, vec![statement]);
+            wanted.groups.push(group.after_roles([owner.as_str()]));
         } else {
             wanted.lacking(statement.to_string(), &owner);
         }
@@ -50,30 +54,37 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
     wanted
 }
 
-/// Schemas that are missing from a prepared database.
-pub(super) fn schemas(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
-    let missing = database
-        .schemas
-        .iter()
-        .filter(|schema| !found.schemas.contains_key(&schema.name));
-    let create = |schema: &PreparedSchema| Statement::CreateSchema {
-        schema: schema.name.clone(),
-        owner: schema_owner(database, schema),
-    };
-    missing.map(create).collect()
+/// Extensions that are missing from a prepared database, or in another schema.
+pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Wanted {
+    let mut wanted = Wanted::default();
+    for (extension, schema) in &database.extensions {
+        let statement = match found.extensions.get(extension) {
+            None => Statement::CreateExtension {
+                extension: extension.clone(),
+                schema: schema.clone(),
+            },
+            Some(there) if there.schema != *schema => Statement::MoveExtension {
+                extension: extension.clone(),
+                schema: schema.clone(),
+            },
+            Some(_) => continue,
+        };
+        let subject = Subject::Extension {
+            database: database.name.clone(),
+            extension: extension.clone(),
+        };
+        let mut group = Group::of(subject, vec![statement]).inside(&database.name);
+        group.needs.insert(schema_subject(&database.name, schema));
+        wanted.groups.push(group);
+    }
+    wanted
 }
 
-/// Extensions that are missing from a prepared database, or in another schema.
-pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
-    let statement = |(extension, schema): (&String, &String)| {
-        let (extension, schema) = (extension.clone(), schema.clone());
-        match found.extensions.get(&extension) {
-            None => Some(Statement::CreateExtension { extension, schema }),
-            Some(there) if *there != schema => Some(Statement::MoveExtension { extension, schema }),
-            Some(_) => None,
-        }
-    };
-    database.extensions.iter().filter_map(statement).collect()
+pub(super) fn schema_subject(database: &str, schema: &str) -> Subject {
+    Subject::Schema {
+        database: database.to_owned(),
+        schema: schema.to_owned(),
+    }
 }
 
 /// The schema's own owner role, or the database's where the schema has none.

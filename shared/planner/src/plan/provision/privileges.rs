@@ -1,14 +1,17 @@
 //! What readers and writers of a prepared database may do, also with objects that are made later. Unlike Zalando's operator, which grants
 //! only when it creates a schema, this is compared at each sync (zalando-behaviour 4.11, Databases).
 
+use std::collections::BTreeSet;
+
 use pgherd_model::{
     cluster::{PreparedDatabase, PreparedSchema},
     names::roles::{Access, prepared_role, prepared_user, schema_scope},
 };
 
-use super::databases::schema_owner;
+use super::Group;
+use super::databases::{schema_owner, schema_subject};
 use crate::observed::catalog::{ContentView, DefaultPrivilege};
-use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement};
+use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement, Subject};
 
 /// Privileges on one kind of objects: for readers, for writers beyond what they read as members of the readers.
 const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
@@ -31,14 +34,48 @@ const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
     (ObjectClass::Types, &[Privilege::Usage], &[Privilege::Usage]),
 ];
 
-/// Grants that are missing.
-pub(super) fn wanted(database: &PreparedDatabase, found: &ContentView) -> Vec<Statement> {
+/// Schemas and grants that are missing: what is granted in the whole database, then each schema by itself.
+pub(super) fn wanted(database: &PreparedDatabase, found: &ContentView) -> Vec<Group> {
     let whole = owners(&database.name, database.default_users);
-    let mut statements = default_grants(&whole, None, &database.name, found);
+    let subject = Subject::Database(database.name.clone());
+    let everywhere = default_grants(&whole, None, &database.name, found);
+    let mut groups = vec![(subject, everywhere)];
     for schema in &database.schemas {
+        let subject = schema_subject(&database.name, &schema.name);
+        let mut statements = Vec::from_iter(missing_schema(database, schema, found));
         statements.extend(in_schema(database, schema, &whole, found));
+        groups.push((subject, statements));
     }
-    statements
+    groups
+        .into_iter()
+        .map(|(subject, statements)| {
+            let roles: BTreeSet<String> = statements.iter().flat_map(roles_of).collect();
+            Group::of(subject, statements)
+                .inside(&database.name)
+                .after_roles(roles.iter().map(String::as_str))
+        })
+        .collect()
+}
+
+fn missing_schema(
+    database: &PreparedDatabase,
+    schema: &PreparedSchema,
+    found: &ContentView,
+) -> Option<Statement> {
+    (!found.schemas.contains_key(&schema.name)).then(|| Statement::CreateSchema {
+        schema: schema.name.clone(),
+        owner: schema_owner(database, schema),
+    })
+}
+
+/// The roles that a statement inside of a database speaks of.
+fn roles_of(statement: &Statement) -> Vec<String> {
+    match statement {
+        Statement::CreateSchema { owner, .. } => vec![owner.clone()],
+        Statement::GrantSchemaUsage { grantee, .. } => vec![grantee.clone()],
+        Statement::GrantDefault(grant) => vec![grant.creator.clone(), grant.grantee.clone()],
+        _ => Vec::new(),
+    }
 }
 
 fn in_schema(

@@ -1,45 +1,88 @@
-//! Roles: their attributes, passwords, memberships and settings.
+//! Roles: their attributes, passwords, memberships and settings. Each is one group, after the groups of the roles that it speaks of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleFlag, RoleOrigin};
+use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleOrigin};
+use pgherd_model::config::OperatorConfig;
 
-use super::Wanted;
+use super::{Group, Wanted};
 use crate::observed::{Catalog, RoleView};
-use crate::sql::{PasswordRef, RoleFlags, Scheme, SettingValue, Statement};
+use crate::sql::{PasswordRef, Scheme, Statement, Subject};
 
-/// Parameters whose value is a list of names, each quoted on its own.
-const LISTS: [&str; 5] = [
-    "search_path",
-    "temp_tablespaces",
-    "session_preload_libraries",
-    "local_preload_libraries",
-    "shared_preload_libraries",
-];
+mod attributes;
+mod members;
 
-/// Every role first, then who is a member of what: a member may be made after the role that it joins.
-pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
-    let scheme = match cluster.postgres.password_encryption {
-        PasswordEncryption::Scram => Scheme::ScramSha256,
-        PasswordEncryption::Md5 => Scheme::Md5,
+pub(super) use attributes::flags;
+
+/// What the roles are compared with.
+struct Scene<'a> {
+    cluster: &'a Cluster,
+    config: &'a OperatorConfig,
+    catalog: &'a Catalog,
+    scheme: Scheme,
+    /// The names that exist, or will once the statements before have run.
+    known: BTreeSet<&'a str>,
+}
+
+/// Roles that others are members of come before these.
+pub(super) fn wanted(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog) -> Wanted {
+    let scene = Scene {
+        cluster,
+        config,
+        catalog,
+        scheme: scheme(cluster),
+        known: known_roles(cluster, catalog),
     };
     let mut wanted = Wanted::default();
-    for role in &cluster.roles {
-        match catalog.roles.get(&role.name) {
-            Some(found) => wanted.statements.extend(altered(role, found, scheme)),
+    for role in in_order(&cluster.roles) {
+        let mut statements = match catalog.roles.get(&role.name) {
+            Some(found) => altered(role, found, scene.scheme),
             // The image makes these when it makes the cluster.
-            None if role.origin == RoleOrigin::System => {}
-            None => wanted.statements.extend(created(role, scheme)),
-        }
-    }
-    let known = known_roles(cluster, catalog);
-    for role in &cluster.roles {
-        memberships(role, catalog, &known, &mut wanted);
+            None if role.origin == RoleOrigin::System => continue,
+            None => created(role, scene.scheme),
+        };
+        statements.extend(members::wanted(&scene, role, &mut wanted));
+        let groups = role.member_of.iter().chain(&role.admin).map(String::as_str);
+        let group = Group::of(Subject::Role(role.name.clone()), statements);
+        wanted.groups.push(group.after_roles(groups));
     }
     wanted
 }
 
-/// The names that exist, or will once the statements before have run.
+/// How verifiers of this cluster are made.
+pub(super) fn scheme(cluster: &Cluster) -> Scheme {
+    match cluster.postgres.password_encryption {
+        PasswordEncryption::Scram => Scheme::ScramSha256,
+        PasswordEncryption::Md5 => Scheme::Md5,
+    }
+}
+
+/// Each after those that it becomes a member of, or that administer it; by name otherwise. A circle is cut somewhere.
+fn in_order(roles: &[Role]) -> Vec<&Role> {
+    fn visit<'a>(
+        role: &'a Role,
+        by_name: &BTreeMap<&str, &'a Role>,
+        seen: &mut BTreeSet<&'a str>,
+        order: &mut Vec<&'a Role>,
+    ) {
+        if !seen.insert(&role.name) {
+            return;
+        }
+        for other in role.member_of.iter().chain(&role.admin) {
+            if let Some(other) = by_name.get(other.as_str()) {
+                visit(other, by_name, seen, order);
+            }
+        }
+        order.push(role);
+    }
+    let by_name = roles.iter().map(|role| (role.name.as_str(), role)).collect();
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::with_capacity(roles.len()));
+    for role in roles {
+        visit(role, &by_name, &mut seen, &mut order);
+    }
+    order
+}
+
 fn known_roles<'a>(cluster: &'a Cluster, catalog: &'a Catalog) -> BTreeSet<&'a str> {
     let wanted = cluster
         .roles
@@ -53,29 +96,25 @@ fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
     let create = Statement::CreateRole {
         role: role.name.clone(),
         flags: flags(role),
+        connection_limit: role.connection_limit,
+        valid_until: role.valid_until.clone(),
         password: password(role, scheme),
     };
     std::iter::once(create)
-        .chain(settings(role, &RoleView::default()))
+        .chain(attributes::settings(role, &RoleView::default()))
         .collect()
 }
 
 fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let missing = missing_flags(flags(role), found);
-    if role.origin != RoleOrigin::System && missing != RoleFlags::default() {
-        statements.push(Statement::AddFlags {
-            role: role.name.clone(),
-            flags: missing,
-        });
+    let mut statements = attributes::changed(role, found);
+    let differs = found.password_matches == Some(false);
+    // Right, and stored in the other form.
+    let is_stale = found.password_matches == Some(true) && found.md5 != (scheme == Scheme::Md5);
+    if let Some(password) = password(role, scheme).filter(|_| differs || is_stale) {
+        let role = role.name.clone();
+        statements.push(Statement::SetPassword { role, password });
     }
-    if let (Some(false), Some(password)) = (found.password_matches, password(role, scheme)) {
-        statements.push(Statement::SetPassword {
-            role: role.name.clone(),
-            password,
-        });
-    }
-    statements.extend(settings(role, found));
+    statements.extend(attributes::settings(role, found));
     statements
 }
 
@@ -86,116 +125,4 @@ fn password(role: &Role, scheme: Scheme) -> Option<PasswordRef> {
         secret: place.name.clone(),
         scheme,
     })
-}
-
-fn flags(role: &Role) -> RoleFlags {
-    let asked = |flag| role.flags.get(&flag).copied();
-    let is_asked = |flag| asked(flag) == Some(true);
-    RoleFlags {
-        superuser: is_asked(RoleFlag::Superuser),
-        createdb: is_asked(RoleFlag::CreateDb),
-        createrole: is_asked(RoleFlag::CreateRole),
-        inherit: asked(RoleFlag::Inherit),
-        login: role.login,
-        replication: is_asked(RoleFlag::Replication),
-        bypassrls: is_asked(RoleFlag::BypassRls),
-    }
-}
-
-fn missing_flags(wanted: RoleFlags, found: &RoleView) -> RoleFlags {
-    RoleFlags {
-        superuser: wanted.superuser && !found.superuser,
-        createdb: wanted.createdb && !found.createdb,
-        createrole: wanted.createrole && !found.createrole,
-        inherit: wanted.inherit.filter(|inherit| *inherit && !found.inherit),
-        login: wanted.login && !found.login,
-        replication: wanted.replication && !found.replication,
-        bypassrls: wanted.bypassrls && !found.bypassrls,
-    }
-}
-
-fn settings(role: &Role, found: &RoleView) -> Vec<Statement> {
-    let differs = |name: &str, value: &str| match found.settings.get(name) {
-        None => true,
-        Some(stored) if LISTS.contains(&name) => items(stored) != items(value),
-        Some(stored) => stored != value,
-    };
-    let set = |(name, value): (&String, &String)| Statement::SetSetting {
-        role: role.name.clone(),
-        name: name.clone(),
-        value: if LISTS.contains(&name.as_str()) {
-            SettingValue::List(items(value))
-        } else {
-            SettingValue::One(value.clone())
-        },
-    };
-    role.parameters
-        .iter()
-        .filter(|(name, value)| differs(name, value))
-        .map(set)
-        .collect()
-}
-
-/// The names in a list such as `"$user", data`: Postgres quotes only those that need it.
-fn items(text: &str) -> Vec<String> {
-    let mut items = vec![String::new()];
-    let mut characters = text.chars().peekable();
-    let mut quoted = false;
-    while let Some(character) = characters.next() {
-        let last = items.len() - 1;
-        match character {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                items[last].push('"');
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => items.push(String::new()),
-            _ if !quoted && character.is_whitespace() => {}
-            _ => items[last].push(character),
-        }
-    }
-    items.retain(|item| !item.is_empty());
-    items
-}
-
-fn memberships(role: &Role, catalog: &Catalog, known: &BTreeSet<&str>, wanted: &mut Wanted) {
-    let found = catalog.roles.get(&role.name);
-    for group in &role.member_of {
-        if found.is_some_and(|found| found.member_of.contains(group)) {
-            continue;
-        }
-        grant(group, &role.name, false, known, wanted);
-    }
-    if let Some(admin) = &role.admin
-        && !found.is_some_and(|found| found.admins.contains(admin))
-    {
-        grant(&role.name, admin, true, known, wanted);
-    }
-}
-
-fn grant(role: &str, member: &str, admin: bool, known: &BTreeSet<&str>, wanted: &mut Wanted) {
-    let statement = Statement::GrantRole {
-        role: role.to_owned(),
-        member: member.to_owned(),
-        admin,
-    };
-    match [role, member].into_iter().find(|name| !known.contains(name)) {
-        Some(missing) => wanted.lacking(statement.to_string(), missing),
-        None => wanted.statements.push(statement),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::items;
-
-    #[test]
-    fn lists_are_read_with_and_without_quotes() {
-        assert_eq!(
-            items("\"$user\", \"data\", \"Odd, \"\"one\"\"\""),
-            ["$user", "data", "Odd, \"one\""]
-        );
-        assert_eq!(items("\"$user\", data"), items("\"$user\",\"data\""));
-        assert!(items("").is_empty());
-    }
 }

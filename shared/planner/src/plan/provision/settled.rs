@@ -8,20 +8,27 @@ use pgherd_model::names::roles::{Access, prepared_role};
 
 use super::databases::schema_owner;
 use super::privileges;
-use crate::observed::catalog::{ContentView, DefaultPrivilege};
+use crate::observed::catalog::{ContentView, DefaultPrivilege, ExtensionView, Membership};
 use crate::observed::{Catalog, DatabaseView, RoleView};
-use crate::sql::Statement;
+use crate::sql::{Scheme, Statement};
 
 /// Every role and database that the cluster wants and that can be had.
 pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
+    let scheme = super::roles::scheme(cluster);
     let mut roles: BTreeMap<String, RoleView> = cluster
         .roles
         .iter()
-        .map(|role| (role.name.clone(), view(role)))
+        .map(|role| (role.name.clone(), view(role, scheme)))
         .collect();
     for role in &cluster.roles {
-        if let (Some(admin), Some(view)) = (&role.admin, roles.get_mut(&role.name)) {
-            view.admins.insert(admin.clone());
+        // Administrators that nobody defines come with the image.
+        if let Some(admin) = &role.admin {
+            let membership = Membership {
+                admin: true,
+                ..direct()
+            };
+            let view = roles.entry(admin.clone()).or_insert_with(image_role);
+            view.member_of.insert(role.name.clone(), membership);
         }
     }
     let mut databases = BTreeMap::new();
@@ -29,6 +36,7 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
         let view = DatabaseView {
             owner: prepared_role(&database.name, Access::Owner),
             content: Some(content(database)),
+            ..DatabaseView::default()
         };
         databases.insert(database.name.clone(), view);
     }
@@ -45,7 +53,7 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
     }
 }
 
-fn view(role: &Role) -> RoleView {
+fn view(role: &Role, scheme: Scheme) -> RoleView {
     let has = |flag| role.flags.get(&flag) == Some(&true);
     RoleView {
         superuser: has(RoleFlag::Superuser),
@@ -55,9 +63,38 @@ fn view(role: &Role) -> RoleView {
         login: role.login,
         replication: has(RoleFlag::Replication),
         bypassrls: has(RoleFlag::BypassRls),
-        member_of: role.member_of.iter().cloned().collect(),
+        member_of: role
+            .member_of
+            .iter()
+            .map(|group| (group.clone(), direct()))
+            .collect(),
         settings: role.parameters.clone(),
+        connection_limit: role.connection_limit.filter(|limit| *limit >= 0),
+        valid_until: role.valid_until.clone().filter(|until| until != "infinity"),
         password_matches: role.secret.as_ref().map(|_| true),
+        md5: scheme == Scheme::Md5,
+        ..RoleView::default()
+    }
+}
+
+fn installed(schema: &str) -> ExtensionView {
+    ExtensionView {
+        schema: schema.to_owned(),
+        ..ExtensionView::default()
+    }
+}
+
+fn direct() -> Membership {
+    Membership {
+        inherit: true,
+        set: true,
+        ..Membership::default()
+    }
+}
+
+fn image_role() -> RoleView {
+    RoleView {
+        inherit: true,
         ..RoleView::default()
     }
 }
@@ -68,10 +105,15 @@ fn content(database: &PreparedDatabase) -> ContentView {
         schemas: schemas
             .map(|schema| (schema.name.clone(), schema_owner(database, schema)))
             .collect(),
-        extensions: database.extensions.clone(),
+        extensions: database
+            .extensions
+            .iter()
+            .map(|(name, schema)| (name.clone(), installed(schema)))
+            .collect(),
         ..ContentView::default()
     };
-    for statement in privileges::wanted(database, &ContentView::default()) {
+    let groups = privileges::wanted(database, &ContentView::default());
+    for statement in groups.into_iter().flat_map(|group| group.statements) {
         match statement {
             Statement::GrantSchemaUsage { schema, grantee } => {
                 content.schema_usage.insert((schema, grantee));

@@ -7,7 +7,7 @@ use pgherd_model::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::observed::catalog::ContentView;
+use crate::observed::catalog::{ContentView, Membership};
 use crate::observed::{DatabaseView, RoleView, Source};
 
 fn config() -> OperatorConfig {
@@ -69,8 +69,8 @@ fn roles_come_before_memberships_and_databases() {
     let lines = statements(&plan(&shop(), fresh()));
     let expected = [
         "CREATE ROLE owner",
-        "CREATE ROLE reader",
         "GRANT owner TO admin",
+        "CREATE ROLE reader",
         "GRANT reader TO admin",
         "CREATE DATABASE shop",
     ];
@@ -79,7 +79,7 @@ fn roles_come_before_memberships_and_databases() {
     for (line, start) in unquoted.iter().zip(expected) {
         assert!(line.starts_with(start), "{line} does not start with {start}");
     }
-    assert!(lines[0].contains("CREATEDB") && lines[1].contains("NOCREATEDB"));
+    assert!(lines[0].contains("CREATEDB") && lines[2].contains("NOCREATEDB"));
 }
 
 /// What the statements of the first plan leave behind.
@@ -90,17 +90,22 @@ fn converged() -> Catalog {
             login: true,
             inherit: true,
             createdb: name == "owner",
-            admins: ["admin".to_owned()].into(),
             password_matches: Some(true),
             ..RoleView::default()
         };
         catalog.roles.insert(name.to_owned(), role);
+        let admin = Membership {
+            admin: true,
+            ..Membership::default()
+        };
+        let administrator = catalog.roles.get_mut("admin").unwrap();
+        administrator.member_of.insert(name.to_owned(), admin);
     }
     catalog.databases.insert(
         "shop".to_owned(),
         DatabaseView {
             owner: "owner".to_owned(),
-            content: None,
+            ..DatabaseView::default()
         },
     );
     catalog
@@ -181,6 +186,7 @@ fn prepared_database_is_filled_once_it_exists() {
         DatabaseView {
             owner: "foo_owner".to_owned(),
             content: Some(content),
+            ..DatabaseView::default()
         },
     );
     let lines = statements(&plan(&prepared, catalog)).join("\n").replace('"', "");

@@ -56,7 +56,7 @@ impl Wait {
     }
 }
 
-/// Passes when a member may be disturbed: it is time for maintenance, and every member that stays is up and has caught up. A defect of one
+/// Passes when a member may be disturbed: it is time for maintenance, somebody leads, and every member that stays is up and has caught up. A defect of one
 /// that is `old` does not count: making it anew is what mends it.
 pub(super) fn pass<'a>(situation: &Situation<'a>, old: &[Member<'_>]) -> Result<&'a PatroniView, Wait> {
     let (windows, now) = (&situation.cluster.windows, situation.now);
@@ -70,6 +70,10 @@ pub(super) fn pass<'a>(situation: &Situation<'a>, old: &[Member<'_>]) -> Result<
     let patroni = situation.observed.patroni.known().ok_or_else(Wait::patient)?;
     if patroni.is_paused() {
         return Err(Wait::of(HoldReason::PatroniPaused));
+    }
+    // Whatever comes next, it needs somebody who leads.
+    if patroni.running_leader().is_none() {
+        return Err(Wait::silent());
     }
     let wanted = usize::try_from(situation.cluster.instances).unwrap_or(usize::MAX);
     let mended = |member: &Member<'_>| member.defect().is_some() && old.contains(member);

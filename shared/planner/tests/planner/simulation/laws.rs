@@ -24,6 +24,7 @@ pub(crate) const DETERMINISM: &str = "the same snapshot gives the same plan";
 pub(crate) const ONE_SWITCHOVER: &str = "at most one switchover per roll when nothing else fails";
 pub(crate) const UNNEEDED: &str = "what running pods can do without disturbs none";
 pub(crate) const MADE_ANEW: &str = "no pod goes while nothing would make it anew";
+pub(crate) const GIVEN_TIME: &str = "a switchover is taken back only when nobody has led for a while";
 pub(crate) const GOOD_NODE: &str = "no primary is moved to a node that goes";
 pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
 pub(crate) const FIXPOINT: &str = "when all is as wanted, nothing is planned";
@@ -64,6 +65,7 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
         }
         Action::RestartPostgres { member } => ordinal(member),
         Action::Switchover { leader, .. } => ordinal(leader),
+        Action::TakeBackHandover { .. } => return given_time(simulation, step),
         _ => return Ok(()),
     };
     let Some(pod) = pods.get(&disturbed) else {
@@ -84,6 +86,16 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
     others_up(simulation, observed, disturbed, &line)?;
     primary_last(simulation, observed, step, disturbed, &line)?;
     postgres_order(simulation, step, disturbed, &line)
+}
+
+/// As long as Patroni believes in a leader that is silent.
+fn given_time(simulation: &Simulation, step: &Step) -> Result<(), Broken> {
+    let request = simulation.truth.request;
+    let asked = request.is_some_and(|request| simulation.now().duration_since(request.since).as_secs() >= 30);
+    if simulation.truth.leader.is_none() && asked {
+        return Ok(());
+    }
+    broken(GIVEN_TIME, format!("{step} at {}", simulation.now()))
 }
 
 /// By what was seen of the StatefulSet and of the nodes.

@@ -29,6 +29,7 @@ impl Truth {
             made: Timestamp::UNIX_EPOCH,
             cordoned: BTreeSet::new(),
             says_nothing: false,
+            request: None,
             replicas: members,
             generation: 1,
             seen: (1, template.version),
@@ -141,6 +142,15 @@ impl Truth {
             .map_or(0, |pod| pod.connections)
     }
 
+    /// The others leave it to a member whose Patroni answers, and that will not lead.
+    fn hangs(&self) -> bool {
+        let asked = self.request.and_then(|request| self.pods.get(&request.to));
+        asked.is_some_and(|pod| {
+            let answers = matches!(pod.condition, Condition::Serving | Condition::Starting(_));
+            answers && pod.ending.is_none()
+        })
+    }
+
     fn elect(&mut self, luck: &mut Luck) {
         let serves = |ordinal: &u32| self.pods.get(ordinal).is_some_and(Pod::serves);
         // A leader that restarts keeps its lease.
@@ -153,6 +163,10 @@ impl Truth {
             .is_some_and(|leader| serves(&leader) || restarts(&leader))
         {
             self.leaderless = 0;
+            self.request = None;
+            return;
+        }
+        if self.hangs() {
             return;
         }
         self.leaderless = self.leaderless.saturating_add(1);

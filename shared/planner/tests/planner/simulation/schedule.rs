@@ -3,7 +3,7 @@
 use pgherd_model::units::Window;
 
 use super::laws::{self, Broken, broken};
-use super::{Condition, Luck, Mutation, NODES, Simulation, StatefulSetIs, Template};
+use super::{Condition, Luck, Mutation, NODES, Request, Simulation, StatefulSetIs, Template};
 
 /// Something that happens to the cluster from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,14 @@ pub(crate) enum Event {
     Stale(u32),
     Away(u32),
     FailSteps(u32),
+    /// A switchover to this member, which does not come up to it.
+    Hang(u32),
 }
 
 impl Event {
     fn draw(luck: &mut Luck) -> Self {
         let member = luck.below(4);
-        match luck.below(27) {
+        match luck.below(28) {
             0..=3 => Self::EditTemplate,
             4 => Self::BreakTemplate,
             5 => Self::RefusedTemplate,
@@ -56,6 +58,7 @@ impl Event {
             23 => Self::DeleteSet,
             24 | 25 => Self::Cordon(luck.below(NODES)),
             26 => Self::Uncordon(luck.below(NODES)),
+            27 => Self::Hang(member),
             _ => Self::FailSteps(1 + luck.below(3)),
         }
     }
@@ -124,6 +127,14 @@ impl Event {
             Self::Silence(ticks) => simulation.faults.silent = u8::try_from(ticks).unwrap(),
             Self::Stale(ticks) => simulation.faults.stale = ticks as usize,
             Self::Away(ticks) => simulation.faults.away = u8::try_from(ticks).unwrap(),
+            Self::Hang(to) => {
+                let truth = &mut simulation.truth;
+                if truth.pods.contains_key(&to) && truth.leader != Some(to) {
+                    let since = truth.now;
+                    truth.leader = None;
+                    truth.request = Some(Request { to, since });
+                }
+            }
             Self::FailSteps(steps) => simulation.faults.failing = u8::try_from(steps).unwrap(),
         }
     }

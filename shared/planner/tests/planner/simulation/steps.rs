@@ -41,6 +41,10 @@ impl Simulation {
                 true
             }
             Action::Switchover { leader, candidate } => self.switch_over(leader, candidate),
+            Action::TakeBackHandover { .. } => {
+                self.truth.request = None;
+                true
+            }
             Action::RestartPostgres { member } => self.restart(member),
             other => panic!("not in this world: {other}"),
         }

@@ -7,12 +7,13 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use pgherd_planner::observed::{
-    Catalog, MemberRole, MemberView, NodesView, ParameterChange, PatroniView, PodView, Source,
+    Catalog, HandoverRequest, MemberRole, MemberView, NodesView, ObjectRef, ParameterChange, PatroniView,
+    PodView, Source,
 };
 use serde_json::json;
 
 use super::template::NOTE;
-use super::{Condition, Pod, Simulation, StatefulSetIs, Truth, name, pod_template};
+use super::{Condition, Pod, Request, Simulation, StatefulSetIs, Truth, name, pod_template};
 
 impl Truth {
     pub(super) fn stored(&self, simulation: &Simulation) -> Option<StatefulSet> {
@@ -36,6 +37,19 @@ impl Truth {
 
 fn node(number: u32) -> String {
     format!("node-{number}")
+}
+
+fn request(request: Request) -> HandoverRequest {
+    HandoverRequest {
+        kept_in: ObjectRef {
+            kind: "ConfigMap".to_owned(),
+            name: "minimal-failover".to_owned(),
+            resource_version: request.version(),
+            ..ObjectRef::default()
+        },
+        candidate: Some(name(request.to)),
+        since: request.since,
+    }
 }
 
 fn revision(version: u32) -> String {
@@ -99,6 +113,11 @@ impl Simulation {
         let members = self.truth.pods.iter().filter(|(_, pod)| known(pod));
         PatroniView {
             members: members.map(|(ordinal, pod)| self.member(*ordinal, pod)).collect(),
+            request: self
+                .truth
+                .request
+                .filter(|_| self.truth.leader.is_none())
+                .map(request),
             config: json!({ "maximum_lag_on_failover": 1000, "postgresql": { "parameters": {
                 "max_connections": self.truth.connections.to_string() } } }),
         }
@@ -122,12 +141,14 @@ impl Simulation {
             state: match (pod.condition, leads) {
                 (Condition::Starting(_) | Condition::Broken, _) => "starting",
                 (_, true) => "running",
+                (_, false) if self.truth.leader.is_none() => "running",
                 (_, false) => "streaming",
             }
             .to_owned(),
             lag: (!leads).then_some(pod.lag),
             pending_restart: waits,
             restart_reasons: change.into_iter().collect(),
+            says_streaming: true,
             ..MemberView::default()
         }
     }

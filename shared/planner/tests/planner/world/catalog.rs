@@ -1,15 +1,21 @@
-//! Postgres, as far as its catalog shows: what statements do to it.
+//! Postgres, as far as its catalog shows: what statements do to it, and which it refuses.
 
 use std::collections::BTreeMap;
 
 use pgherd_model::config::OperatorConfig;
-use pgherd_planner::observed::catalog::{ContentView, DefaultPrivilege};
+use pgherd_planner::observed::catalog::{ContentView, DefaultPrivilege, ExtensionView};
 use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
-use pgherd_planner::sql::{RoleFlags, SettingValue, Statement};
+use pgherd_planner::sql::{PasswordRef, RoleFlags, Scheme, SettingValue, Statement};
+
+/// Who grants what is granted: we do.
+const US: &str = "postgres";
 
 /// What the image makes.
-pub(super) fn first(config: &OperatorConfig) -> Catalog {
-    let mut catalog = Catalog::default();
+pub(crate) fn first(config: &OperatorConfig) -> Catalog {
+    let mut catalog = Catalog {
+        version: 17,
+        ..Catalog::default()
+    };
     let users = [&config.users.super_username, &config.users.replication_username];
     for name in users
         .into_iter()
@@ -31,70 +37,126 @@ pub(super) fn first(config: &OperatorConfig) -> Catalog {
 }
 
 /// What a statement does to the catalog.
-pub(super) fn run(catalog: &mut Catalog, database: &str, statement: &Statement) {
+pub(crate) fn run(catalog: &mut Catalog, database: &str, statement: &Statement) {
     match statement {
-        Statement::CreateDatabase { database, owner } => {
+        Statement::CreateDatabase {
+            database,
+            owner,
+            options,
+        } => {
             assert!(
                 catalog.roles.contains_key(owner),
                 "{owner} owns {database} and does not exist"
             );
+            assert!(!catalog.databases.contains_key(database), "{database} exists");
             let content = Some(ContentView {
                 schemas: BTreeMap::from([("public".to_owned(), "pg_database_owner".to_owned())]),
                 ..ContentView::default()
             });
-            catalog.databases.insert(
-                database.clone(),
-                DatabaseView {
-                    owner: owner.clone(),
-                    content,
-                },
-            );
+            let view = DatabaseView {
+                owner: owner.clone(),
+                connection_limit: options.connection_limit.filter(|limit| *limit >= 0),
+                content,
+                ..DatabaseView::default()
+            };
+            catalog.databases.insert(database.clone(), view);
+        }
+        Statement::DropDatabase { database } => {
+            catalog.databases.remove(database).unwrap();
+            for role in catalog.roles.values_mut() {
+                role.owns_in.remove(database);
+                role.granted_in.remove(database);
+            }
         }
         Statement::SetDatabaseOwner { database, owner } => {
-            catalog
-                .databases
-                .get_mut(database)
-                .unwrap()
-                .owner
-                .clone_from(owner);
+            assert!(catalog.roles.contains_key(owner), "{owner} does not exist");
+            existing(catalog, database).owner.clone_from(owner);
         }
-        Statement::CreateRole { .. }
-        | Statement::AddFlags { .. }
-        | Statement::SetPassword { .. }
-        | Statement::GrantRole { .. }
-        | Statement::SetSetting { .. } => run_on_role(&mut catalog.roles, statement),
+        Statement::SetDatabaseLimit { database, limit } => {
+            existing(catalog, database).connection_limit = Some(*limit).filter(|limit| *limit >= 0);
+        }
+        _ if is_about_roles(statement) => run_on_role(catalog, database, statement),
         inside => {
-            let content = catalog
-                .databases
-                .get_mut(database)
-                .unwrap()
-                .content
-                .get_or_insert_default();
+            let content = existing(catalog, database).content.get_or_insert_default();
             run_inside(content, inside);
         }
     }
 }
 
-fn run_on_role(roles: &mut BTreeMap<String, RoleView>, statement: &Statement) {
+fn existing<'a>(catalog: &'a mut Catalog, database: &str) -> &'a mut DatabaseView {
+    let found = catalog.databases.get_mut(database);
+    found.unwrap_or_else(|| panic!("database {database} does not exist"))
+}
+
+fn is_about_roles(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::CreateRole { .. }
+            | Statement::AddFlags { .. }
+            | Statement::RemoveFlags { .. }
+            | Statement::SetPassword { .. }
+            | Statement::SetConnectionLimit { .. }
+            | Statement::SetValidUntil { .. }
+            | Statement::RenameRole { .. }
+            | Statement::DropRole { .. }
+            | Statement::ReassignOwned { .. }
+            | Statement::DropOwned { .. }
+            | Statement::GrantRole { .. }
+            | Statement::RevokeRole { .. }
+            | Statement::SetSetting { .. }
+            | Statement::ResetSetting { .. }
+    )
+}
+
+fn run_on_role(catalog: &mut Catalog, database: &str, statement: &Statement) {
     match statement {
-        Statement::CreateRole { role, flags, .. } => {
+        Statement::CreateRole {
+            role,
+            flags,
+            connection_limit,
+            valid_until,
+            password,
+        } => {
+            assert!(!catalog.roles.contains_key(role), "{role} exists");
             let view = RoleView {
                 inherit: true,
                 password_matches: Some(true),
+                connection_limit: connection_limit.filter(|limit| *limit >= 0),
+                valid_until: valid_until.clone().filter(|until| until != "infinity"),
+                md5: password.as_ref().is_some_and(is_md5),
                 ..RoleView::default()
             };
-            roles.insert(role.clone(), with_flags(view, *flags));
+            catalog.roles.insert(role.clone(), with_flags(view, *flags));
         }
-        Statement::AddFlags { role, flags } => {
-            let view = roles.remove(role).unwrap();
-            roles.insert(role.clone(), with_flags(view, *flags));
-        }
-        Statement::SetPassword { role, .. } => roles.get_mut(role).unwrap().password_matches = Some(true),
         Statement::GrantRole { role, member, admin } => {
-            roles.get_mut(member).unwrap().member_of.insert(role.clone());
-            if *admin {
-                roles.get_mut(role).unwrap().admins.insert(member.clone());
-            }
+            assert!(
+                role.starts_with("pg_") || catalog.roles.contains_key(role),
+                "{role}"
+            );
+            assert!(!catalog.reaches(role, member), "{role} is a member of {member}");
+            let membership = known(catalog, member).member_of.entry(role.clone()).or_default();
+            membership.admin |= admin;
+            membership.grantors.insert(US.to_owned());
+        }
+        Statement::RevokeRole { role, member, .. } => {
+            known(catalog, member).member_of.remove(role);
+        }
+        Statement::RenameRole { role, name } => rename(catalog, role, name),
+        Statement::DropRole { role } => drop_role(catalog, role),
+        Statement::ReassignOwned { role, owner } => {
+            let view = known(catalog, role);
+            view.owns_in.remove(database);
+            view.owns_in.remove("");
+            let owned = catalog
+                .databases
+                .values_mut()
+                .filter(|found| found.owner == *role);
+            owned.for_each(|found| found.owner.clone_from(owner));
+        }
+        Statement::DropOwned { role } => {
+            let view = known(catalog, role);
+            view.granted_in.remove(database);
+            view.granted_in.remove("");
         }
         Statement::SetSetting { role, name, value } => {
             let text = match value {
@@ -105,16 +167,84 @@ fn run_on_role(roles: &mut BTreeMap<String, RoleView>, statement: &Statement) {
                     .collect::<Vec<_>>()
                     .join(", "),
             };
-            roles.get_mut(role).unwrap().settings.insert(name.clone(), text);
+            known(catalog, role).settings.insert(name.clone(), text);
+        }
+        Statement::ResetSetting { role, name } => {
+            known(catalog, role).settings.remove(name);
+        }
+        other => alter(catalog, other),
+    }
+}
+
+fn alter(catalog: &mut Catalog, statement: &Statement) {
+    match statement {
+        Statement::AddFlags { role, flags } => {
+            let view = catalog.roles.remove(role).unwrap();
+            catalog.roles.insert(role.clone(), with_flags(view, *flags));
+        }
+        Statement::RemoveFlags { role, flags } => {
+            let view = known(catalog, role);
+            view.superuser &= !flags.superuser;
+            view.createdb &= !flags.createdb;
+            view.createrole &= !flags.createrole;
+            view.login &= !flags.login;
+            view.replication &= !flags.replication;
+            view.bypassrls &= !flags.bypassrls;
+            view.inherit &= flags.inherit != Some(false);
+        }
+        Statement::SetPassword { role, password } => {
+            let view = known(catalog, role);
+            view.password_matches = Some(true);
+            view.md5 = is_md5(password);
+        }
+        Statement::SetConnectionLimit { role, limit } => {
+            known(catalog, role).connection_limit = Some(*limit).filter(|limit| *limit >= 0);
+        }
+        Statement::SetValidUntil { role, until } => {
+            known(catalog, role).valid_until = Some(until.clone()).filter(|until| until != "infinity");
         }
         other => panic!("{other} is not about a role"),
     }
 }
 
+fn is_md5(password: &PasswordRef) -> bool {
+    password.scheme == Scheme::Md5
+}
+
+fn known<'a>(catalog: &'a mut Catalog, role: &str) -> &'a mut RoleView {
+    let found = catalog.roles.get_mut(role);
+    found.unwrap_or_else(|| panic!("role {role} does not exist"))
+}
+
+fn rename(catalog: &mut Catalog, role: &str, name: &str) {
+    assert!(!catalog.roles.contains_key(name), "{name} exists");
+    let view = catalog.roles.remove(role).unwrap();
+    catalog.roles.insert(name.to_owned(), view);
+    for other in catalog.roles.values_mut() {
+        if let Some(membership) = other.member_of.remove(role) {
+            other.member_of.insert(name.to_owned(), membership);
+        }
+    }
+}
+
+fn drop_role(catalog: &mut Catalog, role: &str) {
+    let view = known(catalog, role);
+    assert!(view.owns_in.is_empty(), "{role} owns something");
+    assert!(view.granted_in.is_empty(), "something is granted to {role}");
+    assert!(
+        catalog.databases.values().all(|database| database.owner != role),
+        "{role} owns a database"
+    );
+    catalog.roles.remove(role);
+    for other in catalog.roles.values_mut() {
+        other.member_of.remove(role);
+    }
+}
+
 fn run_inside(content: &mut ContentView, statement: &Statement) {
     match statement {
-        Statement::CreateSchema { schema, owner } => {
-            _ = content.schemas.insert(schema.clone(), owner.clone());
+        Statement::CreateSchema { schema, owner } | Statement::SetSchemaOwner { schema, owner } => {
+            content.schemas.insert(schema.clone(), owner.clone());
         }
         Statement::GrantSchemaUsage { schema, grantee } => {
             assert!(content.schemas.contains_key(schema), "{schema} does not exist");
@@ -132,7 +262,17 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
                 }));
         }
         Statement::CreateExtension { extension, schema } | Statement::MoveExtension { extension, schema } => {
-            content.extensions.insert(extension.clone(), schema.clone());
+            let view = ExtensionView {
+                schema: schema.clone(),
+                version: "1.0".to_owned(),
+                available: Some("1.0".to_owned()),
+                relocatable: true,
+            };
+            content.extensions.insert(extension.clone(), view);
+        }
+        Statement::UpdateExtension { extension } => {
+            let view = content.extensions.get_mut(extension).unwrap();
+            view.version = view.available.clone().unwrap();
         }
         other => panic!("{other} is not about the inside of a database"),
     }

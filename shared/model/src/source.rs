@@ -1,4 +1,4 @@
-//! An answer, or why there is none. Lives here: the one type that all parts of a snapshot are wrapped in.
+//! An answer, or why there is none. Lives here: the one type that whatever is asked of others is wrapped in.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,129 @@
+//! Attributes and settings of one role: what it has against what it shall have.
+
+use pgherd_model::cluster::{Role, RoleFlag};
+
+use crate::observed::RoleView;
+use crate::sql::{RoleFlags, SettingValue, Statement};
+
+/// Parameters whose value is a list of names, each quoted on its own.
+const LISTS: [&str; 5] = [
+    "search_path",
+    "temp_tablespaces",
+    "session_preload_libraries",
+    "local_preload_libraries",
+    "shared_preload_libraries",
+];
+/// No limit, in `CONNECTION LIMIT`.
+const UNLIMITED: i32 = -1;
+/// No end, in `VALID UNTIL`.
+const FOREVER: &str = "infinity";
+
+/// The attributes that are asked for.
+pub(in crate::plan::provision) fn flags(role: &Role) -> RoleFlags {
+    let asked = |flag| role.flags.get(&flag).copied();
+    let is_asked = |flag| asked(flag) == Some(true);
+    RoleFlags {
+        superuser: is_asked(RoleFlag::Superuser),
+        createdb: is_asked(RoleFlag::CreateDb),
+        createrole: is_asked(RoleFlag::CreateRole),
+        inherit: asked(RoleFlag::Inherit),
+        login: role.login,
+        replication: is_asked(RoleFlag::Replication),
+        bypassrls: is_asked(RoleFlag::BypassRls),
+    }
+}
+
+/// Attributes that are missing, and limits that differ.
+pub(super) fn changed(role: &Role, found: &RoleView) -> Vec<Statement> {
+    let name = || role.name.clone();
+    let mut statements = Vec::new();
+    let missing = missing_flags(flags(role), found);
+    if missing != RoleFlags::default() {
+        statements.push(Statement::AddFlags {
+            role: name(),
+            flags: missing,
+        });
+    }
+    let limit = role
+        .connection_limit
+        .filter(|limit| *limit != found.connection_limit.unwrap_or(UNLIMITED));
+    statements.extend(limit.map(|limit| Statement::SetConnectionLimit { role: name(), limit }));
+    let until = role
+        .valid_until
+        .clone()
+        .filter(|until| until != found.valid_until.as_deref().unwrap_or(FOREVER));
+    statements.extend(until.map(|until| Statement::SetValidUntil { role: name(), until }));
+    statements
+}
+
+fn missing_flags(wanted: RoleFlags, found: &RoleView) -> RoleFlags {
+    RoleFlags {
+        superuser: wanted.superuser && !found.superuser,
+        createdb: wanted.createdb && !found.createdb,
+        createrole: wanted.createrole && !found.createrole,
+        inherit: wanted.inherit.filter(|inherit| *inherit && !found.inherit),
+        login: wanted.login && !found.login,
+        replication: wanted.replication && !found.replication,
+        bypassrls: wanted.bypassrls && !found.bypassrls,
+    }
+}
+
+/// Settings that are missing or differ.
+pub(super) fn settings(role: &Role, found: &RoleView) -> Vec<Statement> {
+    let differs = |name: &str, value: &str| match found.settings.get(name) {
+        None => true,
+        Some(stored) if LISTS.contains(&name) => items(stored) != items(value),
+        Some(stored) => stored != value,
+    };
+    let set = |(name, value): (&String, &String)| Statement::SetSetting {
+        role: role.name.clone(),
+        name: name.clone(),
+        value: if LISTS.contains(&name.as_str()) {
+            SettingValue::List(items(value))
+        } else {
+            SettingValue::One(value.clone())
+        },
+    };
+    role.parameters
+        .iter()
+        .filter(|(name, value)| differs(name, value))
+        .map(set)
+        .collect()
+}
+
+/// The names in a list such as `"$user", data`: Postgres quotes only those that need it.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    let mut quoted = false;
+    while let Some(character) = characters.next() {
+        let last = items.len() - 1;
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                items[last].push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => items.push(String::new()),
+            _ if !quoted && character.is_whitespace() => {}
+            _ => items[last].push(character),
+        }
+    }
+    items.retain(|item| !item.is_empty());
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::items;
+
+    #[test]
+    fn lists_are_read_with_and_without_quotes() {
+        assert_eq!(
+            items("\"$user\", \"data\", \"Odd, \"\"one\"\"\""),
+            ["$user", "data", "Odd, \"one\""]
+        );
+        assert_eq!(items("\"$user\", data"), items("\"$user\",\"data\""));
+        assert!(items("").is_empty());
+    }
+}

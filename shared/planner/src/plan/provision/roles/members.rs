@@ -1,0 +1,100 @@
+//! Who is a member of what, and who may pass it on. Postgres allows no circles: where an owner of a database was granted to one of the
+//! operator's owner roles before, that is taken back first (zalando-behaviour Appendix B, owner cycle).
+
+use pgherd_model::cluster::Role;
+
+use super::Scene;
+use crate::plan::HoldReason;
+use crate::plan::provision::Wanted;
+use crate::sql::Statement;
+
+/// The first major version in which a membership has a grantor that counts.
+const GRANTORS_COUNT: u32 = 16;
+
+/// Grants that are missing; what cannot be granted is held.
+pub(super) fn wanted(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for group in &role.member_of {
+        if scene.catalog.membership(&role.name, group).is_some() {
+            continue;
+        }
+        statements.extend(grant(scene, group, &role.name, false, wanted));
+    }
+    // Who joins a role cannot be granted to it as well.
+    let admin = role.admin.as_ref().filter(|admin| !joins(scene, role, admin));
+    if let Some(admin) = admin.filter(|admin| !scene.catalog.is_admin(admin, &role.name)) {
+        statements.extend(grant(scene, &role.name, admin, true, wanted));
+    }
+    statements
+}
+
+/// Whether the role shall be a member of `other`, directly or through what others shall be.
+fn joins(scene: &Scene<'_>, role: &Role, other: &str) -> bool {
+    let mut open: Vec<&str> = role.member_of.iter().map(String::as_str).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if name == other {
+            return true;
+        }
+        if seen.insert(name) {
+            let groups = scene
+                .cluster
+                .role(name)
+                .into_iter()
+                .flat_map(|role| &role.member_of);
+            open.extend(groups.map(String::as_str));
+        }
+    }
+    false
+}
+
+fn grant(scene: &Scene<'_>, role: &str, member: &str, admin: bool, wanted: &mut Wanted) -> Vec<Statement> {
+    let statement = Statement::GrantRole {
+        role: role.to_owned(),
+        member: member.to_owned(),
+        admin,
+    };
+    let missing = [role, member].into_iter().find(|name| !exists(scene, name));
+    if let Some(missing) = missing {
+        wanted.lacking(statement.to_string(), missing);
+        return Vec::new();
+    }
+    if !scene.catalog.reaches(role, member) {
+        return vec![statement];
+    }
+    // The other way round already.
+    let is_owner_role = scene
+        .config
+        .users
+        .additional_owner_roles
+        .iter()
+        .any(|name| name == role);
+    let reverse = revoked(scene, member, role);
+    if !is_owner_role || reverse.is_empty() {
+        let reason = HoldReason::Conflict(format!("role {role} is a member of {member} already"));
+        wanted.hold(statement.to_string(), reason);
+        return Vec::new();
+    }
+    reverse.into_iter().chain([statement]).collect()
+}
+
+/// Roles of Postgres itself are not in the catalog that was read.
+fn exists(scene: &Scene<'_>, name: &str) -> bool {
+    name.starts_with("pg_") || scene.known.contains(name)
+}
+
+/// Takes back a direct membership, from all who granted it.
+fn revoked(scene: &Scene<'_>, role: &str, member: &str) -> Vec<Statement> {
+    let Some(found) = scene.catalog.membership(member, role) else {
+        return Vec::new();
+    };
+    let revoke = |grantor: Option<String>| Statement::RevokeRole {
+        role: role.to_owned(),
+        member: member.to_owned(),
+        grantor,
+    };
+    if scene.catalog.version < GRANTORS_COUNT || found.grantors.is_empty() {
+        return vec![revoke(None)];
+    }
+    found.grantors.iter().cloned().map(Some).map(revoke).collect()
+}
