@@ -73,13 +73,12 @@ pub fn lose(context: &Context, cluster: &ClusterRef, why: &str) {
 
 /// What came of a turn: a cluster that rolls and cannot go on keeps others from following it.
 pub fn account(context: &Context, cluster: &ClusterRef, outcome: &Outcome) {
-    let failed = match outcome {
-        Outcome::Failed { step, error } => Some(format!("{step}: {error}")),
-        Outcome::Done | Outcome::Stopped { .. } | Outcome::Paused => None,
-    };
     let known = context.cache.manifests.len();
     let config = context.config();
-    wake(context, &context.fleet.acted(cluster, failed, known, &config));
+    wake(
+        context,
+        &context.fleet.acted(cluster, outcome.trouble(), known, &config),
+    );
 }
 
 /// The cluster is gone: others may roll in its place.
@@ -179,10 +178,7 @@ mod tests {
         let api = FakeApi::default();
         let context = api.context();
         let [cluster, other] = two(&context, &api);
-        let failed = Outcome::Failed {
-            step: "check template of acid-demo-0".to_owned(),
-            error: "forbidden".to_owned(),
-        };
+        let failed = Outcome::failed("check template of acid-demo-0", "forbidden");
         account(&context, &cluster, &failed);
         assert_eq!(context.fleet.counts(), (1, 1, 1));
         assert_eq!(context.queue.next().await.cluster, other);

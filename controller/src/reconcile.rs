@@ -189,7 +189,7 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
         _ if reported.is_err() => "unreported",
         Outcome::Done => "done",
         Outcome::Stopped { .. } => "stopped",
-        Outcome::Failed { .. } => "failed",
+        Outcome::Failed(_) => "failed",
         Outcome::Paused => "paused",
     };
     let wake = plan.wake_after.and_then(|delay| Duration::try_from(delay).ok());

@@ -58,10 +58,7 @@ fn a_failed_step_decides_over_what_was_done_before_it() {
     let step = step();
     let failed = |retry| Executed {
         done: vec![&step],
-        outcome: Outcome::Failed {
-            step: "s".to_owned(),
-            error: "e".to_owned(),
-        },
+        outcome: Outcome::failed("s", "e"),
         retry: Some(retry),
     };
     assert_eq!(

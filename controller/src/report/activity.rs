@@ -1,6 +1,5 @@
 //! What the HTTP interface shows of a turn: lines, and which fields an edit changed.
 
-use pgherd_planner::assess::Outcome;
 use serde_json::Value;
 
 use super::Report;
@@ -17,8 +16,8 @@ pub(super) fn note(context: &Context, report: &Report<'_>) {
     for step in report.done {
         tell("info", format!("step taken: {step}"));
     }
-    if let Outcome::Failed { step, error } = report.outcome {
-        tell("error", format!("{step}: {error}"));
+    for failure in report.outcome.failures() {
+        tell("error", failure.to_string());
     }
     let Some(status) = &report.status else { return };
     let (from, to) = (

@@ -2,12 +2,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::ClusterStatus;
-use pgherd_planner::assess::{Outcome, roll_reason};
+use pgherd_planner::assess::roll_reason;
 use pgherd_planner::plan::{Action, Step};
 
 use super::Report;
 use crate::context::Context;
 use crate::events::Note;
+
+/// Failures of one turn that get an event each.
+const FAILURES_TOLD: usize = 5;
 
 /// Everything that a turn gives to tell.
 pub(super) async fn of_turn(context: &Context, report: &Report<'_>) {
@@ -35,15 +38,7 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
         }
     }
     notes.extend(under_way(report));
-    if let Outcome::Failed { step, error } = report.outcome {
-        let text = format!("{step}: {error}");
-        notes.push(Note {
-            warning: true,
-            reason: phase(report).to_owned(),
-            action: "Reconcile",
-            text,
-        });
-    }
+    notes.extend(failures(report));
     // What is to be said about a manifest is said once.
     let unseen = report.view.status.observed_generation != Some(report.view.generation);
     for (reason, text) in report.remarks.iter().filter(|_| unseen) {
@@ -55,6 +50,26 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
         });
     }
     notes
+}
+
+/// Each failure by itself, as far as that helps; the rest in one word.
+fn failures(report: &Report<'_>) -> Vec<Note> {
+    let failures = report.outcome.failures();
+    let mut texts: Vec<String> = failures
+        .iter()
+        .take(FAILURES_TOLD)
+        .map(ToString::to_string)
+        .collect();
+    if failures.len() > FAILURES_TOLD {
+        texts.push(format!("{} more steps failed", failures.len() - FAILURES_TOLD));
+    }
+    let note = |text| Note {
+        warning: true,
+        reason: phase(report).to_owned(),
+        action: "Reconcile",
+        text,
+    };
+    texts.into_iter().map(note).collect()
 }
 
 /// What takes many turns is told at its start and at its end: the conditions before and after the turn tell which turn that is, whoever took
@@ -112,12 +127,15 @@ fn reason(step: &Step, report: &Report<'_>) -> &'static str {
     let own = match &step.action {
         _ if report.view.deletion_timestamp.is_some() => None,
         Action::Apply(object) => of_kind(object.kind()),
-        Action::CreateSecret(_) | Action::LabelSecret(_) | Action::FillSecret(_) => Some("Secrets"),
+        Action::CreateSecret(_)
+        | Action::LabelSecret(_)
+        | Action::FillSecret(_)
+        | Action::ChangeSecret(_) => Some("Secrets"),
         Action::Scale { target, .. } | Action::Patch { target, .. } | Action::Delete { target, .. } => {
             of_kind(&target.kind)
         }
         Action::DeletePod { .. } | Action::RestartPostgres { .. } => Some("Update"),
-        Action::Switchover { .. } => Some("Switchover"),
+        Action::Switchover { .. } | Action::TakeBackHandover { .. } => Some("Switchover"),
         Action::AddFinalizer(_)
         | Action::RemoveFinalizer(_)
         | Action::GrowClaim { .. }

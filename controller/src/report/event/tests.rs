@@ -1,4 +1,5 @@
 use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_planner::assess::Outcome;
 use pgherd_planner::observed::{ClusterView, ObjectRef};
 use pgherd_planner::plan::{Impact, Precondition, Propagation, Reason, SecretDraft};
 
@@ -92,10 +93,7 @@ fn the_end_of_a_service_is_told_as_deletion() {
 
 #[test]
 fn a_failure_is_a_warning_after_what_was_done() {
-    let failed = Outcome::Failed {
-        step: "apply Service n/a".to_owned(),
-        error: "forbidden".to_owned(),
-    };
+    let failed = Outcome::failed("apply Service n/a", "forbidden");
     let told = told(&ClusterView::default(), &[secret("s")], &failed);
     assert_eq!(
         told[1],
