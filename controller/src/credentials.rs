@@ -1,5 +1,8 @@
 //! Passwords out of secrets, for those who log in or make verifiers. Must not: be used for anything that is shown.
 
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use pgherd_model::cluster::SecretKey;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::{Names, secrets};
 use pgherd_model::secret::Secret as Text;
@@ -12,28 +15,59 @@ use crate::context::Context;
 use crate::error::TurnError;
 use crate::kinds::Watched;
 
-/// The password in a secret: from the cache when it is there, otherwise from the API server.
+/// Who logs in with a secret.
+#[derive(Debug)]
+pub struct Account {
+    /// None where the secret does not say.
+    pub user: Option<String>,
+    pub password: Text,
+    /// The one before, where it may still be in force.
+    pub previous: Option<Text>,
+}
+
+/// The password in a secret.
 pub async fn password(
     context: &Context,
     cluster: &ClusterRef,
     namespace: &str,
     name: &str,
 ) -> Result<Text, TurnError> {
+    Ok(account(context, cluster, namespace, name).await?.password)
+}
+
+/// What a secret holds.
+pub async fn account(
+    context: &Context,
+    cluster: &ClusterRef,
+    namespace: &str,
+    name: &str,
+) -> Result<Account, TurnError> {
+    let secret = whole(context, cluster, namespace, name).await?;
+    decode(&secret).ok_or_else(|| TurnError::Credentials {
+        secret: format!("{namespace}/{name}"),
+        message: "it has none",
+    })
+}
+
+/// From the cache when it is there, otherwise from the API server.
+async fn whole(
+    context: &Context,
+    cluster: &ClusterRef,
+    namespace: &str,
+    name: &str,
+) -> Result<Value, TurnError> {
     let unreadable = |message| TurnError::Credentials {
         secret: format!("{namespace}/{name}"),
         message,
     };
-    let cached = if namespace == cluster.namespace {
-        context.cache.owned.content(
-            cluster,
-            &Key {
-                kind: Watched::Secret,
-                name: name.to_owned(),
-            },
-        )
-    } else {
-        None
+    let key = Key {
+        kind: Watched::Secret,
+        name: name.to_owned(),
     };
+    let is_home = namespace == cluster.namespace;
+    let cached = is_home
+        .then(|| context.cache.owned.content(cluster, &key))
+        .flatten();
     let secret = match cached {
         Some(secret) => Some(secret),
         None => context
@@ -41,26 +75,51 @@ pub async fn password(
             .await
             .map_err(|_| unreadable("the API server did not answer"))?,
     };
-    let secret = secret.ok_or_else(|| unreadable("it does not exist"))?;
-    decode(&secret).ok_or_else(|| unreadable("it has none"))
+    secret.ok_or_else(|| unreadable("it does not exist"))
 }
 
-/// Who logs in to provision: name and password.
+/// Who logs in to provision.
 pub async fn superuser(
     context: &Context,
     cluster: &ClusterRef,
     names: &Names,
     config: &OperatorConfig,
-) -> Result<(String, Text), TurnError> {
+) -> Result<(String, Account), TurnError> {
     let user = config.users.super_username.clone();
-    let password = password(context, cluster, &cluster.namespace, &names.secret(&user)).await?;
-    Ok((user, password))
+    let account = account(context, cluster, &cluster.namespace, &names.secret(&user)).await?;
+    Ok((user, account))
 }
 
-fn decode(secret: &Value) -> Option<Text> {
-    let bytes: k8s_openapi::ByteString =
-        serde_json::from_value(secret["data"][secrets::PASSWORD].clone()).ok()?;
-    let bytes = Zeroizing::new(bytes.0);
-    let text = std::str::from_utf8(&bytes).ok().filter(|text| !text.is_empty())?;
-    Some(Text::new(text))
+/// A password that somebody gives in a secret of his own.
+pub async fn given(context: &Context, cluster: &ClusterRef, key: &SecretKey) -> Result<Text, TurnError> {
+    let unreadable = |message| TurnError::Credentials {
+        secret: format!("{}/{}", key.namespace, key.name),
+        message,
+    };
+    let secret = whole(context, cluster, &key.namespace, &key.name).await?;
+    let secret: Secret = serde_json::from_value(secret).map_err(|_| unreadable("it cannot be decoded"))?;
+    let text = |bytes: ByteString| {
+        let bytes = Zeroizing::new(bytes.0);
+        std::str::from_utf8(&bytes).ok().map(Text::new)
+    };
+    let data = secret.data.unwrap_or_default().into_iter();
+    let data = data
+        .filter_map(|(key, bytes)| Some((key, text(bytes)?)))
+        .collect();
+    key.of(&data)
+        .ok_or_else(|| unreadable("it does not hold the password that it is to give"))
+}
+
+fn decode(secret: &Value) -> Option<Account> {
+    let text = |key: &str| {
+        let bytes: ByteString = serde_json::from_value(secret["data"][key].clone()).ok()?;
+        let bytes = Zeroizing::new(bytes.0);
+        let text = std::str::from_utf8(&bytes).ok().filter(|text| !text.is_empty())?;
+        Some(Text::new(text))
+    };
+    Some(Account {
+        user: text(secrets::USERNAME).map(|name| name.expose().to_owned()),
+        password: text(secrets::PASSWORD)?,
+        previous: text(secrets::PREVIOUS_PASSWORD),
+    })
 }

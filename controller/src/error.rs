@@ -27,6 +27,8 @@ pub enum TurnError {
     Patroni(#[from] PatroniError),
     #[error(transparent)]
     Sql(#[from] SqlError),
+    #[error("not tried: the connection was lost with what came before")]
+    SameConnection,
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
 }
@@ -62,7 +64,7 @@ impl TurnError {
             Self::UnknownKind { .. } => "unknown_kind",
             Self::Credentials { .. } => "credentials",
             Self::NoMember(_) | Self::Patroni(_) => "patroni",
-            Self::Sql(_) => "sql",
+            Self::Sql(_) | Self::SameConnection => "sql",
             Self::Randomness(_) => "randomness",
         }
     }
@@ -73,12 +75,21 @@ impl TurnError {
                 Some(400 | 403 | 422) if !is_overtaken(answer) => Retry::OnChange,
                 _ => Retry::Backoff,
             },
-            Self::Sql(SqlError::Refused { source, .. }) => match source.code() {
+            Self::Sql(SqlError::Refused { refusal, .. }) => match refusal.code() {
                 Some(code) if !is_passing(code) => Retry::OnChange,
                 _ => Retry::Backoff,
             },
             Self::UnknownKind { .. } => Retry::OnChange,
             _ => Retry::Backoff,
+        }
+    }
+
+    /// The server is there and did not do this one thing, or something that it needs.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Sql(SqlError::Refused { refusal, .. }) => refusal.code().is_some(),
+            Self::Sql(SqlError::Lacking { .. } | SqlError::Unwritable(_)) | Self::Credentials { .. } => true,
+            _ => false,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Carries a plan out, step by step, until one fails or its precondition no longer holds. Every kind of action is one function in a file
 //! below, idempotent, and knows no policy. What is left of the plan is not kept: the next turn observes and plans anew.
 
+use std::collections::BTreeSet;
+
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::{Names, Role};
-use pgherd_planner::assess::Outcome;
+use pgherd_planner::assess::{Failure, Outcome};
 use pgherd_planner::observed::{ClusterView, PodView};
 use pgherd_planner::plan::{Action, Plan, Precondition, Step};
+use pgherd_planner::sql::Subject;
 use pgherd_runtime::tasks::chain;
 
 use crate::cluster_ref::ClusterRef;
@@ -20,7 +23,7 @@ mod patroni;
 mod pod;
 mod remove;
 mod secret;
-mod sql;
+pub mod sql;
 
 /// What the steps of one plan act on.
 #[derive(Debug)]
@@ -71,58 +74,105 @@ impl Executed<'_> {
     }
 }
 
-/// Walks the steps.
+/// Walks the steps up to the first that fails. A statement that the server refuses keeps only those from being tried that need it: a role that
+/// cannot be had is no reason to leave a cluster as it is.
 pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -> Executed<'a> {
-    let mut done = Vec::new();
-    for step in &plan.steps {
+    let mut walk = Walk::default();
+    let mut rest = plan.steps.as_slice();
+    while let Some(step) = rest.first() {
+        let is_sql = matches!(step.action, Action::RunSql { .. });
+        if walk.is_cut_short && !is_sql {
+            break;
+        }
         let denial = context.authority.denies().map(str::to_owned);
         if let Some(reason) = denial.or_else(|| broken(context, scene, &step.precondition)) {
             context.metrics.count_step(step.action.kind(), "stopped");
             tracing::info!(step = %step, reason, "step not taken");
-            return Executed {
-                done,
-                outcome: Outcome::Stopped {
-                    step: step.to_string(),
-                    reason,
-                },
-                retry: None,
-            };
+            let step = step.to_string();
+            return walk.ended(Some(Outcome::Stopped { step, reason }));
         }
-        match take(context, scene, step).await {
+        let (now, later) = rest.split_at(sql::run_length(rest));
+        rest = later;
+        let results = match &step.action {
+            Action::RunSql { .. } => sql::run(context, scene, now, &mut walk.refused).await,
+            _ => vec![take(context, scene, step).await],
+        };
+        for (step, result) in now.iter().zip(results) {
+            if let Some(overtaken) = walk.note(context, step, result) {
+                return walk.ended(Some(overtaken));
+            }
+        }
+    }
+    walk.ended(None)
+}
+
+/// What came of the steps so far.
+#[derive(Default)]
+struct Walk<'a> {
+    done: Vec<&'a Step>,
+    failures: Vec<Failure>,
+    /// Something else failed than a statement that the server refused.
+    is_cut_short: bool,
+    retry: Option<Retry>,
+    /// What the statements were about that were refused.
+    refused: BTreeSet<Subject>,
+}
+
+impl<'a> Walk<'a> {
+    /// Whether the step may be followed by any other.
+    fn note(&mut self, context: &Context, step: &'a Step, result: Result<(), TurnError>) -> Option<Outcome> {
+        let error = match result {
             Ok(()) => {
                 context.metrics.count_step(step.action.kind(), "done");
                 tracing::info!(step = %step, "step taken");
-                done.push(step);
+                self.done.push(step);
+                return None;
             }
-            Err(error) => {
-                context.metrics.count_step(step.action.kind(), error.category());
-                return Executed {
-                    done,
-                    outcome: unfinished(step, &error),
-                    retry: Some(error.retry()),
-                };
-            }
+            Err(error) => error,
+        };
+        context.metrics.count_step(step.action.kind(), error.category());
+        // The sooner one counts.
+        if self.retry != Some(Retry::Backoff) {
+            self.retry = Some(error.retry());
         }
+        let (text, problem) = (step.to_string(), chain(&error));
+        if error.is_overtaken() {
+            tracing::info!(step = text, reason = problem, "step overtaken");
+            return Some(Outcome::Stopped {
+                step: text,
+                reason: problem,
+            });
+        }
+        tracing::warn!(step = text, error = problem, "step failed");
+        self.is_cut_short |= !error.is_refusal();
+        self.failures.push(Failure {
+            step: text,
+            subject: subject_of(&step.action),
+            error: problem,
+        });
+        None
     }
-    Executed {
-        done,
-        outcome: Outcome::Done,
-        retry: None,
+
+    fn ended(self, stopped: Option<Outcome>) -> Executed<'a> {
+        let outcome = if self.failures.is_empty() {
+            stopped.unwrap_or(Outcome::Done)
+        } else {
+            Outcome::Failed(self.failures)
+        };
+        Executed {
+            done: self.done,
+            outcome,
+            retry: self.retry,
+        }
     }
 }
 
-/// That somebody was faster is no failure: the next turn plans with what is there now.
-fn unfinished(step: &Step, error: &TurnError) -> Outcome {
-    let (step, problem) = (step.to_string(), chain(error));
-    if error.is_overtaken() {
-        tracing::info!(step, reason = problem, "step overtaken");
-        return Outcome::Stopped {
-            step,
-            reason: problem,
-        };
+fn subject_of(action: &Action) -> Option<Subject> {
+    match action {
+        Action::RunSql { subject, .. } => Some(subject.clone()),
+        Action::ChangeSecret(change) => Some(Subject::Role(change.username.clone())),
+        _ => None,
     }
-    tracing::warn!(step, error = problem, "step failed");
-    Outcome::Failed { step, error: problem }
 }
 
 /// What no request can check is checked here.
@@ -146,13 +196,17 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::CreateSecret(draft) => secret::create(context, scene, draft).await,
         Action::LabelSecret(draft) => secret::label(context, scene, draft, precondition).await,
         Action::FillSecret(draft) => secret::fill(context, scene, draft, precondition).await,
+        Action::ChangeSecret(change) => secret::rewrite(context, scene, change, precondition).await,
         Action::Patch { target, operations } => change::patch(context, scene, target, operations).await,
         Action::Scale { target, replicas } => {
             change::scale(context, scene, target, *replicas, precondition).await
         }
         Action::GrowClaim { target, size } => change::grow(context, scene, target, size, precondition).await,
         Action::PatchPatroni(patch) => patroni::patch(context, scene, patch).await,
-        Action::RunSql { database, statements } => sql::run(context, scene, database, statements).await,
+        Action::RunSql { .. } => {
+            let many = sql::run(context, scene, std::slice::from_ref(step), &mut BTreeSet::new()).await;
+            many.into_iter().collect()
+        }
         Action::CheckTemplate { stateful_set, pod } => pod::check_template(context, stateful_set, pod).await,
         Action::CheckObject(object) => apply::check(context, object).await,
         Action::Relabel {
@@ -168,6 +222,7 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::Switchover { leader, candidate } => {
             patroni::switch_over(context, scene, leader, candidate).await
         }
+        Action::TakeBackHandover { target, .. } => patroni::take_back(context, target, precondition).await,
         Action::RestartPostgres { member } => patroni::restart(context, scene, member).await,
         Action::Delete { target, propagation } => {
             remove::delete(context, scene, target, *propagation, precondition).await

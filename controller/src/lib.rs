@@ -22,6 +22,7 @@ pub mod cluster_ref;
 pub mod configuration;
 pub mod context;
 pub mod credentials;
+pub mod database;
 pub mod dispatch;
 pub mod error;
 pub mod events;

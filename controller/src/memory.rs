@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_planner::observed::{Catalog, ObjectRef};
 use serde_json::Value;
@@ -37,6 +38,8 @@ pub struct Memory {
     pub templates: BTreeMap<String, PodTemplateSpec>,
     /// Patroni was told something that its members take up one by one, and no watch tells when they have: until then it is asked again.
     pub patroni_unsettled: Option<Instant>,
+    /// A switchover that Patroni was asked for while nobody leads: the version of its object, and since when it is seen.
+    pub pending_handover: Option<(String, Timestamp)>,
     /// An edit of the manifest rolls the pods.
     pub is_edited: bool,
     /// What the annotation said by which somebody asks for that, at the last turn.

@@ -16,9 +16,11 @@ use crate::context::Context;
 
 mod catalog;
 mod environment;
+mod given;
 mod leftovers;
 mod objects;
 mod patroni;
+mod request;
 mod templates;
 
 pub use environment::environment;
@@ -55,6 +57,9 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
         observed.patroni_objects = leftovers::read(context, question).await;
     } else {
         observed.patroni = patroni::read(context, &pods).await;
+        if let Source::Known(patroni) = &mut observed.patroni {
+            patroni.request = request::read(context, question, patroni).await;
+        }
         observed.catalog = catalog::read(context, question, &observed, &pods).await;
         observed.templates = templates::read(context, question.cluster, &observed).await;
     }

@@ -1,5 +1,5 @@
 //! Talking SQL to a cluster's primary: short-lived connections, always TLS, a pinned session. Lives here: how to connect and send. Must
-//! not: which statements (planner writes them as typed values), or when.
+//! not: which statements (planner writes them as typed values), or when. Needs no Kubernetes: who has a [`Server`] can use all of it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,10 +8,28 @@ use pgherd_model::secret::Secret;
 
 pub mod catalog;
 pub mod connect;
+mod lock;
+mod refusal;
 pub mod statement;
 mod tls;
 
-pub use connect::{Session, open};
+pub use connect::Session;
+pub use refusal::Refusal;
+pub use statement::Failure;
+pub use tls::Trust;
+
+/// A server, and who provisions it. [`Server::open`] gives a session in one of its databases.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub target: Target,
+    /// The superuser.
+    pub user: String,
+    pub password: Secret,
+    /// Tried when the server does not take the password: it is being changed.
+    pub previous: Option<Secret>,
+    /// Whose certificates are accepted.
+    pub trust: Trust,
+}
 
 /// Where to find a primary, tried in this order: the service's name, as Zalando's operator does, then the address of the pod that carries
 /// the primary's label. The second is for a controller outside of the cluster's DNS, for the minutes in which DNS is away, and for those
@@ -25,14 +43,6 @@ pub struct Target {
     pub port: u16,
 }
 
-/// Who connects, and where to.
-#[derive(Debug, Clone)]
-pub struct Login {
-    pub user: String,
-    pub password: Secret,
-    pub database: String,
-}
-
 /// Connecting or sending failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
@@ -40,25 +50,50 @@ pub enum SqlError {
     NoAddress { service: String, message: String },
     #[error("cannot connect to postgres at {at}: {message}")]
     Unreachable { at: String, message: String },
-    #[error("postgres at {at} did not let {user} into database {database}: {source}")]
+    #[error("postgres at {at} did not let {user} into database {database}: {refusal}")]
     LoginRefused {
         at: String,
         user: String,
         database: String,
-        source: tokio_postgres::Error,
+        refusal: Refusal,
     },
     #[error("postgres at {at} is not a primary: it is in recovery")]
     NotPrimary { at: String },
-    #[error("postgres did not carry out `{statement}`: {source}")]
+    #[error(
+        "who logs in to database {database} as {user} becomes {became}; look for settings of the database and of the role"
+    )]
+    Disguised {
+        database: String,
+        user: String,
+        became: String,
+    },
+    #[error("somebody else provisions database {database}: {holder} holds the operator's lock")]
+    Locked { database: String, holder: String },
+    #[error("postgres did not carry out `{statement}`: {refusal}")]
     Refused {
         /// Redacted: as the statement's `Display` prints it.
         statement: String,
-        source: tokio_postgres::Error,
+        refusal: Refusal,
     },
+    #[error("not tried: {missing} failed")]
+    Lacking { missing: String },
     #[error("postgres did not answer within {}s while {what}", limit.as_secs())]
     TimedOut { what: &'static str, limit: Duration },
+    #[error("the catalog of database {database} is not what was asked for: {message}")]
+    Unreadable { database: String, message: String },
     #[error(transparent)]
     Unwritable(#[from] pgherd_planner::sql::RenderError),
-    #[error("no root of trust for TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+impl SqlError {
+    /// Nothing more can be sent on this connection.
+    fn ends_session(&self) -> bool {
+        match self {
+            Self::Refused { refusal, .. } => refusal.ends_session(),
+            Self::Unwritable(_) | Self::Lacking { .. } => false,
+            _ => true,
+        }
+    }
 }

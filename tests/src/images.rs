@@ -11,7 +11,7 @@ mod postgres;
 pub(crate) use own::executable;
 pub use own::{controller, own};
 pub use pause::{PAUSE, pause};
-pub use postgres::{POSTGRES, POSTGRES_OTHER, postgres};
+pub use postgres::{POSTGRES, POSTGRES_OTHER, postgres, postgres_root};
 
 use std::path::{Path, PathBuf};
 

@@ -15,6 +15,7 @@ pub mod kubectl;
 pub mod local;
 pub mod localkube;
 pub mod packages;
+pub mod postgres;
 pub mod progress;
 pub mod psql;
 pub mod shell;

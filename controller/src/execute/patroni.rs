@@ -2,13 +2,20 @@
 
 use std::net::IpAddr;
 
-use serde_json::Value;
+use kube::api::{Patch, PatchParams};
+use pgherd_model::names::operator::FIELD_MANAGER;
+use pgherd_planner::observed::ObjectRef;
+use pgherd_planner::plan::Precondition;
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::apply::require;
+use super::change::api;
 use super::{Scene, handover};
 use crate::context::Context;
 use crate::error::TurnError;
 use crate::patroni::members::members;
+use crate::patroni::wire::REQUEST;
 
 /// Merges into the configuration through the first member that takes it. Idempotent.
 pub(super) async fn patch(context: &Context, scene: &Scene<'_>, patch: &Value) -> Result<(), TurnError> {
@@ -41,6 +48,29 @@ pub(super) async fn switch_over(
         answer = context.patroni.switch_over(at, leader, candidate) => Ok(answer?),
         never = handover::guide(context, scene, at, leader, candidate) => match never {},
     }
+}
+
+/// Empties what Patroni keeps of the request, as it does itself when one is over. Not noted in the cache: no watch covers the object.
+pub(super) async fn take_back(
+    context: &Context,
+    target: &ObjectRef,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let gone: Map<String, Value> = REQUEST
+        .map(|key| (key.to_owned(), Value::Null))
+        .into_iter()
+        .collect();
+    let mut body = json!({"metadata": {"annotations": gone}});
+    require(&mut body, precondition);
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api(context, target)?
+        .patch(&target.name, &params, &Patch::Merge(body))
+        .await
+        .map_err(|error| TurnError::kubernetes("patch", target, error))?;
+    Ok(())
 }
 
 /// Restarts Postgres in one member, unless it waits for nothing any more.

@@ -1,17 +1,21 @@
 //! Secrets with credentials. The password is drawn here and goes nowhere but into the request. Must not: overwrite one that exists.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
-use pgherd_model::names::{operator::FIELD_MANAGER, secrets};
+use pgherd_model::names::{connection, operator::FIELD_MANAGER, secrets};
+use pgherd_model::secret::Secret as Text;
 use pgherd_planner::observed::ObjectRef;
-use pgherd_planner::plan::{Precondition, SecretDraft};
+use pgherd_planner::plan::{NewPassword, NextRotation, Precondition, SecretChange, SecretDraft};
 use serde_json::json;
 
 use super::apply::{remember, send};
-use super::{Scene, change};
+use super::{Scene, change, sql};
 use crate::context::Context;
+use crate::credentials;
 use crate::error::{TurnError, is_conflict};
 use crate::password;
 
@@ -27,7 +31,8 @@ pub(super) async fn create(
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let secret = match api.create(&params, &filled(draft)?).await {
+    let password = new_password(context, scene, draft).await?;
+    let secret = match api.create(&params, &filled(draft, &password)).await {
         Ok(created) => created,
         Err(error) if is_conflict(&error) => {
             tracing::info!(secret = %target, "secret exists already; its password is in force");
@@ -75,17 +80,76 @@ pub(super) async fn fill(
     draft: &SecretDraft,
     precondition: &Precondition,
 ) -> Result<(), TurnError> {
-    let body = json!({ "stringData": {
-        secrets::USERNAME: draft.username,
-        secrets::PASSWORD: password::generate()?.expose(),
-    } });
+    let password = new_password(context, scene, draft).await?;
+    let body = json!({ "data": encoded(&data(draft, &draft.username, &password)) });
     change::merge(context, scene, &reference(draft), body, precondition).await
 }
 
-fn filled(draft: &SecretDraft) -> Result<Secret, TurnError> {
-    let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
-    let password = password::generate()?;
-    Ok(Secret {
+/// Writes into a secret what has changed, after the statements that have to come before.
+pub(super) async fn rewrite(
+    context: &Context,
+    scene: &Scene<'_>,
+    change: &SecretChange,
+    precondition: &Precondition,
+) -> Result<(), TurnError> {
+    let draft = &change.draft;
+    let (namespace, name) = (&draft.namespace, &draft.name);
+    let before = credentials::account(context, scene.cluster, namespace, name).await?;
+    let password = match &change.password {
+        NewPassword::Keep => before.password.clone(),
+        NewPassword::Draw => password::generate()?,
+        NewPassword::Copy(key) => credentials::given(context, scene.cluster, key).await?,
+    };
+    if !change.before.is_empty() {
+        sql::prepare(context, scene, &change.username, &change.before, &password).await?;
+    }
+    let mut written = data(draft, &change.username, &password);
+    match &change.next_rotation {
+        NextRotation::Keep => written.remove(secrets::NEXT_ROTATION),
+        NextRotation::At(date) => written.insert(secrets::NEXT_ROTATION.to_owned(), Text::new(date.clone())),
+        NextRotation::Clear => written.insert(secrets::NEXT_ROTATION.to_owned(), Text::default()),
+    };
+    if change.keep_previous {
+        written.insert(secrets::PREVIOUS_PASSWORD.to_owned(), before.password);
+    }
+    let body = json!({ "data": encoded(&written) });
+    change::merge(context, scene, &reference(draft), body, precondition).await
+}
+
+/// The password that is given elsewhere, or one that nobody has had before.
+async fn new_password(context: &Context, scene: &Scene<'_>, draft: &SecretDraft) -> Result<Text, TurnError> {
+    match &draft.given {
+        Some(key) => credentials::given(context, scene.cluster, key).await,
+        None => Ok(password::generate()?),
+    }
+}
+
+/// All keys of a secret.
+fn data(draft: &SecretDraft, username: &str, password: &Text) -> BTreeMap<String, Text> {
+    let mut data = BTreeMap::from([
+        (secrets::USERNAME.to_owned(), Text::new(username)),
+        (secrets::PASSWORD.to_owned(), password.clone()),
+    ]);
+    if let Some(date) = &draft.next_rotation {
+        data.insert(secrets::NEXT_ROTATION.to_owned(), Text::new(date.clone()));
+    }
+    if let Some(connection) = &draft.connection {
+        let keys = connection::keys(connection, username, password);
+        data.extend(keys.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    }
+    data
+}
+
+/// As the API server takes it.
+fn encoded(data: &BTreeMap<String, Text>) -> BTreeMap<String, ByteString> {
+    let bytes = |text: &Text| ByteString(text.expose().as_bytes().to_vec());
+    data.iter()
+        .map(|(key, value)| (key.clone(), bytes(value)))
+        .collect()
+}
+
+fn filled(draft: &SecretDraft, password: &Text) -> Secret {
+    Secret {
         metadata: ObjectMeta {
             name: Some(draft.name.clone()),
             namespace: Some(draft.namespace.clone()),
@@ -95,15 +159,9 @@ fn filled(draft: &SecretDraft) -> Result<Secret, TurnError> {
             ..ObjectMeta::default()
         },
         type_: Some("Opaque".to_owned()),
-        data: Some(
-            [
-                (secrets::USERNAME.to_owned(), bytes(&draft.username)),
-                (secrets::PASSWORD.to_owned(), bytes(password.expose())),
-            ]
-            .into(),
-        ),
+        data: Some(encoded(&data(draft, &draft.username, password))),
         ..Secret::default()
-    })
+    }
 }
 
 fn reference(draft: &SecretDraft) -> ObjectRef {
@@ -120,16 +178,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_secret_gets_a_password_of_its_own() {
+    fn a_secret_is_made_with_all_its_keys_and_those_only() {
         let draft = SecretDraft {
             name: "s".into(),
             username: "app".into(),
             ..SecretDraft::default()
         };
-        let password = || filled(&draft).unwrap().data.unwrap()["password"].0.clone();
-        let (one, other) = (password(), password());
-        assert_eq!(one.len(), 64);
-        assert_ne!(one, other);
-        assert_eq!(filled(&draft).unwrap().data.unwrap()["username"].0, b"app");
+        let keys = |draft: &SecretDraft| -> BTreeMap<String, String> {
+            let data = filled(draft, &Text::new("p w")).data.unwrap();
+            let text = |bytes: ByteString| String::from_utf8(bytes.0).unwrap();
+            data.into_iter().map(|(key, bytes)| (key, text(bytes))).collect()
+        };
+        let plain = [("password", "p w"), ("username", "app")].map(|(key, value)| (key.into(), value.into()));
+        assert_eq!(keys(&draft), BTreeMap::from(plain));
+        let full = SecretDraft {
+            next_rotation: Some("2030-01-31T00:00:00Z".to_owned()),
+            connection: Some(connection::Connection::default()),
+            ..draft
+        };
+        let found: Vec<String> = keys(&full).into_keys().collect();
+        let all = [
+            "dbname",
+            "host",
+            "jdbc-uri",
+            "nextRotation",
+            "password",
+            "port",
+            "uri",
+            "username",
+        ];
+        assert_eq!(found, all);
     }
 }

@@ -1,51 +1,137 @@
-//! The plan's statements on the primary, as the superuser. Passwords become verifiers here.
+//! The plan's statements on the primary, as the superuser: one connection per database. Passwords become verifiers here.
 
-use pgherd_model::names::{Role, ports, roles::MAINTENANCE_DATABASE};
+use std::collections::BTreeSet;
+
+use pgherd_model::names::{Role, roles::MAINTENANCE_DATABASE};
+use pgherd_model::secret::Secret;
 use pgherd_planner::observed::PodView;
-use pgherd_planner::sql::{Statement, Verifier, verifier};
+use pgherd_planner::plan::{Action, Precondition, Step};
+use pgherd_planner::sql::{PasswordRef, Statement, Subject};
 use pgherd_runtime::tasks::chain;
 
 use super::Scene;
 use crate::context::Context;
-use crate::credentials::{password, superuser};
+use crate::credentials::password;
+use crate::database::server;
 use crate::error::TurnError;
-use crate::password::salt;
-use crate::sql::{Login, Target, open};
+use crate::sql::statement::{Draft, groups};
+use crate::sql::{Failure, Server};
 
+/// How many of the steps, which begin with one of statements, are carried out over one connection.
+pub fn run_length(steps: &[Step]) -> usize {
+    let database = |step: &Step| match (&step.action, &step.precondition) {
+        (Action::RunSql { database, .. }, Precondition::None) => Some(database.clone()),
+        _ => None,
+    };
+    let Some(first) = steps.first().and_then(database) else {
+        return steps.len().min(1);
+    };
+    let same = |step: &&Step| database(step).as_ref() == Some(&first);
+    steps.iter().take_while(same).count()
+}
+
+/// Where the passwords are that statements speak of.
+pub trait Passwords {
+    fn read(&self, place: &PasswordRef) -> impl Future<Output = Result<Secret, TurnError>> + Send;
+}
+
+/// In the cluster's secrets.
+struct Stored<'a> {
+    context: &'a Context,
+    scene: &'a Scene<'a>,
+}
+
+impl Passwords for Stored<'_> {
+    async fn read(&self, place: &PasswordRef) -> Result<Secret, TurnError> {
+        password(self.context, self.scene.cluster, &place.namespace, &place.secret).await
+    }
+}
+
+/// Carries out steps of one database. What came of each, in their order.
 pub(super) async fn run(
     context: &Context,
     scene: &Scene<'_>,
-    database: &str,
-    statements: &[Statement],
-) -> Result<(), TurnError> {
+    steps: &[Step],
+    failed: &mut BTreeSet<Subject>,
+) -> Vec<Result<(), TurnError>> {
     // Whatever comes of it, what was known of the catalog is out of date.
     context
         .memories
         .with(scene.cluster, |memory| memory.catalog = None);
-    let mut verifiers = Vec::with_capacity(statements.len());
-    for statement in statements {
-        verifiers.push(resolve(context, scene, statement).await?);
+    let server = primary(context, scene).await;
+    take(server, steps, &Stored { context, scene }, failed).await
+}
+
+/// The same without Kubernetes.
+pub async fn take(
+    server: Result<Server, TurnError>,
+    steps: &[Step],
+    passwords: &impl Passwords,
+    failed: &mut BTreeSet<Subject>,
+) -> Vec<Result<(), TurnError>> {
+    let mut results: Vec<Result<(), TurnError>> = Vec::with_capacity(steps.len());
+    let (mut drafts, mut places) = (Vec::new(), Vec::new());
+    for (index, step) in steps.iter().enumerate() {
+        match draft(step, passwords).await {
+            Ok(draft) => {
+                places.push(index);
+                drafts.push(draft);
+                results.push(Ok(()));
+            }
+            Err((subject, error)) => {
+                failed.extend(subject);
+                results.push(Err(error));
+            }
+        }
     }
-    let (user, password) = superuser(context, scene.cluster, scene.names, scene.config).await?;
-    let login = Login {
-        user,
-        password,
-        database: database.to_owned(),
+    match send(server, database_of(steps), drafts, failed).await {
+        Ok(failures) => {
+            for failure in failures {
+                results[places[failure.index]] = Err(failure.error.into());
+            }
+        }
+        Err(error) => {
+            let mut error = Some(error);
+            for index in places {
+                results[index] = Err(error.take().unwrap_or(TurnError::SameConnection));
+            }
+        }
+    }
+    results
+}
+
+/// Carries out the statements that have to come before a secret is written, with the password that it will hold.
+pub(super) async fn prepare(
+    context: &Context,
+    scene: &Scene<'_>,
+    role: &str,
+    statements: &[Statement],
+    password: &Secret,
+) -> Result<(), TurnError> {
+    context
+        .memories
+        .with(scene.cluster, |memory| memory.catalog = None);
+    let with = |statement: &Statement| statement.password().map(|_| password.clone());
+    let draft = Draft {
+        subject: Subject::Role(role.to_owned()),
+        needs: Vec::new(),
+        statements: statements.iter().map(|it| (it.clone(), with(it))).collect(),
     };
-    let session = open(&target(scene), &login).await?;
-    session.run(statements, &verifiers).await.map_err(TurnError::from)
+    let mut failed = BTreeSet::new();
+    let server = primary(context, scene).await;
+    match send(server, MAINTENANCE_DATABASE, vec![draft], &mut failed)
+        .await?
+        .pop()
+    {
+        Some(failure) => Err(failure.error.into()),
+        None => Ok(()),
+    }
 }
 
 /// Has the primary write a checkpoint. Nothing depends on it but the length of a pause.
 pub(super) async fn checkpoint(context: &Context, scene: &Scene<'_>) {
     let outcome = async {
-        let (user, password) = superuser(context, scene.cluster, scene.names, scene.config).await?;
-        let login = Login {
-            user,
-            password,
-            database: MAINTENANCE_DATABASE.to_owned(),
-        };
-        let session = open(&target(scene), &login).await?;
+        let session = primary(context, scene).await?.open(MAINTENANCE_DATABASE).await?;
         session.checkpoint().await.map_err(TurnError::from)
     };
     if let Err(error) = outcome.await {
@@ -53,25 +139,59 @@ pub(super) async fn checkpoint(context: &Context, scene: &Scene<'_>) {
     }
 }
 
-async fn resolve(
-    context: &Context,
-    scene: &Scene<'_>,
-    statement: &Statement,
-) -> Result<Option<Verifier>, TurnError> {
-    let Some(place) = statement.password() else {
-        return Ok(None);
-    };
-    let text = password(context, scene.cluster, &place.namespace, &place.secret).await?;
-    let role = statement.role().unwrap_or_default();
-    Ok(Some(verifier::create(place.scheme, role, &text, &salt()?)))
+fn database_of(steps: &[Step]) -> &str {
+    match steps.first().map(|step| &step.action) {
+        Some(Action::RunSql { database, .. }) => database,
+        _ => MAINTENANCE_DATABASE,
+    }
 }
 
-fn target(scene: &Scene<'_>) -> Target {
+async fn send(
+    server: Result<Server, TurnError>,
+    database: &str,
+    drafts: Vec<Draft>,
+    failed: &mut BTreeSet<Subject>,
+) -> Result<Vec<Failure>, TurnError> {
+    if drafts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let groups = groups(drafts).await?;
+    let session = server?.open(database).await?;
+    Ok(session.carry_out(&groups, failed).await?)
+}
+
+/// With the passwords that it speaks of.
+async fn draft(step: &Step, passwords: &impl Passwords) -> Result<Draft, (Option<Subject>, TurnError)> {
+    let Action::RunSql {
+        subject,
+        needs,
+        statements,
+        ..
+    } = &step.action
+    else {
+        let object = step.to_string();
+        return Err((None, TurnError::UnknownKind { object }));
+    };
+    let mut all = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let secret = match statement.password() {
+            Some(place) => match passwords.read(place).await {
+                Ok(password) => Some(password),
+                Err(error) => return Err((Some(subject.clone()), error)),
+            },
+            None => None,
+        };
+        all.push((statement.clone(), secret));
+    }
+    Ok(Draft {
+        subject: subject.clone(),
+        needs: needs.clone(),
+        statements: all,
+    })
+}
+
+async fn primary(context: &Context, scene: &Scene<'_>) -> Result<Server, TurnError> {
     let leads = |pod: &&PodView| pod.role_label == Role::Primary.label();
     let primary = scene.pods.iter().find(leads).and_then(|pod| pod.ip.parse().ok());
-    Target {
-        service: scene.names.host(Role::Primary),
-        primary,
-        port: ports::POSTGRES,
-    }
+    server(context, scene.cluster, scene.names, scene.config, primary).await
 }

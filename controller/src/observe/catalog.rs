@@ -1,21 +1,20 @@
 //! The database catalog: read when something that it depends on has changed, otherwise remembered. Must not: change the database.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use pgherd_model::names::{Role, ports, roles::MAINTENANCE_DATABASE};
 use pgherd_model::secret::Secret;
 use pgherd_planner::build::Desired;
-use pgherd_planner::observed::{Catalog, ObjectRef, Observed, PodView, RoleView, Source};
-use pgherd_planner::sql::verifier;
+use pgherd_planner::observed::{Catalog, ObjectRef, Observed, PodView, Source};
+use pgherd_runtime::tasks::chain;
 
 use super::Question;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::credentials;
+use crate::database::server;
 use crate::error::TurnError;
 use crate::memory::CatalogKey;
-use crate::sql::catalog::RoleRow;
-use crate::sql::{Login, Session, SqlError, Target, open};
 
 pub(super) async fn read(
     context: &Context,
@@ -38,19 +37,14 @@ pub(super) async fn read(
         .iter()
         .find(|pod| pod.name == leader)
         .and_then(|pod| pod.ip.parse().ok());
-    let target = Target {
-        service: question.names.host(Role::Primary),
-        primary,
-        port: ports::POSTGRES,
-    };
-    match ask(context, question, &target).await {
+    match ask(context, question, primary).await {
         Ok(catalog) => {
             context.memories.with(question.cluster, |memory| {
                 memory.catalog = Some((key, catalog.clone()));
             });
             Source::Known(catalog)
         }
-        Err(error) => Source::Unknown(pgherd_runtime::tasks::chain(&error)),
+        Err(error) => Source::Unknown(chain(&error)),
     }
 }
 
@@ -92,44 +86,29 @@ fn key(question: &Question<'_>, observed: &Observed, leader: &str) -> CatalogKey
     }
 }
 
-async fn ask(context: &Context, question: &Question<'_>, target: &Target) -> Result<Catalog, TurnError> {
-    let (user, password) =
-        credentials::superuser(context, question.cluster, question.names, question.config).await?;
-    let login = |database: &str| Login {
-        user: user.clone(),
-        password: password.clone(),
-        database: database.to_owned(),
-    };
-    let session = open(target, &login(MAINTENANCE_DATABASE)).await?;
-    let rows = session.roles().await?;
-    let mut databases = session.databases().await?;
-    let settings = session.settings().await?;
-    drop(session);
-    for name in &question.prepared {
-        if let Some(database) = databases.get_mut(name) {
-            database.content = Some(inside(target, &login(name)).await?);
-        }
+async fn ask(
+    context: &Context,
+    question: &Question<'_>,
+    primary: Option<IpAddr>,
+) -> Result<Catalog, TurnError> {
+    let server = server(
+        context,
+        question.cluster,
+        question.names,
+        question.config,
+        primary,
+    )
+    .await?;
+    let reading = server.read(&question.prepared).await?;
+    for (database, error) in &reading.unread {
+        tracing::warn!(database, error = chain(error), "cannot look into the database");
     }
     let passwords = passwords(context, question.cluster, question.desired).await;
-    let roles = tokio::task::spawn_blocking(move || compare(rows, &passwords))
-        .await
-        .unwrap_or_default();
-    Ok(Catalog {
-        roles,
-        databases,
-        settings,
-    })
+    let compared = tokio::task::spawn_blocking(move || reading.compared(&passwords));
+    Ok(compared.await.expect("arithmetic does not panic"))
 }
 
-async fn inside(
-    target: &Target,
-    login: &Login,
-) -> Result<pgherd_planner::observed::catalog::ContentView, SqlError> {
-    let session: Session = open(target, login).await?;
-    session.content().await
-}
-
-/// Passwords by role, of the secrets that can be read.
+/// Passwords of the secrets that can be read, by the role that each one names: rotation changes the name.
 async fn passwords(
     context: &Context,
     cluster: &ClusterRef,
@@ -137,58 +116,10 @@ async fn passwords(
 ) -> BTreeMap<String, Secret> {
     let mut passwords = BTreeMap::new();
     for draft in desired.into_iter().flat_map(|desired| &desired.secrets) {
-        if let Ok(password) = credentials::password(context, cluster, &draft.namespace, &draft.name).await {
-            passwords.insert(draft.username.clone(), password);
+        if let Ok(account) = credentials::account(context, cluster, &draft.namespace, &draft.name).await {
+            let user = account.user.unwrap_or_else(|| draft.username.clone());
+            passwords.insert(user, account.password);
         }
     }
     passwords
-}
-
-/// Some milliseconds of arithmetic per password: not for a thread that serves others.
-fn compare(rows: Vec<RoleRow>, passwords: &BTreeMap<String, Secret>) -> BTreeMap<String, RoleView> {
-    let judge = |row: RoleRow| {
-        let stored = row.verifier.as_ref().map_or("", Secret::expose);
-        let password_matches = passwords
-            .get(&row.name)
-            .map(|password| verifier::matches(stored, &row.name, password));
-        (
-            row.name,
-            RoleView {
-                password_matches,
-                ..row.view
-            },
-        )
-    };
-    rows.into_iter().map(judge).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use pgherd_planner::sql::Scheme;
-
-    use super::*;
-
-    #[test]
-    fn only_roles_with_a_secret_are_compared() {
-        let password = Secret::new("hunter2");
-        let made = verifier::create(Scheme::ScramSha256, "app", &password, b"salt");
-        let row = |name: &str, stored: Option<&str>| RoleRow {
-            name: name.to_owned(),
-            view: RoleView::default(),
-            verifier: stored.map(Secret::new),
-        };
-        let rows = vec![
-            row("app", Some(made.expose())),
-            row("other", None),
-            row("free", Some(made.expose())),
-        ];
-        let passwords = BTreeMap::from([
-            ("app".to_owned(), password.clone()),
-            ("other".to_owned(), password),
-        ]);
-        let roles = compare(rows, &passwords);
-        assert_eq!(roles["app"].password_matches, Some(true));
-        assert_eq!(roles["other"].password_matches, Some(false));
-        assert_eq!(roles["free"].password_matches, None);
-    }
 }

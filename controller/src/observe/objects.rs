@@ -10,7 +10,7 @@ use pgherd_planner::observed::{ClaimView, Observed, SecretView, Source};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Question;
+use super::{Question, given};
 use crate::cache::Key;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -43,6 +43,9 @@ pub(super) async fn read(context: &Context, question: &Question<'_>, observed: &
     observed.role_binding = shared.one(Watched::RoleBinding, names.service_account());
     elsewhere(context, question, &mut own).await;
     observed.secrets = own.all(Watched::Secret, secret_view);
+    let secrets = own.objects.iter().filter(|(key, _)| key.kind == Watched::Secret);
+    let secrets: Vec<&Value> = secrets.map(|(_, object)| object).collect();
+    given::compare(context, question, &secrets, &mut observed.secrets).await;
     observed.endpoints = endpoints(context, question).await;
 }
 
@@ -203,6 +206,7 @@ fn secret_view(secret: Secret) -> SecretView {
             .get(secrets::PASSWORD)
             .is_some_and(|bytes| !bytes.0.is_empty()),
         next_rotation: text(secrets::NEXT_ROTATION),
+        ..SecretView::default()
     }
 }
 

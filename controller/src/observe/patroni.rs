@@ -45,6 +45,7 @@ async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniVi
     let mut view = PatroniView {
         members: cluster?.members.into_iter().map(member_view).collect(),
         config,
+        request: None,
     };
     let Ok(answer) = member else { return Ok(view) };
     let says_streaming = says_streaming(&answer.patroni.version);

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// Annotations in which Patroni keeps a switchover or failover that it was asked for: from whom, to whom, when.
+pub const REQUEST: [&str; 3] = ["leader", CANDIDATE, "scheduled_at"];
+/// The one that names who shall lead.
+pub const CANDIDATE: &str = "member";
+
 /// Answer of `GET /cluster`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct ClusterAnswer {

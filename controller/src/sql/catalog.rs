@@ -1,190 +1,166 @@
-//! Queries of the system catalogs. Lives here: their text and the rows they give. Must not: compare with what is wanted.
+//! Reading the system catalogs: one question per database, whose answer is a document in the shape of the planner's own types. Lives here:
+//! asking, and what came of it. Must not: compare with what is wanted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use futures::stream::{self, StreamExt as _};
+use pgherd_model::names::roles::MAINTENANCE_DATABASE;
 use pgherd_model::secret::Secret;
-use pgherd_planner::observed::catalog::{ContentView, DefaultPrivilege};
-use pgherd_planner::observed::{DatabaseView, RoleView};
-use pgherd_planner::sql::{ObjectClass, Privilege};
-use serde_json::Value;
-use tokio_postgres::Row;
+use pgherd_planner::observed::catalog::ContentView;
+use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
+use pgherd_planner::sql::verifier;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::connect::bounded;
-use super::{Session, SqlError};
+use super::{Server, Session, SqlError};
 
-const ROLES: &str = "
-    SELECT role.rolname::text, role.rolsuper, role.rolinherit, role.rolcreaterole, role.rolcreatedb,
-        role.rolcanlogin, role.rolreplication, role.rolbypassrls, role.rolpassword,
-        ARRAY(SELECT pg_get_userbyid(roleid)::text FROM pg_auth_members WHERE member = role.oid),
-        ARRAY(SELECT pg_get_userbyid(member)::text FROM pg_auth_members WHERE roleid = role.oid AND admin_option),
-        COALESCE((SELECT setconfig FROM pg_db_role_setting WHERE setrole = role.oid AND setdatabase = 0), '{}')
-    FROM pg_authid role WHERE role.rolname !~ '^pg_'";
+mod query;
 
-const DATABASES: &str = "
-    SELECT datname::text, pg_get_userbyid(datdba)::text FROM pg_database";
+/// How many databases of one server are looked into at a time.
+const AT_ONCE: usize = 4;
 
-/// [`pgherd_model::postgres_parameters::HOT_STANDBY`], which a test compares.
-const SETTINGS: &str = "
-    SELECT name::text, setting FROM pg_settings WHERE name IN ('max_connections', 'max_worker_processes',
-        'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction')";
+/// What all databases share.
+#[derive(Debug, Deserialize)]
+pub struct Shared {
+    roles: BTreeMap<String, RoleView>,
+    /// By role; no part of the view.
+    verifiers: BTreeMap<String, Secret>,
+    databases: BTreeMap<String, DatabaseView>,
+    settings: BTreeMap<String, String>,
+}
 
-const SCHEMAS: &str = "
-    SELECT nspname::text, pg_get_userbyid(nspowner)::text FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
-
-const EXTENSIONS: &str = "
-    SELECT extname::text, nspname::text FROM pg_extension JOIN pg_namespace space ON space.oid = extnamespace";
-
-/// Grantee 0 is everybody, which nobody here grants to.
-const DEFAULT_PRIVILEGES: &str = "
-    SELECT pg_get_userbyid(acl.defaclrole)::text, space.nspname::text, acl.defaclobjtype::text,
-        pg_get_userbyid(item.grantee)::text, item.privilege_type
-    FROM pg_default_acl acl
-        LEFT JOIN pg_namespace space ON space.oid = acl.defaclnamespace
-        CROSS JOIN LATERAL aclexplode(acl.defaclacl) item
-    WHERE item.grantee <> 0";
-
-const SCHEMA_USAGE: &str = "
-    SELECT nspname::text, pg_get_userbyid(item.grantee)::text
-    FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl) item
-    WHERE item.privilege_type = 'USAGE' AND item.grantee <> 0 AND nspname !~ '^pg_'";
-
-/// A role, and the verifier of its password, which is no part of the view.
+/// A catalog as read, and the verifiers, which are no part of it.
 #[derive(Debug)]
-pub struct RoleRow {
-    pub name: String,
-    pub view: RoleView,
-    pub verifier: Option<Secret>,
+pub struct Reading {
+    catalog: Catalog,
+    verifiers: BTreeMap<String, Secret>,
+    /// Databases that could not be looked into.
+    pub unread: Vec<(String, SqlError)>,
+}
+
+impl Server {
+    /// Reads what all databases share, and the inside of those of `prepared` that exist: one connection and one question each.
+    pub async fn read(&self, prepared: &[String]) -> Result<Reading, SqlError> {
+        let session = self.open(MAINTENANCE_DATABASE).await?;
+        let shared = session.shared().await?;
+        let version = session.version / 10_000;
+        drop(session);
+        let Shared {
+            roles,
+            verifiers,
+            mut databases,
+            settings,
+        } = shared;
+        let there = |name: &String| databases.get(name).is_some_and(|it| !it.closed);
+        let there: Vec<String> = prepared.iter().filter(|name| there(name)).cloned().collect();
+        let insides = there.into_iter().map(|name| self.inside(name));
+        let mut insides = stream::iter(insides).buffered(AT_ONCE);
+        let mut unread = Vec::new();
+        let mut contents = Vec::new();
+        while let Some((name, inside)) = insides.next().await {
+            match inside {
+                Ok(content) => contents.push((name, content)),
+                Err(error) => unread.push((name, error)),
+            }
+        }
+        drop(insides);
+        for (name, content) in contents {
+            if let Some(database) = databases.get_mut(&name) {
+                database.content = Some(content);
+            }
+        }
+        Ok(Reading {
+            catalog: Catalog {
+                version,
+                roles,
+                databases,
+                settings,
+            },
+            verifiers,
+            unread,
+        })
+    }
+
+    async fn inside(&self, name: String) -> (String, Result<ContentView, SqlError>) {
+        let content = async { self.open(&name).await?.content().await };
+        let content = content.await;
+        (name, content)
+    }
 }
 
 impl Session {
-    /// All roles but the system's own.
-    pub async fn roles(&self) -> Result<Vec<RoleRow>, SqlError> {
-        self.rows("reading roles", ROLES)
-            .await?
-            .iter()
-            .map(|row| role(row).map_err(|error| unreadable(ROLES, error)))
-            .collect()
-    }
-
-    /// All databases, templates and closed ones too: their names are taken.
-    pub async fn databases(&self) -> Result<BTreeMap<String, DatabaseView>, SqlError> {
-        let pairs: Vec<(String, String)> = self.pairs("reading databases", DATABASES).await?;
-        let view = |(name, owner)| (name, DatabaseView { owner, content: None });
-        Ok(pairs.into_iter().map(view).collect())
-    }
-
-    /// What is in force of the parameters that a replica must not have less of.
-    pub async fn settings(&self) -> Result<BTreeMap<String, String>, SqlError> {
-        self.pairs("reading settings", SETTINGS).await
+    /// Roles, databases and settings.
+    pub async fn shared(&self) -> Result<Shared, SqlError> {
+        self.document("reading roles and databases", &query::shared(self.version))
+            .await
     }
 
     /// The inside of the database that this session is in.
     pub async fn content(&self) -> Result<ContentView, SqlError> {
-        let rows = self
-            .rows("reading default privileges", DEFAULT_PRIVILEGES)
-            .await?;
-        let mut default_privileges = BTreeSet::new();
-        for row in &rows {
-            let read = default_privilege(row).map_err(|error| unreadable(DEFAULT_PRIVILEGES, error))?;
-            default_privileges.extend(read);
+        self.document("reading what is in the database", query::CONTENT)
+            .await
+    }
+
+    async fn document<T: DeserializeOwned>(&self, what: &'static str, query: &str) -> Result<T, SqlError> {
+        let unreadable = |message: String| SqlError::Unreadable {
+            database: self.database.clone(),
+            message,
+        };
+        let rows = self.ask(what, query).await?;
+        let text = rows.first().and_then(|row| row.get(0));
+        let text = text.ok_or_else(|| unreadable("no row came back".to_owned()))?;
+        // Where, not what: the document holds verifiers.
+        serde_json::from_str(text).map_err(|error| {
+            unreadable(format!(
+                "{:?} error in column {}",
+                error.classify(),
+                error.column()
+            ))
+        })
+    }
+}
+
+impl Reading {
+    /// The catalog, with a word on each password that is known: whether the stored verifier was made of it. Some milliseconds of arithmetic
+    /// per password: not for a thread that serves others.
+    pub fn compared(mut self, passwords: &BTreeMap<String, Secret>) -> Catalog {
+        for (name, password) in passwords {
+            if let Some(role) = self.catalog.roles.get_mut(name) {
+                let stored = self.verifiers.get(name).map_or("", Secret::expose);
+                role.password_matches = Some(verifier::matches(stored, name, password));
+            }
         }
-        Ok(ContentView {
-            schemas: self.pairs("reading schemas", SCHEMAS).await?,
-            extensions: self.pairs("reading extensions", EXTENSIONS).await?,
-            default_privileges,
-            schema_usage: self.pairs("reading privileges of schemas", SCHEMA_USAGE).await?,
-        })
+        self.catalog
     }
-
-    async fn rows(&self, what: &'static str, query: &'static str) -> Result<Vec<Row>, SqlError> {
-        bounded(what, async {
-            self.client
-                .query(query, &[])
-                .await
-                .map_err(|error| unreadable(query, error))
-        })
-        .await
-    }
-
-    async fn pairs<C: FromIterator<(String, String)>>(
-        &self,
-        what: &'static str,
-        query: &'static str,
-    ) -> Result<C, SqlError> {
-        let rows = self.rows(what, query).await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-            .collect::<Result<_, tokio_postgres::Error>>()
-            .map_err(|error| unreadable(query, error))
-    }
-}
-
-fn role(row: &Row) -> Result<RoleRow, tokio_postgres::Error> {
-    let members: Vec<String> = row.try_get(9)?;
-    let admins: Vec<String> = row.try_get(10)?;
-    let settings: Vec<String> = row.try_get(11)?;
-    let split = |setting: String| {
-        setting
-            .split_once('=')
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
-    Ok(RoleRow {
-        name: row.try_get(0)?,
-        verifier: row.try_get::<_, Option<String>>(8)?.map(Secret::new),
-        view: RoleView {
-            superuser: row.try_get(1)?,
-            inherit: row.try_get(2)?,
-            createrole: row.try_get(3)?,
-            createdb: row.try_get(4)?,
-            login: row.try_get(5)?,
-            replication: row.try_get(6)?,
-            bypassrls: row.try_get(7)?,
-            member_of: members.into_iter().collect(),
-            admins: admins.into_iter().collect(),
-            settings: settings.into_iter().filter_map(split).collect(),
-            password_matches: None,
-        },
-    })
-}
-
-/// None for kinds of objects and privileges that nobody here grants.
-fn default_privilege(row: &Row) -> Result<Option<DefaultPrivilege>, tokio_postgres::Error> {
-    let class: String = row.try_get(2)?;
-    let privilege: String = row.try_get(4)?;
-    let objects = class.chars().next().and_then(ObjectClass::from_catalog);
-    let privilege = serde_json::from_value::<Privilege>(Value::String(privilege)).ok();
-    let (Some(objects), Some(privilege)) = (objects, privilege) else {
-        return Ok(None);
-    };
-    let (creator, schema, grantee) = (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
-    Ok(Some(DefaultPrivilege {
-        creator,
-        schema,
-        objects,
-        grantee,
-        privilege,
-    }))
-}
-
-fn unreadable(query: &str, source: tokio_postgres::Error) -> SqlError {
-    let statement = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    SqlError::Refused { statement, source }
 }
 
 #[cfg(test)]
 mod tests {
-    use pgherd_model::postgres_parameters::HOT_STANDBY;
+    use pgherd_planner::sql::Scheme;
 
     use super::*;
 
     #[test]
-    fn every_parameter_that_a_replica_needs_as_much_of_is_read() {
-        assert_eq!(SETTINGS.matches("'max_").count(), HOT_STANDBY.len());
-        assert!(
-            HOT_STANDBY
-                .iter()
-                .all(|name| SETTINGS.contains(&format!("'{name}'")))
-        );
+    fn only_roles_with_a_password_are_compared() {
+        let password = Secret::new("hunter2");
+        let made = verifier::create(Scheme::ScramSha256, "app", &password, b"salt");
+        let stored = Secret::new(made.expose());
+        let names = ["app", "other", "free"];
+        let reading = Reading {
+            catalog: Catalog {
+                roles: names.map(|name| (name.to_owned(), RoleView::default())).into(),
+                ..Catalog::default()
+            },
+            verifiers: [("app".to_owned(), stored.clone()), ("free".to_owned(), stored)].into(),
+            unread: Vec::new(),
+        };
+        let passwords = BTreeMap::from([
+            ("app".to_owned(), password.clone()),
+            ("other".to_owned(), password),
+        ]);
+        let roles = reading.compared(&passwords).roles;
+        assert_eq!(roles["app"].password_matches, Some(true));
+        assert_eq!(roles["other"].password_matches, Some(false));
+        assert_eq!(roles["free"].password_matches, None);
     }
 }

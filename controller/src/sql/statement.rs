@@ -1,48 +1,256 @@
-//! Sending the plan's statements: in one transaction, so that a failure leaves nothing half done; alone where Postgres does not allow one.
+//! Sending the plan's statements. All together in one transaction when none is refused, which is the rule; else each group by itself, so that
+//! one that is refused takes no other with it. Must not: decide which statements there are.
 
-use pgherd_planner::sql::{Statement, Verifier};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use pgherd_model::secret::Secret;
+use pgherd_planner::sql::{Statement, Subject, Verifier, verifier};
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::connect::bounded;
-use super::{Session, SqlError};
+use super::connect::{STATEMENT_LIMIT, bounded_by};
+use super::{Refusal, Session, SqlError};
+use crate::password::{RandomnessError, salt};
+
+/// What makes a database or an extension may copy a lot.
+const SLOW_LIMIT: Duration = Duration::from_mins(5);
+const SLOW: &str = "SET statement_timeout = '290s'";
+const USUAL: &str = "SET statement_timeout = '30s'";
+
+/// A verifier is as good as a password to who can guess: while one is sent, the server writes down nothing of the statement.
+const UNSEEN: &str = "SET LOCAL log_statement = none; SET LOCAL log_min_duration_statement = -1; \
+    SET LOCAL log_min_duration_sample = -1; SET LOCAL log_min_error_statement = panic; \
+    SET LOCAL track_activities = off; SET LOCAL pg_stat_statements.track_utility = off";
+
+/// Statements that are carried out all or none, in this order; with the passwords that they are about.
+#[derive(Debug)]
+pub struct Draft {
+    pub subject: Subject,
+    /// Without these there is no sense in trying.
+    pub needs: Vec<Subject>,
+    pub statements: Vec<(Statement, Option<Secret>)>,
+}
+
+/// The same with the verifiers that the statements' texts need.
+#[derive(Debug)]
+pub struct Group {
+    subject: Subject,
+    needs: Vec<Subject>,
+    orders: Vec<Order>,
+}
+
+#[derive(Debug)]
+struct Order {
+    statement: Statement,
+    verifier: Option<Verifier>,
+}
+
+/// A group that was not carried out, while others were.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which of the groups.
+    pub index: usize,
+    pub error: SqlError,
+}
+
+/// Makes the verifiers. Some milliseconds of arithmetic each: not for a thread that serves others.
+pub async fn groups(drafts: Vec<Draft>) -> Result<Vec<Group>, RandomnessError> {
+    let all = spawn_blocking(move || drafts.into_iter().map(group).collect());
+    all.await.expect("arithmetic does not panic")
+}
+
+fn group(draft: Draft) -> Result<Group, RandomnessError> {
+    let order = |(statement, password): (Statement, Option<Secret>)| {
+        let verifier = match (statement.password(), &password) {
+            (Some(place), Some(password)) => {
+                let role = statement.role().unwrap_or_default();
+                Some(verifier::create(place.scheme, role, password, &salt()?))
+            }
+            _ => None,
+        };
+        Ok::<_, RandomnessError>(Order { statement, verifier })
+    };
+    Ok(Group {
+        subject: draft.subject,
+        needs: draft.needs,
+        orders: draft
+            .statements
+            .into_iter()
+            .map(order)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+impl Order {
+    fn text(&self) -> Result<Zeroizing<String>, SqlError> {
+        Ok(Zeroizing::new(self.statement.render(self.verifier.as_ref())?))
+    }
+}
+
+impl Group {
+    fn is_transactional(&self) -> bool {
+        self.orders.iter().all(|order| order.statement.is_transactional())
+    }
+
+    fn is_slow(&self) -> bool {
+        self.orders.iter().any(|order| is_slow(&order.statement))
+    }
+
+    /// What it is about or what it needs has failed before.
+    fn lacks(&self, failed: &BTreeSet<Subject>) -> Option<SqlError> {
+        let mut wanted = self.needs.iter().chain([&self.subject]);
+        let missing = wanted.find(|subject| failed.contains(subject))?;
+        Some(SqlError::Lacking {
+            missing: missing.to_string(),
+        })
+    }
+}
 
 impl Session {
-    /// Carries out the statements in order. `verifiers` has one entry per statement.
-    pub async fn run(
+    /// Carries out the groups, under the operator's lock. What is refused is returned, and added to the subjects that failed; an error means
+    /// that the connection is gone, or that the lock is not free, and the database has to be looked at again.
+    pub async fn carry_out(
         &self,
-        statements: &[Statement],
-        verifiers: &[Option<Verifier>],
-    ) -> Result<(), SqlError> {
-        let transactional = statements.iter().all(Statement::is_transactional);
-        if transactional {
-            self.send("BEGIN", "BEGIN").await?;
+        groups: &[Group],
+        failed: &mut BTreeSet<Subject>,
+    ) -> Result<Vec<Failure>, SqlError> {
+        self.lock().await?;
+        let mut failures = Vec::new();
+        let mut rest: Vec<usize> = (0..groups.len()).collect();
+        while let Some(first) = rest.first() {
+            let together = |index: usize| groups[index].is_transactional() && !groups[index].is_slow();
+            let kind = together(*first);
+            let end = rest.iter().position(|index| together(*index) != kind);
+            let later = rest.split_off(end.unwrap_or(rest.len()));
+            let known = rest.iter().any(|index| groups[*index].lacks(failed).is_some());
+            if known || !kind || rest.len() == 1 || !self.together(groups, &rest).await? {
+                failures.extend(self.one_by_one(groups, rest, failed).await?);
+            }
+            rest = later;
         }
-        for (statement, verifier) in statements.iter().zip(verifiers) {
-            let text = Zeroizing::new(statement.render(verifier.as_ref())?);
-            self.send(&text, statement).await?;
+        Ok(failures)
+    }
+
+    /// One transaction, its statements sent without waiting for the answer to the one before. False when it was rolled back.
+    async fn together(&self, groups: &[Group], chosen: &[usize]) -> Result<bool, SqlError> {
+        let orders: Vec<&Order> = chosen.iter().flat_map(|index| &groups[*index].orders).collect();
+        match self.transact(&orders).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.ends_session() => Err(error),
+            Err(_) => Ok(false),
         }
-        if transactional {
-            self.send("COMMIT", "COMMIT").await?;
+    }
+
+    /// Each in a transaction of its own. What is refused is tried again as long as that helps: one may need what another makes.
+    async fn one_by_one(
+        &self,
+        groups: &[Group],
+        mut chosen: Vec<usize>,
+        failed: &mut BTreeSet<Subject>,
+    ) -> Result<Vec<Failure>, SqlError> {
+        loop {
+            let mut failures = Vec::new();
+            let mut refused = failed.clone();
+            for index in &chosen {
+                let group = &groups[*index];
+                let error = match group.lacks(&refused) {
+                    Some(lacking) => lacking,
+                    None => match self.alone(group).await {
+                        Ok(()) => continue,
+                        Err(error) if error.ends_session() => return Err(error),
+                        Err(error) => error,
+                    },
+                };
+                refused.insert(group.subject.clone());
+                failures.push(Failure { index: *index, error });
+            }
+            if failures.is_empty() || failures.len() == chosen.len() {
+                *failed = refused;
+                return Ok(failures);
+            }
+            chosen = failures.iter().map(|failure| failure.index).collect();
+        }
+    }
+
+    async fn alone(&self, group: &Group) -> Result<(), SqlError> {
+        if group.is_transactional() && !group.is_slow() {
+            return self.transact(&group.orders.iter().collect::<Vec<_>>()).await;
+        }
+        for order in &group.orders {
+            self.unhurried(&order.statement, &order.text()?).await?;
+        }
+        Ok(())
+    }
+
+    /// All or none. Nothing is sent when one of them cannot be written.
+    async fn transact(&self, orders: &[&Order]) -> Result<(), SqlError> {
+        let secret = orders.iter().any(|order| order.verifier.is_some());
+        let texts: Vec<_> = orders
+            .iter()
+            .map(|order| Ok((&order.statement, order.text()?)))
+            .collect::<Result<_, SqlError>>()?;
+        self.begin(secret).await?;
+        let sent = texts
+            .iter()
+            .map(|(statement, text)| self.send(text, statement, secret));
+        let all = async { Ok(join_all(sent).await) };
+        let answers = bounded_by(SLOW_LIMIT, "carrying out statements", all).await?;
+        let refused = answers.into_iter().find_map(Result::err);
+        match refused {
+            None => self.plain("COMMIT").await,
+            Some(error) if error.ends_session() => Err(error),
+            Some(error) => self.plain("ROLLBACK").await.and(Err(error)),
+        }
+    }
+
+    /// Outside of a transaction block, with time enough.
+    async fn unhurried(&self, statement: &Statement, text: &str) -> Result<(), SqlError> {
+        self.plain(SLOW).await?;
+        let sent = self.send(text, statement, false);
+        let answer = bounded_by(SLOW_LIMIT, "carrying out a statement", sent).await;
+        if !answer.as_ref().is_err_and(SqlError::ends_session) {
+            self.plain(USUAL).await?;
+        }
+        answer
+    }
+
+    async fn begin(&self, secret: bool) -> Result<(), SqlError> {
+        self.plain("BEGIN").await?;
+        if secret {
+            self.plain(UNSEEN).await?;
         }
         Ok(())
     }
 
     /// Writes what is in memory to disk.
     pub async fn checkpoint(&self) -> Result<(), SqlError> {
-        self.send("CHECKPOINT", "CHECKPOINT").await
+        self.plain("CHECKPOINT").await
     }
 
-    /// A failure ends the session with its transaction: the server rolls back.
-    async fn send(&self, text: &str, shown: impl ToString) -> Result<(), SqlError> {
-        bounded("carrying out a statement", async {
-            self.client
-                .batch_execute(text)
-                .await
-                .map_err(|source| SqlError::Refused {
-                    statement: shown.to_string(),
-                    source,
-                })
-        })
-        .await
+    /// A statement of ours, which holds nothing that may not be seen.
+    async fn plain(&self, text: &str) -> Result<(), SqlError> {
+        let sent = self.send(text, text, false);
+        bounded_by(STATEMENT_LIMIT, "carrying out a statement", sent).await
     }
+
+    async fn send(&self, text: &str, shown: impl ToString, secret: bool) -> Result<(), SqlError> {
+        let refusal = if secret { Refusal::silent } else { Refusal::of };
+        let sent = self.client.batch_execute(text).await;
+        sent.map_err(|error| SqlError::Refused {
+            statement: shown.to_string(),
+            refusal: refusal(&error),
+        })
+    }
+}
+
+/// Copies, or runs a script.
+fn is_slow(statement: &Statement) -> bool {
+    use Statement as S;
+    !statement.is_transactional()
+        || matches!(
+            statement,
+            S::CreateExtension { .. } | S::MoveExtension { .. } | S::UpdateExtension { .. }
+        )
 }

@@ -54,6 +54,26 @@ pub fn postgres(progress: &Progress) -> Result<PathBuf> {
     Ok(entry.join(IMAGE_TAR))
 }
 
+/// The root file system of the database image, unpacked: its programs run on the machine itself, without containers.
+///
+/// # Errors
+/// As [`postgres`], and when it cannot be unpacked.
+pub fn postgres_root(progress: &Progress) -> Result<PathBuf> {
+    let cache = Cache::open()?;
+    let base = base(&cache, progress)?;
+    let key = Key::new().text("1").text(&base.digest);
+    cache.get_or_make("postgres-root", &key, |dir| {
+        let step = progress.step("unpacking the programs of the database image");
+        Run::new("tar")
+            .args(["--extract", "--gzip", "--no-same-owner", "--directory"])
+            .args([dir, Path::new("--file"), &base.blob])
+            .timeout(BASE_TIMEOUT)
+            .output()?;
+        step.done();
+        Ok(())
+    })
+}
+
 fn spec(layers: Vec<Layer>) -> ImageSpec {
     let root = "/home/postgres/pgdata/pgroot";
     ImageSpec {

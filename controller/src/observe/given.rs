@@ -1,0 +1,100 @@
+//! Whether secrets hold what is given elsewhere, and what they say about the connection. Lives here: comparing, where a secret's content is at
+//! hand. Must not: keep any of it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use pgherd_model::names::{connection, secrets};
+use pgherd_model::secret::Secret as Text;
+use pgherd_planner::observed::{SecretView, Source};
+use pgherd_planner::plan::SecretDraft;
+use serde_json::Value;
+
+use super::Question;
+use crate::context::Context;
+use crate::credentials;
+
+type Data = BTreeMap<String, Text>;
+
+/// Completes the views of the secrets that are more than a name and a password of their own.
+pub(super) async fn compare(
+    context: &Context,
+    question: &Question<'_>,
+    objects: &[&Value],
+    views: &mut Source<Vec<SecretView>>,
+) {
+    let Source::Known(views) = views else { return };
+    let drafts = question.desired.map(|desired| desired.secrets.as_slice());
+    let drafts = drafts.unwrap_or_default();
+    for draft in drafts
+        .iter()
+        .filter(|draft| draft.given.is_some() || draft.connection.is_some())
+    {
+        let is_it = |view: &&mut SecretView| view.namespace == draft.namespace && view.name == draft.name;
+        let (Some(view), Some(data)) = (views.iter_mut().find(is_it), content(objects, draft)) else {
+            continue;
+        };
+        view.connection_matches = connects(draft, &data);
+        if let Some(key) = &draft.given {
+            let given = credentials::given(context, question.cluster, key).await.ok();
+            view.given_matches = given.map(|given| {
+                let name = data.get(secrets::USERNAME).map(Text::expose);
+                name == Some(&draft.username) && data.get(secrets::PASSWORD) == Some(&given)
+            });
+        }
+    }
+}
+
+fn content(objects: &[&Value], draft: &SecretDraft) -> Option<Data> {
+    let is_it = |object: &&&Value| {
+        let metadata = &object["metadata"];
+        metadata["name"] == draft.name.as_str() && metadata["namespace"] == draft.namespace.as_str()
+    };
+    let object = objects.iter().find(is_it)?;
+    let secret: Secret = serde_json::from_value((*object).clone()).ok()?;
+    let text = |(key, bytes): (String, k8s_openapi::ByteString)| {
+        Some((key, Text::new(String::from_utf8(bytes.0).ok()?)))
+    };
+    Some(
+        secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(text)
+            .collect(),
+    )
+}
+
+/// None where nothing about the connection is wanted, or a name or a password is missing.
+fn connects(draft: &SecretDraft, data: &Data) -> Option<bool> {
+    let wanted = draft.connection.as_ref()?;
+    let (name, password) = (data.get(secrets::USERNAME)?, data.get(secrets::PASSWORD)?);
+    let keys = connection::keys(wanted, name.expose(), password);
+    Some(keys.iter().all(|(key, value)| data.get(*key) == Some(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::names::connection::Connection;
+
+    use super::*;
+
+    #[test]
+    fn connection_keys_are_right_or_missing_or_wrong() {
+        let text = |value: &str| Text::new(value);
+        let mut data = Data::from([
+            ("username".to_owned(), text("app")),
+            ("password".to_owned(), text("p")),
+        ]);
+        let mut draft = SecretDraft::default();
+        assert_eq!(connects(&draft, &data), None);
+        let wanted = Connection::default();
+        draft.connection = Some(wanted.clone());
+        assert_eq!(connects(&draft, &data), Some(false));
+        let keys = connection::keys(&wanted, "app", &text("p"));
+        data.extend(keys.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        assert_eq!(connects(&draft, &data), Some(true));
+        data.insert("password".to_owned(), text("another"));
+        assert_eq!(connects(&draft, &data), Some(false), "the uri holds the old one");
+    }
+}

@@ -1,0 +1,82 @@
+//! A switchover or failover that Patroni was asked for, read from the object in which Patroni keeps it, and only while nobody leads: Patroni
+//! tells of scheduled ones alone. Must not: say whether it hangs (planner).
+
+use jiff::Timestamp;
+use pgherd_model::names::objects::PatroniObject;
+use pgherd_planner::build::uses_config_maps;
+use pgherd_planner::observed::{HandoverRequest, ObjectRef, PatroniView};
+
+use super::Question;
+use crate::context::Context;
+use crate::patroni::wire::{CANDIDATE, REQUEST};
+
+/// None as well when it cannot be read: it is looked for again at the next turn.
+pub(super) async fn read(
+    context: &Context,
+    question: &Question<'_>,
+    patroni: &PatroniView,
+) -> Option<HandoverRequest> {
+    let found = if patroni.members.is_empty() || patroni.leader().is_some() {
+        None
+    } else {
+        find(context, question).await
+    };
+    context.memories.with(question.cluster, |memory| {
+        let version = found.as_ref().map(|(target, _)| target.resource_version.clone());
+        let before = memory.pending_handover.take();
+        let same = before.filter(|(seen, _)| Some(seen) == version.as_ref());
+        memory.pending_handover = same.or(version.map(|version| (version, Timestamp::now())));
+        let (_, since) = memory.pending_handover.clone()?;
+        let (kept_in, candidate) = found?;
+        Some(HandoverRequest {
+            kept_in,
+            candidate,
+            since,
+        })
+    })
+}
+
+/// Where it is kept, and who shall lead.
+async fn find(context: &Context, question: &Question<'_>) -> Option<(ObjectRef, Option<String>)> {
+    if question
+        .config
+        .general
+        .etcd_host
+        .as_deref()
+        .is_some_and(|host| !host.is_empty())
+    {
+        return None;
+    }
+    let kind = if uses_config_maps(question.config) {
+        "ConfigMap"
+    } else {
+        "Endpoints"
+    };
+    let namespace = &question.cluster.namespace;
+    let name = question.names.patroni(PatroniObject::Failover);
+    let object = match context.read(kind, namespace, &name).await {
+        Ok(object) => object?,
+        Err(error) => {
+            tracing::debug!(error, "whether a switchover is asked for is not known");
+            return None;
+        }
+    };
+    let metadata = &object["metadata"];
+    let text = |key: &str| {
+        metadata["annotations"][key]
+            .as_str()
+            .filter(|text| !text.is_empty())
+    };
+    let is_asked = REQUEST.into_iter().any(|key| text(key).is_some());
+    let field = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
+    is_asked.then(|| {
+        let kept_in = ObjectRef {
+            kind: kind.to_owned(),
+            namespace: namespace.clone(),
+            name,
+            uid: field("uid"),
+            resource_version: field("resourceVersion"),
+        };
+        (kept_in, text(CANDIDATE).map(str::to_owned))
+    })
+}

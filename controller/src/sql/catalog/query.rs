@@ -1,0 +1,126 @@
+//! The two questions, as text. Every name is the system's own by the session's pinned `search_path`; it is written out all the same, so that
+//! no question hangs on one setting.  // table
+
+/// Which membership columns there are depends on the version.
+pub(super) fn shared(version: u32) -> String {
+    let (inherit, set) = match version {
+        ..160_000 => ("joined.rolinherit", "true"),
+        160_000.. => ("item.inherit_option", "item.set_option"),
+    };
+    let provider = match version {
+        ..150_000 => "''",
+        150_000.. => {
+            "CASE datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE '' END"
+        }
+    };
+    SHARED
+        .replace("{inherit}", inherit)
+        .replace("{set}", set)
+        .replace("{provider}", provider)
+}
+
+/// `settings` are [`pgherd_model::postgres_parameters::HOT_STANDBY`], which a test compares.
+const SHARED: &str = "
+WITH memberships AS (
+    SELECT of.member, pg_catalog.json_object_agg(of.name, pg_catalog.json_build_object(
+            'admin', of.admin, 'inherit', of.inherits, 'set', of.sets, 'grantors', of.grantors)) AS list
+    FROM (SELECT item.member, pg_catalog.pg_get_userbyid(item.roleid)::pg_catalog.text AS name,
+                pg_catalog.bool_or(item.admin_option) AS admin, pg_catalog.bool_or({inherit}) AS inherits,
+                pg_catalog.bool_or({set}) AS sets,
+                pg_catalog.json_agg(DISTINCT pg_catalog.pg_get_userbyid(item.grantor)::pg_catalog.text) AS grantors
+            FROM pg_catalog.pg_auth_members item JOIN pg_catalog.pg_authid joined ON joined.oid = item.member
+            GROUP BY item.member, item.roleid) of
+    GROUP BY of.member),
+settings AS (
+    SELECT stored.setrole, pg_catalog.json_object_agg(pg_catalog.split_part(item, '=', 1),
+            pg_catalog.substr(item, pg_catalog.strpos(item, '=') + 1)) AS list
+    FROM pg_catalog.pg_db_role_setting stored CROSS JOIN LATERAL pg_catalog.unnest(stored.setconfig) item
+    WHERE stored.setdatabase = 0
+    GROUP BY stored.setrole),
+traces AS (
+    SELECT trace.refobjid,
+        pg_catalog.json_agg(DISTINCT coalesce(place.datname::pg_catalog.text, '')) FILTER (WHERE trace.deptype = 'o') AS owns,
+        pg_catalog.json_agg(DISTINCT coalesce(place.datname::pg_catalog.text, '')) FILTER (WHERE trace.deptype <> 'o') AS granted
+    FROM pg_catalog.pg_shdepend trace LEFT JOIN pg_catalog.pg_database place ON place.oid = trace.dbid
+    WHERE trace.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+    GROUP BY trace.refobjid)
+SELECT pg_catalog.json_build_object(
+'roles', (SELECT coalesce(pg_catalog.json_object_agg(role.rolname, pg_catalog.json_build_object(
+        'superuser', role.rolsuper, 'inherit', role.rolinherit, 'createrole', role.rolcreaterole,
+        'createdb', role.rolcreatedb, 'login', role.rolcanlogin, 'replication', role.rolreplication,
+        'bypassrls', role.rolbypassrls, 'connectionLimit', nullif(role.rolconnlimit, -1),
+        'validUntil', CASE WHEN pg_catalog.isfinite(role.rolvaliduntil)
+            THEN pg_catalog.to_char(role.rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END,
+        'memberOf', coalesce(memberships.list, '{}'), 'settings', coalesce(settings.list, '{}'),
+        'md5', coalesce(pg_catalog.starts_with(role.rolpassword, 'md5'), false),
+        'ownsIn', coalesce(traces.owns, '[]'), 'grantedIn', coalesce(traces.granted, '[]'))), '{}')
+    FROM pg_catalog.pg_authid role
+        LEFT JOIN memberships ON memberships.member = role.oid
+        LEFT JOIN settings ON settings.setrole = role.oid
+        LEFT JOIN traces ON traces.refobjid = role.oid
+    WHERE NOT pg_catalog.starts_with(role.rolname::pg_catalog.text, 'pg_')),
+'verifiers', (SELECT coalesce(pg_catalog.json_object_agg(rolname, rolpassword), '{}')
+    FROM pg_catalog.pg_authid WHERE rolpassword IS NOT NULL),
+'databases', (SELECT coalesce(pg_catalog.json_object_agg(datname, pg_catalog.json_build_object(
+        'owner', pg_catalog.pg_get_userbyid(datdba), 'template', datistemplate, 'closed', NOT datallowconn,
+        'connectionLimit', nullif(datconnlimit, -1), 'encoding', pg_catalog.pg_encoding_to_char(encoding),
+        'localeProvider', {provider}, 'collate', datcollate, 'ctype', datctype,
+        'acl', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+                'grantee', CASE item.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(item.grantee)::pg_catalog.text END,
+                'privilege', item.privilege_type, 'grantor', pg_catalog.pg_get_userbyid(item.grantor))), '[]')
+            FROM pg_catalog.aclexplode(datacl) item))), '{}')
+    FROM pg_catalog.pg_database),
+'settings', (SELECT coalesce(pg_catalog.json_object_agg(name, setting), '{}') FROM pg_catalog.pg_settings
+    WHERE name IN ('max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions',
+        'max_locks_per_transaction')))";
+
+pub(super) const CONTENT: &str = "
+SELECT pg_catalog.json_build_object(
+'schemas', (SELECT coalesce(pg_catalog.json_object_agg(nspname, pg_catalog.pg_get_userbyid(nspowner)), '{}')
+    FROM pg_catalog.pg_namespace
+    WHERE NOT pg_catalog.starts_with(nspname::pg_catalog.text, 'pg_') AND nspname <> 'information_schema'),
+'extensions', (SELECT coalesce(pg_catalog.json_object_agg(it.extname, pg_catalog.json_build_object(
+        'schema', place.nspname, 'version', it.extversion, 'available', offered.default_version,
+        'relocatable', it.extrelocatable)), '{}')
+    FROM pg_catalog.pg_extension it
+        JOIN pg_catalog.pg_namespace place ON place.oid = it.extnamespace
+        LEFT JOIN pg_catalog.pg_available_extensions offered ON offered.name = it.extname),
+'defaultPrivileges', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+        'creator', pg_catalog.pg_get_userbyid(stored.defaclrole), 'schema', place.nspname,
+        'objects', CASE stored.defaclobjtype WHEN 'n' THEN 'schemas' WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'
+            WHEN 'f' THEN 'functions' ELSE 'types' END,
+        'grantee', CASE item.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(item.grantee)::pg_catalog.text END,
+        'privilege', item.privilege_type)), '[]')
+    FROM pg_catalog.pg_default_acl stored
+        LEFT JOIN pg_catalog.pg_namespace place ON place.oid = stored.defaclnamespace
+        CROSS JOIN LATERAL pg_catalog.aclexplode(stored.defaclacl) item
+    WHERE stored.defaclobjtype IN ('n', 'r', 'S', 'f', 'T')
+        AND item.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE', 'EXECUTE')),
+'schemaUsage', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(place.nspname,
+        pg_catalog.pg_get_userbyid(item.grantee))), '[]')
+    FROM pg_catalog.pg_namespace place CROSS JOIN LATERAL pg_catalog.aclexplode(place.nspacl) item
+    WHERE item.privilege_type = 'USAGE' AND item.grantee <> 0
+        AND NOT pg_catalog.starts_with(place.nspname::pg_catalog.text, 'pg_')),
+'publications', (SELECT coalesce(pg_catalog.json_object_agg(pubname, pg_catalog.pg_get_userbyid(pubowner)), '{}')
+    FROM pg_catalog.pg_publication),
+'eventTriggers', (SELECT coalesce(pg_catalog.json_object_agg(it.evtname, pg_catalog.json_build_object(
+        'owner', pg_catalog.pg_get_userbyid(it.evtowner), 'functionOwner', pg_catalog.pg_get_userbyid(code.proowner))), '{}')
+    FROM pg_catalog.pg_event_trigger it JOIN pg_catalog.pg_proc code ON code.oid = it.evtfoid
+    WHERE it.evtenabled <> 'D'))";
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::postgres_parameters::HOT_STANDBY;
+
+    use super::*;
+
+    #[test]
+    fn every_parameter_that_a_replica_needs_as_much_of_is_read() {
+        assert_eq!(SHARED.matches("'max_").count(), HOT_STANDBY.len());
+        assert!(
+            HOT_STANDBY
+                .iter()
+                .all(|name| SHARED.contains(&format!("'{name}'")))
+        );
+    }
+}

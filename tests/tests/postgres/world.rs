@@ -1,0 +1,398 @@
+//! One cluster without Kubernetes: a manifest, secrets in memory, a real server; and turns as the controller takes them. Lives here: the stage
+//! of all trials. Must not: expectations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
+use pgherd_controller::error::TurnError;
+use pgherd_controller::execute::sql::{Passwords, run_length, take};
+use pgherd_controller::password;
+use pgherd_controller::sql::{self, Target, Trust};
+use pgherd_model::api;
+use pgherd_model::cluster::{Cluster, RoleSources};
+use pgherd_model::config::{Form, OperatorConfig};
+use pgherd_model::secret::Secret;
+use pgherd_planner::build::build;
+use pgherd_planner::observed::{Catalog, Observed, PodEnvironment, SecretView, Source};
+use pgherd_planner::plan::{Action, NewPassword, NextRotation, Plan, SecretChange, SecretDraft, Step, plan};
+use pgherd_planner::sql::PasswordRef;
+use pgherd_tests::postgres::{Major, Options, SUPERUSER, SUPERUSER_PASSWORD, Server};
+use pgherd_tests::progress::Progress;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls};
+
+pub(crate) const NAMESPACE: &str = "apps";
+pub(crate) const CLUSTER: &str = "acid-demo";
+
+/// A secret as somebody stored it.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    pub(crate) next_rotation: Option<String>,
+    previous: Option<Secret>,
+}
+
+/// By namespace and name.
+type Secrets = BTreeMap<(String, String), Stored>;
+
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) config: OperatorConfig,
+    pub(crate) manifest: Value,
+    pub(crate) secrets: Secrets,
+    pub(crate) sources: RoleSources,
+    pub(crate) now: Timestamp,
+    /// Where the operator believes the server to be, if not where it is.
+    pub(crate) detour: Option<u16>,
+    pub(crate) runtime: Runtime,
+}
+
+/// What one turn did.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// Lines of the plan's SQL and secret steps.
+    pub(crate) steps: Vec<String>,
+    pub(crate) failures: Vec<String>,
+    pub(crate) holds: Vec<String>,
+}
+
+impl Round {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl World {
+    /// A server, and a manifest with this `spec` beside what every manifest has.
+    pub(crate) fn start(major: Major, spec: Value) -> Result<Self> {
+        Self::start_with(major, spec, &Options::default())
+    }
+
+    pub(crate) fn start_with(major: Major, spec: Value, options: &Options) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("start a runtime")?;
+        let mut world = Self {
+            server: Server::start(major, options, &Progress::silent())?,
+            config: OperatorConfig::default_for(Form::ConfigMap),
+            manifest: Value::Null,
+            secrets: Secrets::new(),
+            sources: RoleSources::none(),
+            now: "2030-01-31T12:00:00Z".parse()?,
+            detour: None,
+            runtime,
+        };
+        // As in the sample configuration; without a teams API nobody answers for its members.
+        world.config.teams_api.enable_teams_api = false;
+        world.set_spec(spec);
+        let superuser = Stored {
+            username: SUPERUSER.to_owned(),
+            password: Secret::new(SUPERUSER_PASSWORD),
+            next_rotation: None,
+            previous: None,
+        };
+        world.secrets.insert(world.place(SUPERUSER), superuser);
+        Ok(world)
+    }
+
+    /// Replaces the manifest.
+    pub(crate) fn set_spec(&mut self, spec: Value) {
+        let mut whole = json!({
+            "teamId": "acid",
+            "numberOfInstances": 1,
+            "postgresql": {"version": self.server.major.number().to_string()},
+            "volume": {"size": "1Gi"},
+        });
+        if let (Some(whole), Value::Object(spec)) = (whole.as_object_mut(), spec) {
+            whole.extend(spec);
+        }
+        self.manifest = json!({
+            "apiVersion": "acid.zalan.do/v1",
+            "kind": "postgresql",
+            "metadata": {"name": CLUSTER, "namespace": NAMESPACE, "uid": "11111111-2222-3333-4444-555555555555", "generation": 1},
+            "spec": whole,
+        });
+    }
+
+    /// Where the secret of a role is.
+    pub(crate) fn place(&self, role: &str) -> (String, String) {
+        let names = pgherd_model::names::Names::of(NAMESPACE, CLUSTER, &self.config);
+        (NAMESPACE.to_owned(), names.secret(role))
+    }
+
+    pub(crate) fn secret(&self, role: &str) -> Result<&Stored> {
+        let place = self.place(role);
+        self.secrets
+            .get(&place)
+            .with_context(|| format!("role {role} has no secret"))
+    }
+
+    /// Edits a secret as a person does.
+    pub(crate) fn set_password(&mut self, role: &str, password: &str) -> Result<()> {
+        let place = self.place(role);
+        let secret = self.secrets.get_mut(&place).context("no such secret")?;
+        secret.password = Secret::new(password);
+        Ok(())
+    }
+
+    /// What the manifest means, with the roles of others.
+    pub(crate) fn cluster(&self) -> Result<Cluster> {
+        let raw = api::decode(&self.manifest).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let cluster = Cluster::parse(&raw, &self.config)
+            .map_err(|violations| anyhow::anyhow!("the manifest is not valid: {violations:?}"))?;
+        Ok(cluster.with_roles_of(&self.sources, &self.config))
+    }
+
+    /// The server as the operator enters it.
+    pub(crate) fn entrance(&self) -> Result<sql::Server> {
+        let superuser = self.secret(&self.config.users.super_username)?;
+        Ok(sql::Server {
+            target: Target {
+                service: "localhost".to_owned(),
+                primary: "127.0.0.1".parse().ok(),
+                port: self.detour.unwrap_or(self.server.port),
+            },
+            user: superuser.username.clone(),
+            password: superuser.password.clone(),
+            previous: superuser.previous.clone(),
+            trust: Trust::anybody()?,
+        })
+    }
+
+    /// The catalog as the operator sees it.
+    pub(crate) fn catalog(&self) -> Result<Catalog> {
+        let cluster = self.cluster()?;
+        let prepared: Vec<String> = cluster
+            .prepared_databases
+            .iter()
+            .map(|it| it.name.clone())
+            .collect();
+        let server = self.entrance()?;
+        let reading = self.runtime.block_on(server.read(&prepared))?;
+        ensure!(reading.unread.is_empty(), "{:?}", reading.unread);
+        let passwords = self
+            .secrets
+            .values()
+            .map(|secret| (secret.username.clone(), secret.password.clone()));
+        Ok(reading.compared(&passwords.collect()))
+    }
+
+    /// What would be done now.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        let cluster = self.cluster()?;
+        let desired = build(&cluster, &self.config, &Source::Known(PodEnvironment::default()));
+        let observed = Observed {
+            secrets: Source::Known(self.views(&desired.secrets)),
+            role_sources: self.sources.clone(),
+            catalog: match self.catalog() {
+                Ok(catalog) => Source::Known(catalog),
+                Err(error) => Source::Unknown(format!("{error:#}")),
+            },
+            ..Observed::default()
+        };
+        Ok(plan(&cluster, &desired, &observed, &self.config, self.now))
+    }
+
+    fn views(&self, drafts: &[SecretDraft]) -> Vec<SecretView> {
+        let view = |((namespace, name), stored): (&(String, String), &Stored)| {
+            let draft = drafts
+                .iter()
+                .find(|draft| draft.namespace == *namespace && draft.name == *name)
+                .cloned()
+                .unwrap_or_default();
+            SecretView {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                uid: "u".to_owned(),
+                resource_version: "1".to_owned(),
+                labels: draft.labels,
+                annotations: draft.annotations,
+                owner_references: draft.owner_references,
+                username: Some(stored.username.clone()),
+                has_password: !stored.password.is_empty(),
+                next_rotation: stored.next_rotation.clone(),
+                ..SecretView::default()
+            }
+        };
+        self.secrets.iter().map(view).collect()
+    }
+
+    /// One turn, as far as it concerns secrets and the database.
+    pub(crate) fn sync(&mut self) -> Result<Round> {
+        let plan = self.plan()?;
+        let mut round = Round {
+            holds: plan.holds.iter().map(ToString::to_string).collect(),
+            ..Round::default()
+        };
+        let mut failed = BTreeSet::new();
+        let ours: Vec<Step> = plan
+            .steps
+            .into_iter()
+            .filter(|step| {
+                matches!(
+                    step.action,
+                    Action::RunSql { .. } | Action::CreateSecret(_) | Action::ChangeSecret(_)
+                )
+            })
+            .collect();
+        let mut rest = ours.as_slice();
+        while let Some(step) = rest.first() {
+            let (now, later) = rest.split_at(run_length(rest));
+            rest = later;
+            let results = match &step.action {
+                Action::CreateSecret(draft) => vec![self.create(draft)],
+                Action::ChangeSecret(change) => vec![self.change(change)],
+                _ => self.run(now, &mut failed),
+            };
+            for (step, result) in now.iter().zip(results) {
+                round.steps.push(step.to_string());
+                if let Err(error) = result {
+                    round.failures.push(format!("{step}: {error:#}"));
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    /// Turns until there is nothing to do.
+    pub(crate) fn converge(&mut self) -> Result<Vec<Round>> {
+        let mut rounds = Vec::new();
+        for _ in 0..8 {
+            let round = self.sync()?;
+            if round.is_quiet() {
+                return Ok(rounds);
+            }
+            if let Some(failure) = round.failures.first() {
+                bail!("{failure} (of {} failures)", round.failures.len());
+            }
+            rounds.push(round);
+        }
+        bail!("it does not converge: {:?}", rounds.last())
+    }
+
+    fn run(&self, steps: &[Step], failed: &mut BTreeSet<pgherd_planner::sql::Subject>) -> Vec<Result<()>> {
+        let server = self
+            .entrance()
+            .map_err(|_| TurnError::NoMember("no secret of the superuser"));
+        let taken = self
+            .runtime
+            .block_on(take(server, steps, &InMemory(&self.secrets), failed));
+        taken
+            .into_iter()
+            .map(|result| result.map_err(anyhow::Error::from))
+            .collect()
+    }
+
+    fn create(&mut self, draft: &SecretDraft) -> Result<()> {
+        let stored = Stored {
+            username: draft.username.clone(),
+            password: password::generate()?,
+            next_rotation: draft.next_rotation.clone(),
+            previous: None,
+        };
+        let place = (draft.namespace.clone(), draft.name.clone());
+        ensure!(
+            !self.secrets.contains_key(&place),
+            "secret {place:?} is there already"
+        );
+        self.secrets.insert(place, stored);
+        Ok(())
+    }
+
+    fn change(&mut self, change: &SecretChange) -> Result<()> {
+        ensure!(
+            change.before.is_empty(),
+            "statements before a secret are not played here"
+        );
+        let place = (change.draft.namespace.clone(), change.draft.name.clone());
+        let stored = self.secrets.get_mut(&place).context("no such secret")?;
+        let before = stored.password.clone();
+        stored.username.clone_from(&change.username);
+        match change.password {
+            NewPassword::Keep => {}
+            NewPassword::Draw => stored.password = password::generate()?,
+            NewPassword::Copy(_) => bail!("given passwords are not played here"),
+        }
+        match &change.next_rotation {
+            NextRotation::Keep => {}
+            NextRotation::At(date) => stored.next_rotation = Some(date.clone()),
+            NextRotation::Clear => stored.next_rotation = Some(String::new()),
+        }
+        stored.previous = change.keep_previous.then_some(before);
+        Ok(())
+    }
+
+    /// A real login with the password in the role's secret.
+    pub(crate) fn login(&self, role: &str, database: &str) -> Result<Login<'_>> {
+        let secret = self.secret(role)?;
+        self.login_as(&secret.username, secret.password.expose(), database)
+    }
+
+    pub(crate) fn superuser(&self, database: &str) -> Result<Login<'_>> {
+        self.login_as(SUPERUSER, SUPERUSER_PASSWORD, database)
+    }
+
+    pub(crate) fn login_as(&self, user: &str, password: &str, database: &str) -> Result<Login<'_>> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host_path(self.server.socket())
+            .port(self.server.port)
+            .user(user)
+            .password(password)
+            .dbname(database);
+        let (client, connection) = self
+            .runtime
+            .block_on(config.connect(NoTls))
+            .map_err(|error| anyhow::anyhow!("{}", said(&error)))?;
+        self.runtime.spawn(async move { connection.await });
+        Ok(Login {
+            client,
+            runtime: &self.runtime,
+        })
+    }
+}
+
+/// Somebody who is connected.
+pub(crate) struct Login<'a> {
+    client: Client,
+    runtime: &'a Runtime,
+}
+
+impl Login<'_> {
+    /// Runs SQL; the last row's first value, or nothing.
+    pub(crate) fn run(&self, sql: &str) -> Result<String> {
+        let answer = self
+            .runtime
+            .block_on(self.client.simple_query(sql))
+            .map_err(|error| anyhow::anyhow!("{}", said(&error)))?;
+        let last = answer.into_iter().rev().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+            _ => None,
+        });
+        Ok(last.unwrap_or_default())
+    }
+}
+
+fn said(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(
+        || error.to_string(),
+        |said| format!("{} {}", said.code().code(), said.message()),
+    )
+}
+
+struct InMemory<'a>(&'a Secrets);
+
+impl Passwords for InMemory<'_> {
+    async fn read(&self, place: &PasswordRef) -> Result<Secret, TurnError> {
+        let stored = self.0.get(&(place.namespace.clone(), place.secret.clone()));
+        let missing = || TurnError::Credentials {
+            secret: place.secret.clone(),
+            message: "it does not exist",
+        };
+        stored.map(|stored| stored.password.clone()).ok_or_else(missing)
+    }
+}
