@@ -11,18 +11,18 @@ use serde_json::{Map, Value};
 
 mod equal;
 mod place;
+mod stateful_set;
 #[cfg(test)]
 mod tests;
 
 use place::Place;
+pub(crate) use stateful_set::{of_stateful_sets, respell};
 
 /// A comparison's outcome.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Difference {
     /// From the stored object to the one that is wanted, with all that others added, in an order in which they can be applied. Never empty.
     pub operations: Vec<PatchOperation>,
-    /// Something means the same and is spelled otherwise: see [`settled`].
-    pub is_respelled: bool,
 }
 
 impl Difference {
@@ -49,21 +49,13 @@ pub(crate) fn difference(kind: &str, desired: &Value, stored: &Value) -> Option<
     (!found.operations.is_empty()).then_some(found)
 }
 
-/// The desired object of `kind`, spelled as the stored one wherever both mean the same.
-pub(crate) fn settled(kind: &str, desired: &Value, stored: &Value) -> Value {
-    settle(desired, stored, &Place::root(kind))
-}
-
 /// Adds what turns `stored` into `desired`.
 fn compare(desired: &Value, stored: &Value, place: &Place<'_>, found: &mut Difference) {
     match (desired, stored) {
-        (Value::Object(wanted), Value::Object(present)) if is_same_variable(wanted, present, place) => {
-            found.is_respelled |= wanted != present;
-        }
+        (Value::Object(wanted), Value::Object(present)) if is_same_variable(wanted, present, place) => {}
         (Value::Object(wanted), Value::Object(present)) => compare_fields(wanted, present, place, found),
         (Value::Array(wanted), Value::Array(present)) => compare_items(wanted, present, place, found),
-        _ if desired == stored => {}
-        _ if equal::scalars(desired, stored, place) => found.is_respelled = true,
+        _ if desired == stored || equal::scalars(desired, stored, place) => {}
         _ => found.operations.push(PatchOperation::Replace(ReplaceOperation {
             path: place.pointer(),
             value: desired.clone(),
@@ -138,39 +130,6 @@ fn add(path: PointerBuf, value: &Value) -> PatchOperation {
         path,
         value: value.clone(),
     })
-}
-
-fn settle(desired: &Value, stored: &Value, place: &Place<'_>) -> Value {
-    match (desired, stored) {
-        _ if desired == stored => stored.clone(),
-        (Value::Object(wanted), Value::Object(found)) if is_same_variable(wanted, found, place) => {
-            stored.clone()
-        }
-        (Value::Object(wanted), Value::Object(found)) => {
-            let field = |(name, value): (&String, &Value)| {
-                let stored = found.get(name);
-                let settled = stored.map_or_else(
-                    || value.clone(),
-                    |stored| settle(value, stored, &place.field(name)),
-                );
-                (name.clone(), settled)
-            };
-            Value::Object(wanted.iter().map(field).collect())
-        }
-        (Value::Array(wanted), Value::Array(found)) => {
-            let key = place.key();
-            let item = |(index, value): (usize, &Value)| {
-                let stored = counterpart(found, index, value, key);
-                stored.map_or_else(
-                    || value.clone(),
-                    |stored| settle(value, stored, &place.item(index)),
-                )
-            };
-            Value::Array(wanted.iter().enumerate().map(item).collect())
-        }
-        _ if equal::scalars(desired, stored, place) => stored.clone(),
-        _ => desired.clone(),
-    }
 }
 
 /// A variable whose value means the same is taken whole.

@@ -37,7 +37,7 @@ pub(super) fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn quantities(one: &str, other: &str) -> bool {
+pub(super) fn quantities(one: &str, other: &str) -> bool {
     match (Quantity::parse(one), Quantity::parse(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,

@@ -12,7 +12,7 @@ use super::{
     Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Propagation, Reason, Step, ensure as one,
 };
 use crate::build::Desired;
-use crate::diff::{difference, settled};
+use crate::diff::{of_stateful_sets, respell};
 use crate::observed::{Observed, PodView, Source};
 
 pub(super) const STEP: &str = "stateful set";
@@ -133,8 +133,7 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
         return Vec::new();
     }
     let held = with_immutable_of(wanted.clone(), stored);
-    let (wanted, held) = (object(wanted), object(&held));
-    let found = difference(held.kind(), &wanted.to_value(), &held.to_value());
+    let found = of_stateful_sets(wanted, &held);
     let mut paths = found.map(|found| found.paths()).unwrap_or_default();
     paths.retain(|path| !(grows && path == CLAIM_SIZE) && path != "/spec/replicas");
     paths
@@ -142,22 +141,16 @@ fn immutable(wanted: &StatefulSet, stored: &StatefulSet, config: &OperatorConfig
 
 /// Everything that can be changed in place, but for the number of members.
 fn template(wanted: &StatefulSet, stored: &StatefulSet, plan: &mut Plan) {
-    let wanted = with_immutable_of(wanted.clone(), stored);
+    let mut wanted = with_immutable_of(wanted.clone(), stored);
+    respell(&mut wanted, stored);
     // A comparison by meaning costs more.
     if is_same(&wanted, stored) {
         return;
     }
-    let (mut wanted, stored) = (Object::StatefulSet(Box::new(wanted)), object(stored));
-    let (new, old) = (wanted.to_value(), stored.to_value());
-    let Some(found) = difference(wanted.kind(), &new, &old) else {
+    let Some(found) = of_stateful_sets(&wanted, stored) else {
         return;
     };
-    // In the stored spelling, so that what means the same does not make a new revision.
-    if found.is_respelled
-        && let Ok(settled) = serde_json::from_value(settled(wanted.kind(), &new, &old))
-    {
-        wanted = Object::StatefulSet(settled);
-    }
+    let (wanted, stored) = (Object::StatefulSet(Box::new(wanted)), object(stored));
     let unchanged = Precondition::Unchanged(stored.reference().resource_version);
     one::change(wanted, &stored, found, unchanged, plan);
 }
