@@ -1,9 +1,9 @@
 //! Which question goes to which part of the model. Not here: rules, defaults, HTTP.
 
 use pgherd_model::config::{Form, OperatorConfig};
+use pgherd_model::manifest::Manifest;
 use pgherd_model::{default, validate};
 use pgherd_runtime::config_watch::ConfigSource;
-use serde_json::Value;
 
 use crate::impact;
 use crate::lookup::Related;
@@ -88,11 +88,7 @@ pub fn admit(route: Route, question: &Question, grounds: &Grounds<'_>) -> Verdic
             patch: default::patch(&question.object, old, grounds.config),
             ..Verdict::allowed()
         },
-        Route::ValidatePostgresql => {
-            let mut verdict = verdict(review(&question.object, old, grounds.config));
-            impact::prepend(&mut verdict, old, &question.object, grounds.config);
-            verdict
-        }
+        Route::ValidatePostgresql => postgresql(question, grounds.config),
         Route::ValidateScale => scale(question, grounds),
         // The object of a deletion is the stored one; there is no new one.
         Route::ValidateDelete => verdict(validate::deletion(
@@ -110,20 +106,34 @@ pub fn admit(route: Route, question: &Question, grounds: &Grounds<'_>) -> Verdic
     }
 }
 
-/// Labels and annotations are often changed by somebody else than the manifest's author.
-fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> validate::Review {
-    match old {
-        Some(old) if old.get("spec") == new.get("spec") => validate::news(new, old, config),
-        _ => validate::review(new, old, config),
-    }
+/// Each object is read once, for the rules and for the preview.
+fn postgresql(question: &Question, config: &OperatorConfig) -> Verdict {
+    let stored = question.old.as_ref();
+    let new = Manifest::read(&question.object, stored, config);
+    let Some(stored) = stored else {
+        return verdict(validate::review_of(&new, None, config));
+    };
+    let old = Manifest::read(stored, None, config);
+    // Labels and annotations are often changed by somebody else than the manifest's author.
+    let review = if stored.get("spec") == question.object.get("spec") {
+        validate::news_of(&new, &old, config)
+    } else {
+        validate::review_of(&new, Some(&old), config)
+    };
+    let mut verdict = verdict(review);
+    impact::prepend(&mut verdict, old, new, config);
+    verdict
 }
 
 /// A change of the number of instances by itself.
 fn scale(question: &Question, grounds: &Grounds<'_>) -> Verdict {
     let parent = grounds.related.parent.as_ref();
     let mut verdict = verdict(validate::scale(&question.object, parent, grounds.config));
-    if let Some(new) = parent.and_then(|parent| impact::scaled(parent, &question.object)) {
-        impact::prepend(&mut verdict, parent, &new, grounds.config);
+    let scaled = parent.and_then(|parent| Some((parent, impact::scaled(parent, &question.object)?)));
+    if let Some((parent, new)) = scaled {
+        let old = Manifest::read(parent, None, grounds.config);
+        let new = Manifest::read(&new, Some(parent), grounds.config);
+        impact::prepend(&mut verdict, old, new, grounds.config);
     }
     verdict
 }
@@ -181,7 +191,7 @@ fn verdict(review: validate::Review) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use pgherd_model::config::{Form, OperatorConfig, Watch, source};
-use pgherd_planner::impact::of_edit;
+use pgherd_model::manifest::Manifest;
+use pgherd_planner::impact::{is_same, of_change};
 use serde_json::{Map, Value};
 use tracing::error;
 
@@ -18,16 +19,11 @@ const TOO_LARGE: &str = "what this does is not told: the manifest is too large";
 const NOT_KNOWN: &str = "what this does could not be told: a bug; please report this with both manifests";
 
 /// Puts what an update does in front of the warnings about it.
-pub(crate) fn prepend(verdict: &mut Verdict, old: Option<&Value>, new: &Value, config: &OperatorConfig) {
-    let (true, Some(old)) = (verdict.violations.is_empty(), old) else {
+pub(crate) fn prepend(verdict: &mut Verdict, old: Manifest<'_>, new: Manifest<'_>, config: &OperatorConfig) {
+    if !verdict.violations.is_empty() || is_same(&old.raw, &new.raw) {
         return;
-    };
-    // Labels and annotations can be inherited by what the cluster is made of.
-    let is_same = |part: &str| old.pointer(part) == new.pointer(part);
-    let parts = ["/spec", "/metadata/labels", "/metadata/annotations"];
-    let lines = if parts.into_iter().all(is_same) {
-        Vec::new()
-    } else if exceeds(new, MOST_VALUES) || exceeds(old, MOST_VALUES) {
+    }
+    let lines = if exceeds(&new.raw, MOST_VALUES) || exceeds(&old.raw, MOST_VALUES) {
         vec![TOO_LARGE.to_owned()]
     } else {
         told(old, new, config)
@@ -36,8 +32,9 @@ pub(crate) fn prepend(verdict: &mut Verdict, old: Option<&Value>, new: &Value, c
 }
 
 /// A bug in here must not refuse what is right.
-fn told(old: &Value, new: &Value, config: &OperatorConfig) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(|| of_edit(old, new, config, Timestamp::now()))).unwrap_or_else(|_| {
+fn told(old: Manifest<'_>, new: Manifest<'_>, config: &OperatorConfig) -> Vec<String> {
+    let told = AssertUnwindSafe(|| of_change(old, new, config, Timestamp::now()));
+    catch_unwind(told).unwrap_or_else(|_| {
         error!("panic in a preview; please report this with both manifests");
         vec![NOT_KNOWN.to_owned()]
     })
@@ -134,24 +131,20 @@ mod tests {
         })
     }
 
-    fn warnings(old: Option<&Value>, new: &Value) -> Vec<String> {
+    fn warnings(old: &Value, new: &Value) -> Vec<String> {
         let config = OperatorConfig::default_for(Form::Crd);
         let mut verdict = Verdict::allowed();
         verdict.warnings.push("another".to_owned());
-        prepend(&mut verdict, old, new, &config);
+        let new = Manifest::read(new, Some(old), &config);
+        prepend(&mut verdict, Manifest::read(old, None, &config), new, &config);
         verdict.warnings
     }
 
     #[test]
     fn what_an_update_does_comes_first() {
         let rolls = "rolls 3 pods: replicas first, then 1 switchover (image)";
-        assert_eq!(warnings(Some(&manifest("a")), &manifest("b")), [rolls, "another"]);
-        assert_eq!(
-            warnings(None, &manifest("b")),
-            ["another"],
-            "nothing was there before"
-        );
-        assert_eq!(warnings(Some(&manifest("b")), &manifest("b")), ["another"]);
+        assert_eq!(warnings(&manifest("a"), &manifest("b")), [rolls, "another"]);
+        assert_eq!(warnings(&manifest("b"), &manifest("b")), ["another"]);
     }
 
     #[test]
@@ -163,7 +156,9 @@ mod tests {
             let mut marked = manifest("a");
             marked["metadata"][part] = json!({key: "shop"});
             let mut verdict = Verdict::allowed();
-            prepend(&mut verdict, Some(&manifest("a")), &marked, &config);
+            let old = manifest("a");
+            let new = Manifest::read(&marked, Some(&old), &config);
+            prepend(&mut verdict, Manifest::read(&old, None, &config), new, &config);
             verdict.warnings
         };
         for (part, inherited) in [("labels", "owner"), ("annotations", "cost")] {
@@ -177,16 +172,13 @@ mod tests {
     fn a_huge_manifest_is_not_looked_at() {
         let mut huge = manifest("b");
         huge["spec"]["env"] = (0..MOST_VALUES).map(|number| json!({"name": number})).collect();
-        assert_eq!(warnings(Some(&manifest("a")), &huge), [TOO_LARGE, "another"]);
+        assert_eq!(warnings(&manifest("a"), &huge), [TOO_LARGE, "another"]);
     }
 
     #[test]
     fn a_scale_is_an_edit_of_its_parent() {
         let new = scaled(&manifest("a"), &json!({"spec": {"replicas": 5}})).unwrap();
-        assert_eq!(
-            warnings(Some(&manifest("a")), &new)[0],
-            "adds 2 members (from 3 to 5)"
-        );
+        assert_eq!(warnings(&manifest("a"), &new)[0], "adds 2 members (from 3 to 5)");
         assert_eq!(scaled(&manifest("a"), &json!({"spec": {}})), None);
     }
 

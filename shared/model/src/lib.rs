@@ -13,6 +13,7 @@ pub mod config;
 pub mod crd;
 pub mod default;
 pub mod finding;
+pub mod manifest;
 pub mod names;
 pub mod postgres_parameters;
 pub mod secret;

@@ -19,12 +19,12 @@ use ratchet::Excuses;
 
 use crate::{
     api::{
-        self,
+        DecodeError,
         postgresql::{Postgresql, PostgresqlSpec},
     },
     cluster::Cluster,
     config::OperatorConfig,
-    default,
+    manifest::Manifest,
     units::{UnitError, hba},
 };
 
@@ -46,7 +46,7 @@ mod team;
 mod unreadable;
 
 pub use deletion::deletion;
-pub use news::news;
+pub use news::news_of;
 pub use operator_configuration::operator_configuration;
 pub use scale::scale;
 pub use team::team;
@@ -200,25 +200,27 @@ pub struct Review {
     pub warnings: Vec<String>,
 }
 
-/// Reviews a `postgresql` that is being stored: on creation without `old`, on an update with the stored object. Both get their defaults
+/// Reviews a raw `postgresql` that is being stored: on creation without `old`, on an update with the stored object. Both get their defaults
 /// first, so that a field which was left out is not a change. An object that is being deleted is let through.
 pub fn review(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Review {
-    if !new
-        .pointer("/metadata/deletionTimestamp")
-        .unwrap_or(&Value::Null)
-        .is_null()
-    {
+    let stored = old.map(|stored| Manifest::read(stored, None, config));
+    review_of(&Manifest::read(new, old, config), stored.as_ref(), config)
+}
+
+/// As [`review`], of objects that were read already.
+pub fn review_of(new: &Manifest<'_>, old: Option<&Manifest<'_>>, config: &OperatorConfig) -> Review {
+    if new.is_deleting() {
         return Review::default();
     }
-    let new = default::complete(new, old, config);
-    let old = old.map(|old| default::complete(old, None, config));
-    let found = hits(&new, old.as_deref(), config);
+    let found = hits(new, old, config);
     let policy = Policy::of(config);
     // Looking at the stored object once more is dear, and mostly there is nothing to excuse.
-    let excuses = match &old {
+    let excuses = match old {
         Some(old) if found.iter().any(|(rule, _)| policy.may_refuse(rule)) => {
-            let stored = ratchet::broken(old, &new, |object| hits(object, None, config));
-            ratchet::excused(&found, &new, stored, old)
+            let alone =
+                |object: &Value| hits(&Manifest::complete(Cow::Borrowed(object), config), None, config);
+            let stored = ratchet::broken(&old.raw, &new.raw, alone);
+            ratchet::excused(&found, &new.raw, stored, &old.raw)
         }
         _ => Excuses::default(),
     };
@@ -233,9 +235,9 @@ fn warning(text: &str, id: &str) -> String {
 }
 
 /// Everything that the catalogue finds, whatever its severity; rules about transitions only with a stored object.
-fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
-    let decoded = match api::decode::<Postgresql>(new) {
-        Ok(decoded) => decoded,
+fn hits(new: &Manifest<'_>, old: Option<&Manifest<'_>>, config: &OperatorConfig) -> Found {
+    let subject = match Subject::of(new, config) {
+        Ok(subject) => subject,
         Err(error) => {
             let hit = Hit::new(error.path.clone(), unreadable::words(&error.message));
             return by_check(|check| matches!(check, Check::Decode))
@@ -243,16 +245,14 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
                 .collect();
         }
     };
-    let parsed = Cluster::parse(&decoded, config);
-    let subject = Subject::of(new, &decoded, &parsed, config);
     let mut found: Found = Vec::new();
     for &rule in catalogue() {
         let hits = match rule.check {
             Check::Decode | Check::Change(_) | Check::Deletion(_) | Check::Team(_) | Check::Configuration => {
                 Vec::new()
             }
-            Check::Parse => parse_hits(rule.id, &parsed),
-            Check::Finding(reason) => finding_hits(reason, &parsed),
+            Check::Parse => parse_hits(rule.id, subject.cluster),
+            Check::Finding(reason) => finding_hits(reason, subject.cluster),
             Check::Object(check) => check(&subject),
         };
         found.extend(hits.into_iter().map(|hit| (rule, hit)));
@@ -262,12 +262,10 @@ fn hits(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
 }
 
 /// A stored object that cannot be decoded says nothing about a transition.
-fn transition_hits(old: &Value, new: &Subject<'_>) -> Found {
-    let Ok(decoded) = api::decode::<Postgresql>(old) else {
+fn transition_hits(old: &Manifest<'_>, new: &Subject<'_>) -> Found {
+    let Ok(subject) = Subject::of(old, new.config) else {
         return Vec::new();
     };
-    let parsed = Cluster::parse(&decoded, new.config);
-    let subject = Subject::of(old, &decoded, &parsed, new.config);
     let mut found = Vec::new();
     for rule in by_check(|check| matches!(check, Check::Change(_))) {
         if let Check::Change(check) = rule.check {
@@ -305,21 +303,17 @@ fn finding_hits(reason: &str, parsed: &Result<Cluster, Vec<Violation>>) -> Vec<H
 }
 
 impl<'a> Subject<'a> {
-    fn of(
-        raw: &'a Value,
-        object: &'a Postgresql,
-        cluster: &'a Result<Cluster, Vec<Violation>>,
-        config: &'a OperatorConfig,
-    ) -> Self {
-        let (spec, _) = crate::cluster::alias::translate(&object.spec);
-        Self {
-            raw,
-            object,
+    fn of(manifest: &'a Manifest<'_>, config: &'a OperatorConfig) -> Result<Self, &'a DecodeError> {
+        let content = manifest.content.as_ref()?;
+        let (spec, _) = crate::cluster::alias::translate(&content.object.spec);
+        Ok(Self {
+            raw: &manifest.raw,
+            object: &content.object,
             spec,
             config,
-            cluster,
+            cluster: &content.cluster,
             hba: OnceCell::new(),
-        }
+        })
     }
 }
 

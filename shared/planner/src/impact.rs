@@ -9,14 +9,14 @@
 //! The plan is the controller's own, so that what is said is what is done. In the world that it is made for all pods run, the first one leads,
 //! and the objects that add variables to pods are the same before and after.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use pgherd_model::api;
 use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
-use pgherd_model::default;
+use pgherd_model::manifest::Manifest;
 use serde_json::Value;
 
 use crate::build::{self, Desired};
@@ -42,22 +42,25 @@ const NEW_UNREADABLE: &str = "takes no effect: this manifest cannot be used as i
 ///
 /// Both are raw `postgresql` objects; what they leave out is filled in as admission does.
 pub fn of_edit(old: &Value, new: &Value, config: &OperatorConfig, now: Timestamp) -> Vec<String> {
-    let is_deleting = |object: &Value| {
-        let stamp = object.pointer("/metadata/deletionTimestamp");
-        stamp.is_some_and(|stamp| !stamp.is_null())
-    };
-    if is_same(old, new) || is_deleting(new) {
+    let new = with_identity_of(old, new);
+    let after = Manifest::read(&new, Some(old), config);
+    of_change(Manifest::read(old, None, config), after, config, now)
+}
+
+/// As [`of_edit`], of objects that were read already and are from the API server both.
+pub fn of_change(
+    before: Manifest<'_>,
+    after: Manifest<'_>,
+    config: &OperatorConfig,
+    now: Timestamp,
+) -> Vec<String> {
+    if is_same(&before.raw, &after.raw) || after.is_deleting() {
         return Vec::new();
     }
-    let read = |object: &Value, stored| match default::patch(object, stored, config) {
-        None => api::decode(object).ok(),
-        Some(_) => api::decode(&default::complete(object, stored, config)).ok(),
+    let state = |manifest: Manifest<'_>| {
+        let content = manifest.content.ok()?;
+        Some(State::of(content.object, content.cluster.ok()?, config))
     };
-    let (before, mut after) = (read(old, None), read(new, Some(old)));
-    if let (Some(before), Some(after)) = (&before, &mut after) {
-        keep_identity(before, after);
-    }
-    let state = |manifest: Option<Postgresql>| manifest.and_then(|manifest| State::of(&manifest, config));
     match (state(before), state(after)) {
         (Some(before), Some(after)) => lines::of(&Change::between(before, after, config, config, now), now),
         (Some(_), None) => vec![NEW_UNREADABLE.to_owned()],
@@ -65,8 +68,8 @@ pub fn of_edit(old: &Value, new: &Value, config: &OperatorConfig, now: Timestamp
     }
 }
 
-/// Nothing that the cluster is made of differs.
-fn is_same(old: &Value, new: &Value) -> bool {
+/// Nothing that a cluster is made of differs between two raw objects.
+pub fn is_same(old: &Value, new: &Value) -> bool {
     let parts = [
         "/spec",
         "/metadata/labels",
@@ -77,15 +80,29 @@ fn is_same(old: &Value, new: &Value) -> bool {
 }
 
 /// What only the API server writes is missing from a file: it stays as it is stored.
-fn keep_identity(old: &Postgresql, new: &mut Postgresql) {
-    let (old, new) = (&old.metadata, &mut new.metadata);
-    new.name.clone_from(&old.name);
-    new.namespace.clone_from(&old.namespace);
-    new.uid.clone_from(&old.uid);
-    new.generation = old.generation;
-    if new.owner_references.is_none() {
-        new.owner_references.clone_from(&old.owner_references);
+fn with_identity_of<'a>(old: &Value, new: &'a Value) -> Cow<'a, Value> {
+    let part = |object: &Value, name: &str| {
+        object
+            .get("metadata")
+            .and_then(|metadata| metadata.get(name))
+            .cloned()
+    };
+    let mut kept = vec!["name", "namespace", "uid", "generation"];
+    if part(new, "ownerReferences").is_none() {
+        kept.push("ownerReferences");
     }
+    kept.retain(|name| part(old, name) != part(new, name));
+    let mut new = Cow::Borrowed(new);
+    for name in kept {
+        let metadata = new.to_mut().get_mut("metadata").and_then(Value::as_object_mut);
+        // An object without metadata is not one of ours.
+        let Some(metadata) = metadata else { break };
+        match part(old, name) {
+            Some(value) => metadata.insert(name.to_owned(), value),
+            None => metadata.remove(name),
+        };
+    }
+    new
 }
 
 /// By key.
@@ -100,18 +117,15 @@ struct State {
 }
 
 impl State {
-    /// None when the manifest cannot be used.
-    fn of(manifest: &Postgresql, config: &OperatorConfig) -> Option<Self> {
-        let cluster = Cluster::parse(manifest, config).ok()?;
+    fn of(manifest: Postgresql, cluster: Cluster, config: &OperatorConfig) -> Self {
         // What other objects add to the variables is not known here, and the same on both sides.
         let environment = Source::Known(PodEnvironment::default());
         let desired = build::build(&cluster, config, &environment);
-        let annotations = manifest.metadata.annotations.clone().unwrap_or_default();
-        Some(Self {
-            annotations,
+        Self {
+            annotations: manifest.metadata.annotations.unwrap_or_default(),
             cluster,
             desired,
-        })
+        }
     }
 }
 

@@ -1,16 +1,15 @@
 //! The review of an edit by somebody who has not written the manifest: who scales or labels a cluster is not told what is odd about it anyway.
 //! Must not: rules.
 
-use serde_json::Value;
-
-use super::{Review, review};
+use super::{Review, review_of};
 use crate::config::OperatorConfig;
+use crate::manifest::Manifest;
 
-/// As [`review`] of an update; of the warnings only those that the edit brings.
-pub fn news(new: &Value, old: &Value, config: &OperatorConfig) -> Review {
-    let mut answer = review(new, Some(old), config);
+/// As [`review_of`] of an update; of the warnings only those that the edit brings.
+pub fn news_of(new: &Manifest<'_>, old: &Manifest<'_>, config: &OperatorConfig) -> Review {
+    let mut answer = review_of(new, Some(old), config);
     if !answer.warnings.is_empty() {
-        let before = review(old, Some(old), config).warnings;
+        let before = review_of(old, Some(old), config).warnings;
         answer.warnings.retain(|warning| !before.contains(warning));
     }
     answer
@@ -18,10 +17,16 @@ pub fn news(new: &Value, old: &Value, config: &OperatorConfig) -> Review {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
+    use super::super::review;
     use super::super::tests::{config, manifest};
     use super::*;
+
+    fn news(new: &Value, old: &Value) -> Review {
+        let (config, stored) = (config(), Manifest::read(old, None, &config()));
+        news_of(&Manifest::read(new, Some(old), &config), &stored, &config)
+    }
 
     #[test]
     fn what_is_odd_anyway_is_not_told_again() {
@@ -29,9 +34,9 @@ mod tests {
         let mut new = old.clone();
         new["metadata"]["labels"] = json!({"owner": "shop"});
         assert_eq!(review(&new, Some(&old), &config()).warnings.len(), 1);
-        assert_eq!(news(&new, &old, &config()), Review::default());
+        assert_eq!(news(&new, &old), Review::default());
         new["metadata"]["annotations"] = json!({"acid.zalan.do/controller": "another"});
-        let told = news(&new, &old, &config()).warnings;
+        let told = news(&new, &old).warnings;
         assert!(told.len() == 1 && told[0].ends_with("(PGV-053)"), "{told:?}");
     }
 }

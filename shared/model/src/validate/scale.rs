@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Review, news, review};
+use super::{Review, news_of, review};
 use crate::config::OperatorConfig;
+use crate::manifest::Manifest;
 
 /// The field of the manifest, and that of the `Scale`, which is all that its sender knows.
 const INSTANCES: &str = "spec.numberOfInstances";
@@ -37,7 +38,8 @@ fn as_edit(replicas: Value, parent: &Value, config: &OperatorConfig) -> Review {
         return Review::default();
     };
     spec.insert("numberOfInstances".to_owned(), replicas);
-    news(&scaled, parent, config)
+    let stored = Manifest::read(parent, None, config);
+    news_of(&Manifest::read(&scaled, Some(parent), config), &stored, config)
 }
 
 fn alone(new: &Value, replicas: Value, config: &OperatorConfig) -> Review {

@@ -36,11 +36,17 @@ pub(super) fn manifest(overlay: &str) -> Value {
     object
 }
 
+/// What the catalogue finds in objects as they are.
+fn found(new: &Value, old: Option<&Value>, config: &OperatorConfig) -> Found {
+    let read = |object| Manifest::complete(Cow::Borrowed(object), config);
+    hits(&read(new), old.map(read).as_ref(), config)
+}
+
 fn broken_rules(example: &Example) -> Vec<&'static str> {
     let new = manifest(example.manifest);
     let stored = example.stored.map(manifest);
     let config = config_of(example.config);
-    let mut found = hits(&new, stored.as_ref(), &config);
+    let mut found = found(&new, stored.as_ref(), &config);
     found.extend(deletion::hits(&new, &config));
     found.into_iter().map(|(rule, _)| rule.id).collect()
 }

@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use jiff::Timestamp;
 use pgherd_model::api;
+use pgherd_model::api::postgresql::Postgresql;
+use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::{LINE_LIMIT, shorten};
 use serde_json::Value;
@@ -50,12 +52,17 @@ pub fn of_configuration<'a>(
 
 impl Counts {
     fn place(&mut self, manifest: &Value, old: &OperatorConfig, new: &OperatorConfig) -> &mut usize {
-        let Ok(manifest) = api::decode(manifest) else {
+        let Ok(manifest) = api::decode::<Postgresql>(manifest) else {
             return &mut self.unknown;
         };
-        let (Some(before), Some(after)) = (State::of(&manifest, old), State::of(&manifest, new)) else {
+        let parse = |config| Cluster::parse(&manifest, config);
+        let (Ok(before), Ok(after)) = (parse(old), parse(new)) else {
             return &mut self.unknown;
         };
+        let (before, after) = (
+            State::of(manifest.clone(), before, old),
+            State::of(manifest, after, new),
+        );
         // When it happens does not count here.
         let change = Change::between(before, after, old, new, Timestamp::UNIX_EPOCH);
         let is_patroni = |action: &Action| matches!(action, Action::PatchPatroni(_));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{config_of, hits, manifest};
+use super::{config_of, found, manifest};
 use crate::validate::{Severity, review, rule};
 
 type Case = (
@@ -129,7 +129,7 @@ fn each_branch_is_found_and_nothing_else() {
         let new = manifest(&format!("spec: {overlay}"));
         let mut parameters = parameters.to_vec();
         parameters.push(("enable_teams_api", "false"));
-        let mut found: Vec<_> = hits(&new, None, &config_of(&parameters))
+        let mut found: Vec<_> = super::found(&new, None, &config_of(&parameters))
             .into_iter()
             .map(|(rule, hit)| (rule.id, hit.path))
             .collect();
@@ -179,7 +179,7 @@ fn strict_clusters_may_be_stopped_and_grown() {
         object
     };
     let broken = |from: i32, to: i32| {
-        hits(&strict(to), Some(&strict(from)), &config_of(&[]))
+        found(&strict(to), Some(&strict(from)), &config_of(&[]))
             .iter()
             .any(|(rule, _)| rule.id == "PGV-097")
     };
