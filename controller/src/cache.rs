@@ -15,7 +15,7 @@ pub use nodes::Nodes;
 pub use owned::{Key, Owned};
 pub use pods::Pods;
 
-/// All caches. One per process, emptied when the operator's scope changes.
+/// All caches. One per process, emptied when the operator's scope changes but for the manifests, which then are out of view.
 #[derive(Debug, Default)]
 pub struct Cache {
     pub manifests: Manifests,
@@ -27,7 +27,7 @@ pub struct Cache {
 
 impl Cache {
     pub fn clear(&self) {
-        self.manifests.clear();
+        self.manifests.set_all_aside();
         self.pods.clear();
         self.nodes.clear();
         self.owned.clear();

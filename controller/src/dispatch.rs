@@ -75,9 +75,12 @@ async fn one(context: &Context, turn: Turn) {
     let period = context.config().general.resync_period;
     let manifest = context.cache.manifests.get(&cluster);
     let asked = manifest.as_ref().and_then(|manifest| manifest.sync());
-    let resync = context
-        .memories
-        .with(&cluster, |memory| memory.begin(Instant::now(), period, asked));
+    let resync = context.memories.with(&cluster, |memory| {
+        if turn.lane == Lane::Edit {
+            memory.stirred();
+        }
+        memory.begin(Instant::now(), period, asked)
+    });
     if resync {
         context.cache.owned.distrust_unwatched(&cluster);
     }

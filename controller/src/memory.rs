@@ -1,12 +1,16 @@
 //! What is remembered of a cluster between its turns. All of it can be lost: a restart costs reads, never correctness. A leaf.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_planner::assess::roll_reason;
 use pgherd_planner::observed::{Catalog, ObjectRef};
+use pgherd_planner::plan::Plan;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -46,8 +50,63 @@ pub struct Memory {
     asked: Option<String>,
     /// When everything is read anew, whatever the watches said; none before the first turn.
     pub resync: Option<Instant>,
+    /// What it waits for, as the last turn found.
+    waits: Waits,
+    /// Since when turn after turn has found nothing that it could do, and asks to look again.
+    idle_since: Option<Instant>,
     failures: u32,
     moves: u32,
+}
+
+/// What a cluster waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// What holds something back: the kinds of reasons.
+    pub holds: BTreeSet<String>,
+    /// How far the roll of its pods is, and since when it is wanted; none when no pod has to be made anew.
+    pub roll: Option<(RollState, Timestamp)>,
+}
+
+/// How far the roll of a cluster's pods is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RollState {
+    Rolling,
+    /// In part, and the rest waits for its time.
+    Held,
+    /// Other clusters go first.
+    Waiting,
+}
+
+impl RollState {
+    pub const ALL: [Self; 3] = [Self::Rolling, Self::Held, Self::Waiting];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Held => "held",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl Waits {
+    /// Out of a plan, and of the status that was made of it.
+    pub fn of(plan: &Plan, status: &PostgresqlStatus) -> Self {
+        let mut conditions = status.conditions.iter();
+        let is_roll = |it: &&Condition| it.type_ == roll_reason::CONDITION && it.status == "True";
+        let roll = conditions.find(is_roll).map(|condition| {
+            let state = match condition.reason.as_str() {
+                roll_reason::WAITING => RollState::Waiting,
+                roll_reason::HELD => RollState::Held,
+                _ => RollState::Rolling,
+            };
+            (state, condition.last_transition_time.0)
+        });
+        Self {
+            holds: plan.holds.iter().map(|hold| hold.reason.kind()).collect(),
+            roll,
+        }
+    }
 }
 
 /// When any of this changes, the catalog may have to.
@@ -71,8 +130,29 @@ impl Memory {
         self.patroni_unsettled = Some(now + PATRONI_SETTLES);
     }
 
-    /// The wake-up that a plan asks for, or an earlier one while Patroni's members take up a change.
+    /// What the cluster waits for now.
+    pub fn note_waits(&mut self, waits: Waits) {
+        self.waits = waits;
+    }
+
+    /// Something happened to it.
+    pub fn stirred(&mut self) {
+        self.idle_since = None;
+    }
+
+    /// How long a plan's wake-up may be put off: a twentieth of the time for which nothing could be done. What has waited for an hour is not
+    /// asked about every few seconds, and what is done about it comes late by a little only. What a watch tells of comes at once as ever.
+    fn patience(&mut self, now: Instant) -> Duration {
+        let since = *self.idle_since.get_or_insert(now);
+        (now.duration_since(since) / 20).min(LAST_RETRY)
+    }
+
+    /// The wake-up that a plan asks for, later when it has been asking for long, or an earlier one while Patroni's members take up a change.
     pub fn wake(&mut self, planned: Option<Duration>, now: Instant) -> Option<Duration> {
+        let planned = planned.map(|planned| planned.max(self.patience(now)));
+        if planned.is_none() {
+            self.idle_since = None;
+        }
         self.patroni_unsettled = self.patroni_unsettled.filter(|until| now < *until);
         match self.patroni_unsettled {
             Some(_) => Some(planned.map_or(PATRONI_ROUND, |planned| planned.min(PATRONI_ROUND))),
@@ -90,6 +170,7 @@ impl Memory {
     /// a disagreement with the API server, or with somebody else who writes, does not become a storm.
     pub fn moved(&mut self) -> Duration {
         self.failures = 0;
+        self.idle_since = None;
         self.moves = self.moves.saturating_add(1);
         match self.moves.checked_sub(RESTLESS) {
             None => BREATH,
@@ -149,6 +230,26 @@ impl Memories {
         look(memories.entry(cluster.clone()).or_default())
     }
 
+    /// In how many clusters something is held back for each kind of reason.
+    pub fn holds(&self) -> BTreeMap<String, usize> {
+        let memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = BTreeMap::new();
+        for reason in memories.values().flat_map(|memory| &memory.waits.holds) {
+            *counts.entry(reason.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// By state since when the roll is wanted that is wanted for longest.
+    pub fn rolls(&self) -> [(RollState, Option<Timestamp>); 3] {
+        let memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        RollState::ALL.map(|state| {
+            let rolls = memories.values().filter_map(|memory| memory.waits.roll);
+            let of_state = rolls.filter(|(found, _)| *found == state);
+            (state, of_state.map(|(_, since)| since).min())
+        })
+    }
+
     pub fn forget(&self, cluster: &ClusterRef) {
         self.0
             .lock()
@@ -198,6 +299,58 @@ mod tests {
         let sooner = Some(Duration::from_secs(1));
         assert_eq!(memory.wake(sooner, now), sooner);
         assert_eq!(memory.wake(None, now + PATRONI_SETTLES), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_long_is_looked_at_ever_more_rarely_until_something_happens() {
+        let (mut memory, start, planned) = (Memory::default(), Instant::now(), Duration::from_secs(10));
+        let wake = |memory: &mut Memory, minutes: u64| {
+            memory
+                .wake(Some(planned), start + Duration::from_mins(minutes))
+                .unwrap()
+        };
+        assert_eq!(wake(&mut memory, 0), planned);
+        assert_eq!(wake(&mut memory, 3), planned);
+        assert_eq!(wake(&mut memory, 20), Duration::from_mins(1));
+        assert_eq!(wake(&mut memory, 6000), LAST_RETRY);
+        memory.stirred();
+        assert_eq!(wake(&mut memory, 6000), planned);
+        assert_eq!(wake(&mut memory, 7000), LAST_RETRY);
+        memory.moved();
+        assert_eq!(wake(&mut memory, 7000), planned);
+        // A window that opens in nine hours is waited for to the point.
+        let hours = Some(Duration::from_hours(9));
+        assert_eq!(memory.wake(hours, start + Duration::from_hours(900)), hours);
+    }
+
+    #[test]
+    fn waits_are_counted_by_reason_and_of_rolls_the_oldest_tells_the_age() {
+        let memories = Memories::default();
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        for (name, reasons, roll) in [
+            ("a", vec!["fleet", "mode"], Some((RollState::Waiting, at(20)))),
+            ("b", vec!["fleet"], Some((RollState::Waiting, at(10)))),
+            ("c", vec![], Some((RollState::Rolling, at(5)))),
+        ] {
+            let holds = reasons.into_iter().map(str::to_owned).collect();
+            memories.with(&ClusterRef::new("n", name), |memory| {
+                memory.note_waits(Waits { holds, roll });
+            });
+        }
+        assert_eq!(
+            memories.holds(),
+            [("fleet".to_owned(), 2), ("mode".to_owned(), 1)].into()
+        );
+        assert_eq!(
+            memories.rolls(),
+            [
+                (RollState::Rolling, Some(at(5))),
+                (RollState::Held, None),
+                (RollState::Waiting, Some(at(10)))
+            ]
+        );
+        memories.forget(&ClusterRef::new("n", "b"));
+        assert_eq!(memories.holds()["fleet"], 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -12,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::cache::Cache;
 use crate::fleet::Fleet;
+use crate::memory::Memories;
 use crate::queue::Queue;
 
 /// How a turn ended.
@@ -61,7 +64,7 @@ impl ControllerMetrics {
         self.steps.get_or_create(&StepLabels { action, outcome }).inc();
     }
 
-    pub fn registered(registry: &mut Registry, cache: Arc<Cache>, queue: Queue, fleet: Arc<Fleet>) -> Self {
+    pub fn registered(registry: &mut Registry, sources: Sources) -> Self {
         let metrics = Self::unregistered();
         registry.register("controller_turns", "Turns of clusters", metrics.turns.clone());
         registry.register_with_unit(
@@ -81,24 +84,60 @@ impl ControllerMetrics {
             "What keeps the operator's configuration from being in force",
             metrics.configuration_problems.clone(),
         );
-        registry.register_collector(Box::new(Sizes { cache, queue, fleet }));
+        registry.register_collector(Box::new(sources));
         metrics
     }
 }
 
-/// Read when scraped.
-#[derive(Debug)]
-struct Sizes {
-    cache: Arc<Cache>,
-    queue: Queue,
-    fleet: Arc<Fleet>,
+/// What is read when somebody asks for the metrics.
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub cache: Arc<Cache>,
+    pub queue: Queue,
+    pub fleet: Arc<Fleet>,
+    pub memories: Arc<Memories>,
 }
 
-impl Collector for Sizes {
+impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for (name, help, value) in self.sizes() {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        let mut holds = encoder.encode_descriptor(
+            "controller_holds",
+            "Clusters in which something is wanted and held back, by what it waits for",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (reason, clusters) in self.memories.holds() {
+            let clusters = i64::try_from(clusters).unwrap_or(i64::MAX);
+            holds
+                .encode_family(&[("reason", reason)])?
+                .encode_gauge(&clusters)?;
+        }
+        let mut ages = encoder.encode_descriptor(
+            "controller_roll_age",
+            "Since when the pods of a cluster are to be made anew, of the one for which that is longest",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        let now = Timestamp::now();
+        for (state, since) in self.memories.rolls() {
+            let age = since.map_or(0, |since| now.duration_since(since).as_secs().max(0));
+            ages.encode_family(&[("state", state.word())])?
+                .encode_gauge(&age)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sources {
+    fn sizes(&self) -> [(&'static str, &'static str, usize); 8] {
         let (edits, resyncs) = self.queue.waiting();
         let (rolling, waiting, failing) = self.fleet.counts();
-        let rows = [
+        [
             (
                 "controller_clusters",
                 "Clusters of this controller",
@@ -135,12 +174,6 @@ impl Collector for Sizes {
                 "Clusters that wait for others to have rolled",
                 waiting,
             ),
-        ];
-        for (name, help, value) in rows {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
-        }
-        Ok(())
+        ]
     }
 }

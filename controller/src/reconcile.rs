@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgherd_model::names::Names;
+use pgherd_planner::adopt;
 use pgherd_planner::assess::{Outcome, Subject, assess};
 use pgherd_planner::build::build;
 use pgherd_planner::observed::Observed;
@@ -16,6 +17,7 @@ use crate::context::Context;
 use crate::error::{Retry, TurnError};
 use crate::execute::{Executed, Scene, execute};
 use crate::manifest::{Found, Meaning};
+use crate::memory::Waits;
 use crate::observe::{Question, environment, observe};
 use crate::report::{Report, report};
 
@@ -124,10 +126,15 @@ async fn tell(
         is_edited,
         now: turn.now,
     };
+    let status = assess(&subject);
+    let waits = Waits::of(plan, &status);
+    context
+        .memories
+        .with(turn.question.cluster, |memory| memory.note_waits(waits));
     let told = Report {
         cluster: turn.question.cluster,
         view: turn.question.view,
-        status: (!turn.found.gone).then(|| assess(&subject)),
+        status: (!turn.found.gone).then_some(status),
         done: &executed.done,
         outcome: &executed.outcome,
         remarks: turn.meaning.remarks(),
@@ -135,7 +142,8 @@ async fn tell(
     report(context, told).await
 }
 
-/// A manifest without meaning, and without an earlier one in force, is not acted on.
+/// A manifest without meaning, and without an earlier one in force, is not acted on; nor is a cluster whose members are told to be something
+/// else than they are.
 pub(crate) fn decide(
     question: &Question<'_>,
     meaning: &Meaning,
@@ -144,7 +152,8 @@ pub(crate) fn decide(
 ) -> Plan {
     match (meaning.cluster(), question.desired) {
         _ if question.deleting => plan_deletion(question.names, observed, question.config, now),
-        (Some(wanted), Some(desired)) => plan(wanted, desired, observed, question.config, now),
+        (Some(wanted), Some(desired)) => adopt::refuse(wanted, desired, observed)
+            .unwrap_or_else(|| plan(wanted, desired, observed, question.config, now)),
         _ => Plan::default(),
     }
 }

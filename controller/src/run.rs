@@ -35,7 +35,7 @@ use crate::dispatch::dispatch;
 use crate::events::Events;
 use crate::fleet::Fleet;
 use crate::memory::Memories;
-use crate::metrics::ControllerMetrics;
+use crate::metrics::{ControllerMetrics, Sources};
 use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::register;
@@ -117,19 +117,26 @@ struct Knowledge {
     cache: Arc<Cache>,
     queue: Queue,
     fleet: Arc<Fleet>,
+    memories: Arc<Memories>,
     metrics: ControllerMetrics,
 }
 
 impl Knowledge {
     fn counted(registry: &mut Registry) -> Self {
-        let (cache, queue, fleet) = (Arc::<Cache>::default(), Queue::default(), Arc::<Fleet>::default());
-        let metrics =
-            ControllerMetrics::registered(registry, Arc::clone(&cache), queue.clone(), Arc::clone(&fleet));
+        let (cache, queue) = (Arc::<Cache>::default(), Queue::default());
+        let (fleet, memories) = (Arc::<Fleet>::default(), Arc::<Memories>::default());
+        let sources = Sources {
+            cache: Arc::clone(&cache),
+            queue: queue.clone(),
+            fleet: Arc::clone(&fleet),
+            memories: Arc::clone(&memories),
+        };
         Self {
             cache,
             queue,
             fleet,
-            metrics,
+            memories,
+            metrics: ControllerMetrics::registered(registry, sources),
         }
     }
 
@@ -145,7 +152,7 @@ impl Knowledge {
             config,
             cache: self.cache,
             queue: self.queue,
-            memories: Arc::new(Memories::default()),
+            memories: self.memories,
             patroni: Patroni::default(),
             metrics: self.metrics,
             events: Arc::new(Events::new(client, instance)),
@@ -293,8 +300,12 @@ impl Work {
                 if is_alone {
                     sweep(&self.context).await;
                 }
+                std::future::pending().await
             };
-            tokio::join!(turns, sweep);
+            tokio::select! {
+                () = turns => {}
+                () = sweep => {}
+            }
         };
         tokio::select! {
             () = watches.run(&scope, listing) => {}
@@ -306,6 +317,7 @@ impl Work {
         self.context.cache.clear();
         self.context.memories.clear();
         self.context.fleet.clear();
+        self.context.metrics.leftovers.set(0);
     }
 
     /// Wakes every cluster when the configuration changes; ends the scope's work when the scope does.

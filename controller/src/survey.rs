@@ -1,5 +1,5 @@
 //! One look at clusters from outside of the controller, without watches: for tools that run once. Everything after the reading is the
-//! controller's own. Must not: write, or ask a database.
+//! controller's own. Must not: write.
 //!
 //! ```text
 //! lists ─► caches of its own ─► (manifest, observe, build, plan, as in a turn) ─► Sight
@@ -38,7 +38,7 @@ use crate::reconcile::decide;
 use crate::watch::WirePod;
 
 /// Why the catalog is unknown in what a survey sees.
-const NO_DATABASE: &str = "the command line does not connect to databases";
+const NO_DATABASE: &str = "databases are asked with --databases only";
 
 /// How members are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Survey {
     client: Client,
     config: Arc<OperatorConfig>,
     way: Way,
+    /// Primaries are asked for their roles and databases, by their pods' addresses.
+    databases: bool,
 }
 
 /// What one look has shown, and what follows from it.
@@ -81,7 +83,18 @@ impl fmt::Debug for Survey {
 
 impl Survey {
     pub fn new(client: Client, config: Arc<OperatorConfig>, way: Way) -> Self {
-        Self { client, config, way }
+        Self {
+            client,
+            config,
+            way,
+            databases: false,
+        }
+    }
+
+    /// Asks databases as well, as the controller does: as the superuser whose secret it reads, over TLS, from inside of the pods' network.
+    #[must_use]
+    pub fn with_databases(self, databases: bool) -> Self {
+        Self { databases, ..self }
     }
 
     /// The clusters of a namespace, of all when none is given, by namespace and name.
@@ -136,7 +149,11 @@ impl Survey {
             config: &self.config,
             desired: desired.as_ref(),
             prepared: meaning.prepared(),
-            catalog_unwanted: Some(NO_DATABASE),
+            catalog_unwanted: if self.databases {
+                meaning.catalog_unwanted(&self.config)
+            } else {
+                Some(NO_DATABASE)
+            },
             deleting: found.going,
         };
         let mut observed = Box::pin(observe(context, &question)).await;

@@ -5,6 +5,10 @@
 //! object of its name (and knows the kind), and when no consent to the deletion would have been asked for: what was consented to went with
 //! the object.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use kube::api::DynamicObject;
 use kube::{Api, ResourceExt};
 use pgherd_model::config::OperatorConfig;
@@ -19,27 +23,52 @@ use crate::context::Context;
 use crate::error::TurnError;
 use crate::kinds::Watched;
 use crate::manifest::is_gone;
+use crate::memory::jittered;
 use crate::queue::Lane;
 
-/// Looks for leftovers once: after the first lists, before which everything looks like one. Only where no other operator can have made them.
+/// Between two looks, however short `repair_period` is.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Looks for leftovers, for ever: after the first lists, before which everything looks like one, then every `repair_period` and when the
+/// configuration changes. Only where no other operator can have made them.
 pub async fn sweep(context: &Context) {
-    let config = context.config();
-    let mut left = 0;
+    let mut settings = context.config.clone();
+    let mut told = BTreeSet::new();
+    loop {
+        let config = Arc::clone(&settings.borrow_and_update());
+        let left = look(context, &config).await;
+        context
+            .metrics
+            .leftovers
+            .set(i64::try_from(left.len()).unwrap_or(i64::MAX));
+        for cluster in &left {
+            deal_with(context, cluster, &config, told.contains(cluster));
+        }
+        told = left;
+        let pause = jittered(config.general.repair_period.max(SHORTEST), 0.1);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = settings.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn look(context: &Context, config: &OperatorConfig) -> BTreeSet<ClusterRef> {
+    let mut left = BTreeSet::new();
     for cluster in context.cache.owned.having(Watched::StatefulSet) {
         let manifests = &context.cache.manifests;
         if manifests.get(&cluster).is_some() || manifests.departed(&cluster).is_some() {
             continue;
         }
-        match is_left_over(context, &cluster, &config).await {
+        match is_left_over(context, &cluster, config).await {
             Ok(false) => {}
             Ok(true) => {
-                left += 1;
-                deal_with(context, &cluster, &config);
+                left.insert(cluster);
             }
             Err(error) => tracing::warn!(%cluster, %error, "cannot tell whether this was left over"),
         }
     }
-    context.metrics.leftovers.set(left);
+    left
 }
 
 async fn is_left_over(
@@ -62,16 +91,18 @@ async fn is_left_over(
     Ok(found.as_ref().is_some_and(is_ours) && is_gone(context, cluster, "").await?)
 }
 
-fn deal_with(context: &Context, cluster: &ClusterRef, config: &OperatorConfig) {
+fn deal_with(context: &Context, cluster: &ClusterRef, config: &OperatorConfig, was_told: bool) {
     let kubernetes = &config.kubernetes;
     let is_gated =
         kubernetes.delete_annotation_date_key.is_some() || kubernetes.delete_annotation_name_key.is_some();
     let view = pgherd_planner::observed::ClusterView::default();
     if !config.fleet.sweep_leftovers || is_gated || Mode::of(&view, config) != Mode::Live {
-        tracing::warn!(
-            %cluster,
-            "left over from a cluster whose object is gone: remove it by hand, set sweep_leftovers, or give it its object back"
-        );
+        if !was_told {
+            tracing::warn!(
+                %cluster,
+                "left over from a cluster whose object is gone: remove it by hand, set sweep_leftovers, or give it its object back"
+            );
+        }
         return;
     }
     tracing::warn!(%cluster, "left over from a cluster whose object is gone; removing it");

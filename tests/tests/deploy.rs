@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use pgherd_certs::metrics::CertMetrics;
-use pgherd_controller::metrics::{ControllerMetrics, TurnLabels};
-use pgherd_controller::queue::Queue;
+use pgherd_controller::metrics::{ControllerMetrics, Sources, TurnLabels};
 use pgherd_runtime::metrics::Metrics;
 use pgherd_webhook::admit::Route;
 use pgherd_webhook::metrics::WebhookMetrics;
@@ -56,12 +54,7 @@ fn emitted() -> BTreeSet<String> {
     let mut metrics = Metrics::new("test");
     WebhookMetrics::registered(metrics.registry());
     CertMetrics::registered(metrics.registry()).show_sync("any", true);
-    let controller = ControllerMetrics::registered(
-        metrics.registry(),
-        Arc::default(),
-        Queue::default(),
-        Arc::default(),
-    );
+    let controller = ControllerMetrics::registered(metrics.registry(), Sources::default());
     // Families show up with their first value.
     let (lane, outcome) = ("edit", "done");
     let _ = controller.turns.get_or_create(&TurnLabels { lane, outcome });
@@ -105,6 +98,19 @@ fn operations_page_says_what_to_do_about_every_alert() {
     for alert in alerts() {
         let name = alert["alert"].as_str().expect("an alert has a name");
         assert!(page.contains(&format!("`{name}`")), "{name} is not on the page");
+    }
+}
+
+#[test]
+fn operations_page_names_every_metric() {
+    let page = text("docs/operations.md");
+    for metric in emitted() {
+        let histogram = metric.strip_suffix("_bucket");
+        let is_part = metric.ends_with("_sum") || metric.ends_with("_count");
+        let name = histogram.unwrap_or(&metric);
+        let short = name.replacen("pgherd_controller", "…", 1);
+        let is_named = page.contains(&format!("`{name}`")) || page.contains(&format!("`{short}`"));
+        assert!(is_named || is_part, "{name} is not on the page");
     }
 }
 

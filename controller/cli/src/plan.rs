@@ -7,8 +7,9 @@ use pgherd_controller::manifest::Meaning;
 use pgherd_controller::survey::Sight;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::default;
+use pgherd_planner::adopt;
 use pgherd_planner::build::build;
-use pgherd_planner::plan::{Impact, Plan};
+use pgherd_planner::plan::{Action, Impact, Plan};
 use serde_json::{Value, json};
 
 use crate::Verdict;
@@ -55,6 +56,7 @@ pub(crate) fn plan(args: &PlanArgs, printer: &mut Printer) -> Result<Verdict, Cl
 async fn of_running(args: &PlanArgs) -> Result<Vec<Planned>, CliError> {
     let server = Server::reach(&args.reach).await?;
     let (survey, config) = server.survey(&args.under).await?;
+    let survey = survey.with_databases(args.databases);
     let mut planned = Vec::new();
     for cluster in server.meant(&survey, &args.which).await? {
         let instead = match &args.manifest {
@@ -90,7 +92,8 @@ fn from_files(file: &str, args: &PlanArgs) -> Result<Planned, CliError> {
     let now = Timestamp::now();
     let plan = meaning.cluster().map(|cluster| {
         let desired = build(cluster, &config, &observed.pod_environment);
-        pgherd_planner::plan::plan(cluster, &desired, &observed, &config, now)
+        adopt::refuse(cluster, &desired, &observed)
+            .unwrap_or_else(|| pgherd_planner::plan::plan(cluster, &desired, &observed, &config, now))
     });
     let cluster = format!("{}/{}", observed.cluster.namespace, observed.cluster.name);
     Ok(Planned {
@@ -128,6 +131,16 @@ fn violations(meaning: &Meaning) -> Vec<String> {
     }
 }
 
+/// Those of a step that are only counted where the step is one line.
+fn statements(action: &Action) -> Vec<String> {
+    match action {
+        Action::RunSql { statements, .. } if statements.len() > 1 => {
+            statements.iter().map(ToString::to_string).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl Planned {
     fn of(sight: Sight) -> Self {
         Self {
@@ -154,6 +167,9 @@ impl Planned {
                 number + 1,
                 plain(&step.to_string())
             );
+            for statement in statements(&step.action) {
+                let _ = writeln!(text, "     {}", plain(&statement));
+            }
         }
         for hold in &self.plan.holds {
             let until = hold
@@ -177,6 +193,7 @@ impl Planned {
             json!({
                 "text": step.to_string(),
                 "action": step.action.kind(),
+                "statements": statements(&step.action),
                 "impact": step.impact.to_string(),
             })
         });

@@ -56,6 +56,14 @@ impl Manifest {
         self.sync.as_deref()
     }
 
+    /// What is left of an object that nobody has seen go.
+    fn without_version(self) -> Self {
+        Self {
+            version: None,
+            ..self
+        }
+    }
+
     /// The object again, without managedFields.
     pub fn value(&self) -> Value {
         let mut value: Value = serde_json::from_slice(&self.essence).unwrap_or_default();
@@ -83,12 +91,17 @@ struct Known {
     present: HashMap<ClusterRef, Arc<Manifest>>,
     /// Gone without a finalizer of ours: the last that was seen, until what belonged to it is dealt with.
     departed: HashMap<ClusterRef, Arc<Manifest>>,
+    /// Out of view: the operator's scope has changed, or the namespace does not count any more. Nothing is done about them, but one that is
+    /// gone when it comes into view again was deleted meanwhile.
+    aside: HashMap<ClusterRef, Arc<Manifest>>,
 }
 
 impl Manifests {
     /// The object is like this now. True when something else than its status changed: our own reports wake nobody.
     pub fn note(&self, cluster: &ClusterRef, manifest: Manifest) -> bool {
-        let present = &mut locked(&self.clusters).present;
+        let known = &mut *locked(&self.clusters);
+        known.aside.remove(cluster);
+        let present = &mut known.present;
         let news = present
             .get(cluster)
             .is_none_or(|known| known.essence != manifest.essence);
@@ -143,26 +156,51 @@ impl Manifests {
         }
     }
 
-    /// All objects of a namespace (of all, when none is given) have been listed anew: what was not listed is gone. Returns what is.
-    pub fn note_listed(&self, namespace: Option<&str>, listed: &HashSet<ClusterRef>) -> Vec<ClusterRef> {
-        let here = |cluster: &&ClusterRef| namespace.is_none_or(|namespace| namespace == cluster.namespace);
-        let known: Vec<ClusterRef> = locked(&self.clusters)
-            .present
-            .keys()
-            .filter(here)
-            .cloned()
-            .collect();
-        known
-            .into_iter()
-            .filter(|cluster| !listed.contains(cluster) && self.note_gone(cluster))
-            .collect()
+    /// All objects in view of a watch have been listed anew: what it covers and did not list is gone. Returns what is. Of one that was out of
+    /// view it is not known whether it only belongs to somebody else now: should it not be gone, it is not brought back.
+    pub fn note_listed(
+        &self,
+        covers: impl Fn(&ClusterRef) -> bool,
+        listed: &HashSet<ClusterRef>,
+    ) -> Vec<ClusterRef> {
+        let known = &mut *locked(&self.clusters);
+        let is_gone =
+            |cluster: &ClusterRef, _: &mut Arc<Manifest>| covers(cluster) && !listed.contains(cluster);
+        let gone: Vec<_> = known.present.extract_if(is_gone).collect();
+        let unseen = known.aside.extract_if(is_gone).map(|(cluster, manifest)| {
+            let manifest = Arc::unwrap_or_clone(manifest).without_version();
+            (cluster, Arc::new(manifest))
+        });
+        let gone: Vec<_> = unseen.chain(gone).collect();
+        let names = gone.iter().map(|(cluster, _)| cluster.clone()).collect();
+        known.departed.extend(gone);
+        names
     }
 
     /// The object is not ours (any more), but not gone either. True when it was ours.
     pub fn forget(&self, cluster: &ClusterRef) -> bool {
         let known = &mut *locked(&self.clusters);
         known.departed.remove(cluster);
+        known.aside.remove(cluster);
         known.present.remove(cluster).is_some()
+    }
+
+    /// The object is there, in a namespace that does not count. True when it was ours until now.
+    pub fn set_aside(&self, cluster: &ClusterRef) -> bool {
+        let known = &mut *locked(&self.clusters);
+        known.departed.remove(cluster);
+        let Some(manifest) = known.present.remove(cluster) else {
+            return false;
+        };
+        known.aside.insert(cluster.clone(), manifest);
+        true
+    }
+
+    /// Other namespaces are looked at from now on, or others than before.
+    pub fn set_all_aside(&self) {
+        let known = &mut *locked(&self.clusters);
+        known.aside.extend(known.departed.drain());
+        known.aside.extend(known.present.drain());
     }
 
     pub fn get(&self, cluster: &ClusterRef) -> Option<Arc<Manifest>> {
@@ -215,10 +253,6 @@ impl Manifests {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    pub fn clear(&self) {
-        *locked(&self.clusters) = Known::default();
     }
 }
 
@@ -312,9 +346,42 @@ mod tests {
             manifests.note(&ClusterRef::new("n", name), manifest("5", 2, "Running"));
         }
         let listed = HashSet::from([ClusterRef::new("n", "b")]);
-        assert_eq!(manifests.note_listed(Some("other"), &listed), []);
-        assert_eq!(manifests.note_listed(None, &listed), [ClusterRef::new("n", "a")]);
+        let elsewhere = |cluster: &ClusterRef| cluster.namespace == "other";
+        assert_eq!(manifests.note_listed(elsewhere, &listed), []);
+        assert_eq!(
+            manifests.note_listed(|_| true, &listed),
+            [ClusterRef::new("n", "a")]
+        );
         assert!(manifests.departed(&ClusterRef::new("n", "a")).is_some());
         assert_eq!(manifests.all(), [ClusterRef::new("n", "b")]);
+    }
+
+    #[test]
+    fn what_goes_while_it_is_out_of_view_is_gone_when_it_would_be_in_view_again() {
+        let manifests = Manifests::default();
+        let names = ["a", "b", "c"].map(|name| ClusterRef::new("n", name));
+        for cluster in &names {
+            manifests.note(cluster, manifest("5", 2, "Running"));
+        }
+        manifests.set_all_aside();
+        assert!(manifests.is_empty() && manifests.departed(&names[0]).is_none());
+        let elsewhere = |cluster: &ClusterRef| cluster.namespace == "other";
+        assert_eq!(manifests.note_listed(elsewhere, &HashSet::new()), []);
+        // One is there, one belongs to another controller, one is not.
+        manifests.note(&names[0], manifest("6", 2, "Running"));
+        manifests.forget(&names[1]);
+        let listed = HashSet::from([names[0].clone()]);
+        assert_eq!(
+            manifests.note_listed(|_| true, &listed),
+            std::slice::from_ref(&names[2])
+        );
+        let value = manifests.departed(&names[2]).unwrap().value();
+        assert_eq!(value["spec"]["numberOfInstances"], 2);
+        manifests.return_from_departure(&names[2]);
+        assert!(
+            manifests.get(&names[2]).is_none(),
+            "an object that nobody has seen is not made up"
+        );
+        assert_eq!(manifests.note_listed(|_| true, &listed), []);
     }
 }

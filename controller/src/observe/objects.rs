@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::ObjectMeta;
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::{Role, secrets};
 use pgherd_planner::observed::{ClaimView, Observed, SecretView, Source};
 use serde::de::DeserializeOwned;
@@ -29,7 +30,7 @@ struct Known {
 pub(super) async fn read(context: &Context, question: &Question<'_>, observed: &mut Observed) {
     let shared = ClusterRef::of_namespace(&question.cluster.namespace);
     let (mut own, shared) = futures::join!(
-        known(context, question.cluster, secrets_to_find(context, question)),
+        known(context, question.cluster, to_find(context, question)),
         known(context, &shared, Vec::new())
     );
     let names = question.names;
@@ -49,8 +50,9 @@ pub(super) async fn read(context: &Context, question: &Question<'_>, observed: &
     observed.endpoints = endpoints(context, question).await;
 }
 
-/// Secrets that are wanted and that no watch told of: one that somebody made beforehand has no labels.
-fn secrets_to_find(context: &Context, question: &Question<'_>) -> Vec<Key> {
+/// What is wanted and no watch told of: a secret that somebody made beforehand has no labels; the StatefulSet of a cluster that was there
+/// before may have others than the configuration says.
+fn to_find(context: &Context, question: &Question<'_>) -> Vec<Key> {
     let drafts = question
         .desired
         .map(|desired| desired.secrets.as_slice())
@@ -58,12 +60,19 @@ fn secrets_to_find(context: &Context, question: &Question<'_>) -> Vec<Key> {
     let here = drafts
         .iter()
         .filter(|draft| draft.namespace == question.cluster.namespace);
-    here.map(|draft| Key {
+    let secrets = here.map(|draft| Key {
         kind: Watched::Secret,
         name: draft.name.clone(),
-    })
-    .filter(|key| !context.cache.owned.has(question.cluster, key))
-    .collect()
+    });
+    let was_there = question.view.status.postgres_cluster_status != ClusterStatus::Unknown;
+    let set = was_there.then(|| Key {
+        kind: Watched::StatefulSet,
+        name: question.names.stateful_set().to_owned(),
+    });
+    secrets
+        .chain(set)
+        .filter(|key| !context.cache.owned.has(question.cluster, key))
+        .collect()
 }
 
 /// Secrets in other namespaces have no place in the cluster's cache: they are read each time.

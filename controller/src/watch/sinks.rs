@@ -41,22 +41,28 @@ impl ManifestSink {
         self
     }
 
+    /// Whether this sink's list says whether the cluster is there.
+    fn covers(&self, cluster: &ClusterRef) -> bool {
+        let chosen = self.chosen.as_ref();
+        self.namespace
+            .as_deref()
+            .is_none_or(|namespace| namespace == cluster.namespace)
+            && chosen.is_none_or(|chosen| chosen.contains(&cluster.namespace))
+    }
+
     /// Zalando's rule: an operator without id manages the clusters without the annotation.
     fn is_ours(&self, object: &DynamicObject) -> bool {
-        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-        if self
-            .chosen
-            .as_ref()
-            .is_some_and(|chosen| !chosen.contains(namespace))
-        {
-            return false;
-        }
-        let wanted = object
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(annotations::CONTROLLER));
+        let annotations = object.metadata.annotations.as_ref();
+        let wanted = annotations.and_then(|all| all.get(annotations::CONTROLLER));
         wanted.map(String::as_str) == self.watches.controller_id.as_deref()
+    }
+
+    /// A last turn, in which what is remembered of it is forgotten, for one that was ours.
+    fn leave_alone(&self, cluster: &ClusterRef, was_ours: bool, why: &str) {
+        if was_ours {
+            tracing::info!(%cluster, "{why}; leaving it alone");
+            self.watches.queue.wake(cluster, Lane::Edit);
+        }
     }
 
     /// After a start everything is new, and what changed since somebody looked goes first; later, what a new list shows as new is an edit that
@@ -79,12 +85,15 @@ impl Sink<DynamicObject> for ManifestSink {
         let Some(cluster) = reference(&object) else {
             return;
         };
+        let manifests = &self.watches.cache.manifests;
         if !self.is_ours(&object) {
-            if self.watches.cache.manifests.forget(&cluster) {
-                tracing::info!(%cluster, "cluster now belongs to another controller, or is in a namespace that is not ours; leaving it alone");
-                // A last turn, in which what is remembered of it is forgotten.
-                self.watches.queue.wake(&cluster, Lane::Edit);
-            }
+            let was_ours = manifests.forget(&cluster);
+            self.leave_alone(&cluster, was_ours, "cluster now belongs to another controller");
+            return;
+        }
+        if !self.covers(&cluster) {
+            let was_ours = manifests.set_aside(&cluster);
+            self.leave_alone(&cluster, was_ours, "cluster in a namespace that is not ours");
             return;
         }
         let lane = self.lane(is_unseen(&object));
@@ -107,12 +116,8 @@ impl Sink<DynamicObject> for ManifestSink {
     fn list_ends(&mut self) {
         self.had_list = true;
         let listed = self.listed.take().unwrap_or_default();
-        for cluster in self
-            .watches
-            .cache
-            .manifests
-            .note_listed(self.namespace.as_deref(), &listed)
-        {
+        let manifests = &self.watches.cache.manifests;
+        for cluster in manifests.note_listed(|cluster| self.covers(cluster), &listed) {
             self.watches.queue.wake(&cluster, Lane::Edit);
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Desired;
 use crate::observed::{Observed, Source};
-use crate::plan::{HoldReason, Impact, Plan};
+use crate::plan::{Hold, HoldReason, Impact, Plan};
 
 mod refusal;
 
@@ -96,6 +96,29 @@ pub fn judge(cluster: &Cluster, desired: &Desired, observed: &Observed, plan: &P
             .map(ToString::to_string)
             .collect(),
     }
+}
+
+/// In place of a plan: nothing is done to a cluster that is found, called or kept differently under this configuration. Its members are not
+/// seen, or would become another cluster beside it. None where all is well, or where no member could be harmed. An object that was made anew
+/// is no reason: it takes its members over, as with Zalando's operator.
+pub fn refuse(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Option<Plan> {
+    let stored = observed.stateful_set.known()?.as_ref()?;
+    let wanted = stored.spec.as_ref().and_then(|spec| spec.replicas);
+    let present = stored.status.as_ref().map(|status| status.replicas);
+    if wanted.unwrap_or_default() == 0 && present.unwrap_or_default() == 0 {
+        return None;
+    }
+    let mut refusals = refusal::find(cluster, desired, observed);
+    refusals.retain(|refusal| !matches!(refusal, Refusal::Identity { .. }));
+    let hold = |refusal: &Refusal| Hold {
+        step: "change anything".to_owned(),
+        reason: HoldReason::Refused(format!("{refusal}: {}", refusal.remedy())),
+        until: None,
+    };
+    (!refusals.is_empty()).then(|| Plan {
+        holds: refusals.iter().map(hold).collect(),
+        ..Plan::default()
+    })
 }
 
 /// Clients notice.

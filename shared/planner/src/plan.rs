@@ -236,6 +236,8 @@ pub enum HoldReason {
     SwitchedOff(String),
     /// Other clusters of the fleet roll before: why.
     Fleet(String),
+    /// The cluster's members are told to be something else than they are: what, and what to do.
+    Refused(String),
     /// Members that were made anew are not up yet.
     Remade(Vec<String>),
     /// Something that is there does not go together with it.

@@ -10,11 +10,13 @@ Examples:
   pgherd plan acid-shop                     what the controller is about to do, and what it waits for
   pgherd plan -A                            of all clusters
   pgherd plan acid-shop --manifest new.yaml what it would do if this were applied
+  pgherd plan acid-shop --databases         with what would be done about roles and databases
   pgherd snapshot acid-shop > now.json; pgherd plan --snapshot now.json --manifest new.yaml --config operator.yaml
                                             the same from files alone
 
 A step is one line: what, (why), [what clients notice]. A line with `waits` is wanted and held back: by what.
-Statements to the database are not in it: the command line connects to no database.
+Statements to the database are in it with --databases only, which connects to each primary by its pod's address: run it where those can be
+reached, such as in a pod. A snapshot holds nothing of a database.
 
 Exit code: 0 answered, 1 a manifest cannot be used, 2 the question could not be answered.";
 
@@ -147,6 +149,10 @@ pub(crate) struct PlanArgs {
     /// A snapshot of one cluster (`pgherd snapshot`), in place of a running one: nothing is asked of an API server
     #[arg(long, value_name = "FILE", conflicts_with_all = ["clusters", "all_namespaces", "namespace"])]
     pub(crate) snapshot: Option<String>,
+
+    /// Ask the databases as well: as the superuser, whose secret is read, and from inside of the pods' network
+    #[arg(long, conflicts_with = "snapshot")]
+    pub(crate) databases: bool,
 
     /// Lines for people, or one JSON object for programs
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]

@@ -248,3 +248,35 @@ async fn an_object_that_comes_back_in_time_keeps_what_was_left_over() {
     assert!(asked.iter().all(|line| !line.starts_with("DELETE")), "{asked:#?}");
     assert!(context.cache.manifests.departed(&cluster).is_none());
 }
+
+#[tokio::test]
+async fn a_cluster_that_is_found_by_other_labels_is_not_touched() {
+    let api = FakeApi::default();
+    let mut context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    reconcile(&context, &cluster).await;
+    let mut config = (*context.config()).clone();
+    config.kubernetes.cluster_name_label = "version".to_owned();
+    let (_sender, settings) = tokio::sync::watch::channel(std::sync::Arc::new(config));
+    context.config = settings;
+    // What no watch with the new labels tells of.
+    context.cache.owned.clear();
+    let set = api
+        .get("/apis/apps/v1/namespaces/apps/statefulsets/acid-demo")
+        .unwrap();
+    api.asked();
+    reconcile(&context, &cluster).await;
+    assert_eq!(writes(&api.asked()), [&format!("PATCH {MANIFEST}/status")]);
+    let status = &api.get(MANIFEST).unwrap()["status"];
+    let held = status["holds"].to_string();
+    assert!(
+        held.contains("set cluster_labels and cluster_name_label"),
+        "{held}"
+    );
+    assert_eq!(
+        api.get("/apis/apps/v1/namespaces/apps/statefulsets/acid-demo"),
+        Some(set)
+    );
+    assert_eq!(context.memories.holds().get("refused"), Some(&1), "{held}");
+}

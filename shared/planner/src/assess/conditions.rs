@@ -327,6 +327,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::PrimaryWouldGo(_)
         | HoldReason::Lacking(_)
         | HoldReason::NotOurs(_)
+        | HoldReason::Refused(_)
         | HoldReason::DeletionGate(_) => true,
     }
 }

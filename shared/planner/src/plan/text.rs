@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Hold, HoldReason, Impact, Reason, Step};
 
 impl fmt::Display for Step {
@@ -103,8 +105,19 @@ impl fmt::Display for HoldReason {
             Self::DeletionGate(text) => f.write_str(text),
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
             Self::Fleet(why) => f.write_str(why),
-            Self::Conflict(what) => f.write_str(what),
+            Self::Refused(why) | Self::Conflict(why) => f.write_str(why),
             Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
+        }
+    }
+}
+
+impl HoldReason {
+    /// Its name, without what it says of this cluster: `membersNotReady`.
+    pub fn kind(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(Value::String(name)) => name,
+            Ok(Value::Object(named)) => named.keys().next().cloned().unwrap_or_default(),
+            _ => String::new(),
         }
     }
 }

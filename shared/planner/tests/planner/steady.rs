@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::Names;
-use pgherd_planner::adopt::{Refusal, Verdict, judge};
+use pgherd_planner::adopt::{Refusal, Verdict, judge, refuse};
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::observed::{
     ClaimView, MemberRole, MemberView, Observed, PatroniView, PodView, SecretView, Source,
@@ -289,6 +289,16 @@ fn a_fleet_can_be_taken_over_under_its_own_configuration_only() {
                 adoption.verdict, expected,
                 "{made_under} under {taken_under}, {case}: {adoption:#?}"
             );
+            let held = refuse(&cluster, &desired, &recorded.observed);
+            let is_refused = expected == Verdict::Refused && cluster.instances > 0;
+            assert_eq!(
+                held.is_some(),
+                is_refused,
+                "{made_under} under {taken_under}, {case}"
+            );
+            if let Some(held) = held {
+                assert!(held.steps.is_empty() && !held.holds.is_empty(), "{held:?}");
+            }
             if expected == Verdict::Refused {
                 let has = |is: fn(&Refusal) -> bool| adoption.refusals.iter().any(is);
                 assert!(has(|it| matches!(it, Refusal::Selector { .. })), "{case}");

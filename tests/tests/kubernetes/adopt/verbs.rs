@@ -97,6 +97,7 @@ fn looks(stage: &Stage) -> Result<()> {
     );
 
     offline_as_online(stage, &snapshot)?;
+    asks_the_database(stage)?;
     let (code, answer) = pgherd(stage, &format!("adopt {CLUSTER}"))?;
     ensure!(
         code == 0 && answer.contains("ready"),
@@ -108,6 +109,25 @@ fn looks(stage: &Stage) -> Result<()> {
         "{code} {answer}"
     );
     Ok(())
+}
+
+/// What a new user would lead to is told by who asks the database, and by nobody else.
+fn asks_the_database(stage: &Stage) -> Result<()> {
+    let other = stage.local.state.join("it-verbs-user.yaml");
+    let more = "teamId: it\nallowedSourceRanges: []\nusers: {newcomer: []}\n";
+    std::fs::write(&other, manifest(CLUSTER, 2, more))?;
+    let words = format!("plan {CLUSTER} --manifest {}", other.display());
+    let without = told(stage, &words)?;
+    let with = told(stage, &format!("{words} --databases"))?;
+    let creates = |plan: &str| {
+        plan.lines()
+            .any(|line| line.contains("newcomer") && line.contains("role"))
+    };
+    ensure!(!creates(&without), "it was not asked: {without}");
+    ensure!(creates(&with), "no statement in {with}");
+    wait("a database that is as wanted", || {
+        Ok(told(stage, &format!("plan {CLUSTER} --databases"))?.contains("nothing to do"))
+    })
 }
 
 /// The plan for another manifest is the same from files as from the cluster.
