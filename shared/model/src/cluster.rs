@@ -45,6 +45,7 @@ pub use pooler::{PoolSizes, Pooler};
 pub use postgres::{InitdbOption, PasswordEncryption, Postgres};
 pub use resources::Resources;
 pub use role::outside::RoleSources;
+pub use role::removal::{Removal, UserFate};
 pub use role::{Role, RoleFlag, RoleOrigin, Rotation, SecretKey, SecretPlace};
 pub use scheduling::Scheduling;
 pub use storage::{Storage, SubPath};
@@ -86,6 +87,8 @@ pub struct Cluster {
     pub databases: Vec<Database>,
     /// The databases with roles of their own, by name.
     pub prepared_databases: Vec<PreparedDatabase>,
+    /// What becomes of roles and databases that leave the manifest.
+    pub removal: Removal,
     /// When disruptive work may happen; empty: always (4.18).
     pub windows: Vec<Window>,
     /// Its poolers; none where it has none.
@@ -158,6 +161,7 @@ impl Cluster {
             pod,
             exposure: exposure::read(reading, &identity, &inherited),
             roles,
+            removal: role::removal::read(reading.spec.removal_policy.as_ref()),
             databases,
             prepared_databases,
             windows,

@@ -33,7 +33,7 @@ mod view;
 pub use crate::finding::Finding;
 pub use choice::{
     BackupProvider, ClaimFate, OperatorMode, PodManagement, PoolerMode, ReadinessMerge, ResizeMode,
-    TrafficPolicy, UpgradeMode, ValidationProfile,
+    TlsVerification, TrafficPolicy, UpgradeMode, ValidationProfile,
 };
 pub use compound::{ClaimRetention, InfrastructureRole, NamespacedName};
 pub use environment::{Overrides, Watch};
@@ -43,7 +43,7 @@ pub use param::{Affects, Form, Forms, Kind, Param, Width};
 pub use section::{
     Admission, AwsOrGcp, ConnectionPooler, Debugging, Fleet, General, Kubernetes, LoadBalancer,
     LoggingRestApi, LogicalBackup, MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources,
-    Scalyr, Section, TeamsApi, Timeouts, Users,
+    Provisioning, Scalyr, Section, TeamsApi, Timeouts, Users,
 };
 pub use template::Template;
 

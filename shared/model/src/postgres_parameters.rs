@@ -16,7 +16,9 @@ pub mod reference;
 mod setting;
 mod table;
 
-pub use patroni::{HOT_STANDBY, LeastTaken, Owner, is_switch, least_taken, owner, patroni_default};
+pub use patroni::{
+    HOT_STANDBY, LeastTaken, Owner, image_default, is_switch, least_taken, owner, patroni_default,
+};
 pub use setting::{Setting, Unreadable};
 
 /// A parameter, as one or more majors know it.

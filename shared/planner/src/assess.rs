@@ -2,6 +2,7 @@
 //!
 //! The same facts give the same status, byte for byte: nothing in it moves by itself, so that a steady cluster is never written to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use pgherd_model::{
     api::{
         postgresql::PostgresqlSpec,
-        status::{self, PlanSummary, PostgresqlStatus},
+        status::{self, PlanSummary, PostgresqlStatus, Provisioned},
     },
     cluster::Cluster,
     config::OperatorConfig,
@@ -17,12 +18,13 @@ use pgherd_model::{
 };
 
 use crate::observed::Observed;
-use crate::plan::{Hold, Impact, Plan};
+use crate::plan::{Hold, Impact, Plan, dynamic};
 use crate::sql;
 
 mod conditions;
 pub mod last_good;
 mod members;
+mod provisioned;
 mod word;
 
 pub use conditions::roll_reason;
@@ -38,7 +40,7 @@ const STEPS_SHOWN: usize = 20;
 pub enum Outcome {
     /// All steps were taken (there may have been none).
     Done,
-    /// A precondition did not hold any more, or the operator only observes: later steps were not taken.
+    /// A precondition did not hold any more: later steps were not taken.
     Stopped {
         /// The step that was not taken, as displayed.
         step: String,
@@ -47,6 +49,8 @@ pub enum Outcome {
     },
     /// Steps failed: one, or several of those that do not keep each other from being taken. Never empty.
     Failed(Vec<Failure>),
+    /// The operator only looks: no step was taken, and none is missing for it.
+    Observed,
     /// The operator is told not to touch this cluster.
     Paused,
 }
@@ -82,8 +86,13 @@ impl Outcome {
     pub fn failures(&self) -> &[Failure] {
         match self {
             Self::Failed(failures) => failures,
-            Self::Done | Self::Stopped { .. } | Self::Paused => &[],
+            Self::Done | Self::Stopped { .. } | Self::Observed | Self::Paused => &[],
         }
+    }
+
+    /// Who was asked only to look says nothing of what it would do as if it did.
+    pub fn is_hands_off(&self) -> bool {
+        matches!(self, Self::Observed | Self::Paused)
     }
 
     /// The first failure, and how many more there are; `None` where nothing failed.
@@ -166,11 +175,30 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
         effective: subject.manifest.cluster().map(Cluster::effective),
         plan: summary(subject.plan),
         holds: subject.plan.holds.iter().map(written).collect(),
+        patroni_settings: patroni_settings(subject),
+        provisioned: provisioned(subject),
         last_good_spec: match subject.manifest {
             Manifest::Valid { spec, .. } => Some(Box::new(last_good::remember(spec))),
             Manifest::Invalid { .. } => previous.last_good_spec.clone(),
         },
         conditions,
+    }
+}
+
+/// As long as no manifest is in force, what was remembered stays.
+fn patroni_settings(subject: &Subject<'_>) -> Option<BTreeSet<String>> {
+    let Some(cluster) = subject.manifest.cluster() else {
+        return subject.observed.cluster.status.patroni_settings.clone();
+    };
+    dynamic::remember(cluster, subject.observed, subject.config)
+}
+
+/// As long as no manifest is in force, what was remembered stays.
+fn provisioned(subject: &Subject<'_>) -> Option<Provisioned> {
+    let previous = subject.observed.cluster.status.provisioned.as_ref();
+    match subject.manifest.cluster() {
+        Some(cluster) => provisioned::remember(cluster, subject.observed.catalog.known(), previous),
+        None => previous.cloned(),
     }
 }
 

@@ -29,6 +29,7 @@ mod network;
 mod object;
 pub(crate) mod provision;
 pub(crate) mod roll;
+mod rotation;
 mod secret_change;
 mod secrets;
 mod stateful_set;
@@ -39,6 +40,7 @@ pub use action::{Action, Propagation};
 pub use deletion::plan_deletion;
 pub use mode::Mode;
 pub use object::Object;
+pub(crate) use provision::leave::words as leave_words;
 pub use provision::unwanted as catalog_unwanted;
 pub use secret_change::{NewPassword, NextRotation, SecretChange, Why};
 
@@ -127,6 +129,8 @@ pub enum Reason {
     Hangs,
     /// The cluster is being deleted.
     Deleted,
+    /// It left the manifest, or the team.
+    Left,
 }
 
 /// What a step does to the running database, from harmless to grave.
@@ -240,6 +244,13 @@ pub enum HoldReason {
     Refused(String),
     /// Members that were made anew are not up yet.
     Remade(Vec<String>),
+    /// A source of roles did not answer: what it says cannot be told, and nothing is concluded from that.
+    Unheard {
+        /// Which.
+        source: String,
+        /// Why.
+        why: String,
+    },
     /// Something that is there does not go together with it.
     Conflict(String),
 }
@@ -377,10 +388,11 @@ fn walk(
     );
     members::wait(cluster, observed, config, &mut plan);
     handover::take_back(observed, now, &mut plan);
-    dynamic::ensure(cluster, observed, &mut plan);
+    dynamic::ensure(cluster, observed, config, &mut plan);
     claims::annotate(cluster, desired, observed, config, &mut plan);
     claims::grow(cluster, observed, config, &mut plan);
-    provision::provision(cluster, config, observed, &mut plan);
+    provision::provision(cluster, config, observed, now, &mut plan);
+    rotation::ensure(cluster, desired, observed, config, now, &mut plan);
     // Last: what fails before it is a reason not to disturb anything.
     roll::ensure(cluster, desired, observed, config, now, turn, &mut plan);
     mode::hold(&observed.cluster, config, &mut plan);

@@ -16,6 +16,7 @@ mod bootstrap;
 mod database;
 mod pooler;
 mod resources;
+mod role;
 mod storage;
 mod streams;
 
@@ -24,6 +25,7 @@ pub use bootstrap::{CloneDescription, StandbyDescription, TlsDescription};
 pub use database::{DatabaseOptions, Patroni, PostgresqlParam, PreparedDatabase, PreparedSchema};
 pub use pooler::ConnectionPooler;
 pub use resources::{ResourceDescription, Resources};
+pub use role::{PasswordKey, RemovalPolicy, UserOptions};
 pub use storage::{AdditionalVolume, Volume};
 pub use streams::{Stream, StreamTable};
 
@@ -245,6 +247,24 @@ pub struct PostgresqlSpec {
         skip_serializing_if = "Option::is_none"
     )]
     pub prepared_databases: Option<BTreeMap<String, PreparedDatabase>>,
+
+    /// More about users of `users` and default users of prepared databases, by name.
+    #[serde(
+        default,
+        deserialize_with = "null_values_are_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub user_options: BTreeMap<String, UserOptions>,
+    /// How databases of `databases` and `preparedDatabases` are made, by name.
+    #[serde(
+        default,
+        deserialize_with = "null_values_are_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub database_options: BTreeMap<String, DatabaseOptions>,
+    /// What becomes of users and databases that leave the manifest. Absent: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal_policy: Option<RemovalPolicy>,
 
     // ---- Postgres and Patroni
     /// Version and parameters of the server.

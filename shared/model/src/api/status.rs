@@ -1,6 +1,8 @@
 //! The status of a `postgresql`: Zalando's one field, and what pgherd adds beside it. Lives here: the shape. What the values are is the
 //! planner's and the controller's business.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -49,6 +51,12 @@ pub struct PostgresqlStatus {
     /// What is wanted and not done now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
+    /// Places of Patroni's configuration that the manifest set, as pointers: what leaves the manifest is taken back, what others set stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patroni_settings: Option<BTreeSet<String>>,
+    /// What was made for the manifest in the database, as far as its removal policy may one day take it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<Provisioned>,
     /// The last spec that was valid; in force while the present one is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
@@ -212,6 +220,53 @@ pub struct Hold {
     pub until: Option<Time>,
 }
 
+/// What the manifest gave, so that it can be told from what others gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Provisioned {
+    /// Roles by name.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub roles: BTreeMap<String, ProvisionedRole>,
+    /// Names of databases.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeSet::is_empty"
+    )]
+    pub databases: BTreeSet<String>,
+}
+
+/// What the manifest gave to a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvisionedRole {
+    /// Attributes, in the words of SQL.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeSet::is_empty"
+    )]
+    pub flags: BTreeSet<String>,
+    /// Roles that it was made a member of.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeSet::is_empty"
+    )]
+    pub member_of: BTreeSet<String>,
+    /// Names of settings.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "BTreeSet::is_empty"
+    )]
+    pub parameters: BTreeSet<String>,
+}
+
 /// An object that the schema says nothing more about.
 fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
@@ -266,6 +321,8 @@ impl PostgresqlStatus {
             effective: part(&mut whole, "effective"),
             plan: part(&mut whole, "plan"),
             holds: part(&mut whole, "holds"),
+            patroni_settings: part(&mut whole, "patroniSettings"),
+            provisioned: part(&mut whole, "provisioned"),
             last_good_spec: part(&mut whole, "lastGoodSpec"),
         }
     }

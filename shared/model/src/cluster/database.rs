@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::reading::Reading;
+use crate::api::postgresql::{DatabaseOptions, PreparedDatabase as Written};
 use crate::names::roles::{DEFAULT_SCHEMA, default_prepared_database};
 
 /// A database and its owner.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     /// Its name.
     pub name: String,
     /// The role that owns it; one that nobody defines means that the database is not made.
     pub owner: String,
+    /// How it is made.
+    pub options: DatabaseOptions,
 }
 
 /// A database with owner, reader and writer roles of its own.
@@ -27,6 +30,8 @@ pub struct PreparedDatabase {
     pub extensions: BTreeMap<String, String>,
     /// Namespace of its users' secrets, where that is not the cluster's.
     pub secret_namespace: Option<String>,
+    /// How it is made.
+    pub options: DatabaseOptions,
 }
 
 /// A schema of a prepared database.
@@ -44,6 +49,7 @@ pub(super) fn read(reading: &Reading<'_>) -> Vec<Database> {
     let entry = |(name, owner): (&String, &String)| Database {
         name: name.clone(),
         owner: owner.clone(),
+        options: options(reading, name),
     };
     reading.spec.databases.iter().map(entry).collect()
 }
@@ -54,18 +60,21 @@ pub(super) fn read_prepared(reading: &Reading<'_>) -> Vec<PreparedDatabase> {
     };
     if written.is_empty() {
         let cluster = reading.meta.name.as_deref().unwrap_or_default();
-        return vec![one(
-            &default_prepared_database(cluster),
-            &crate::api::postgresql::PreparedDatabase::default(),
-        )];
+        let name = default_prepared_database(cluster);
+        return vec![one(&name, &Written::default(), options(reading, &name))];
     }
     written
         .iter()
-        .map(|(name, database)| one(name, database))
+        .map(|(name, database)| one(name, database, options(reading, name)))
         .collect()
 }
 
-fn one(name: &str, written: &crate::api::postgresql::PreparedDatabase) -> PreparedDatabase {
+fn options(reading: &Reading<'_>, database: &str) -> DatabaseOptions {
+    let written = reading.spec.database_options.get(database);
+    written.cloned().unwrap_or_default()
+}
+
+fn one(name: &str, written: &Written, options: DatabaseOptions) -> PreparedDatabase {
     let mut schemas: Vec<PreparedSchema> = written
         .schemas
         .iter()
@@ -91,5 +100,6 @@ fn one(name: &str, written: &crate::api::postgresql::PreparedDatabase) -> Prepar
             .secret_namespace
             .clone()
             .filter(|namespace| !namespace.is_empty()),
+        options,
     }
 }

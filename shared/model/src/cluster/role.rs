@@ -9,10 +9,7 @@ use super::{
     Pooler,
     database::PreparedDatabase,
     reading::Reading,
-    rules::{
-        self,
-        reason::{ROLE_SKIPPED, USER_SKIPPED},
-    },
+    rules::{self, reason::USER_SKIPPED},
 };
 use crate::finding::Finding;
 use crate::names::{roles, secrets};
@@ -21,6 +18,7 @@ mod flag;
 pub mod infrastructure;
 pub mod outside;
 mod prepared;
+pub mod removal;
 pub mod team;
 
 pub use flag::RoleFlag;
@@ -146,10 +144,14 @@ pub(super) fn read(
     let mut roles = keep_strongest(wanted, &mut reading.findings);
     for role in &mut roles {
         join_owner_roles(reading, role);
+        apply_options(reading, role);
         role.rotation = rotation(reading, role, is_standby);
     }
     roles
 }
+
+/// Reason of a finding: a role from outside of the manifest is left out.
+const ROLE_SKIPPED: &str = "RoleSkipped";
 
 /// Of the roles with one name the strongest, by name.
 fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Finding>) -> Vec<Role> {
@@ -162,7 +164,7 @@ fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Fin
         let weaker = if known.origin <= role.origin { known } else { &role };
         let stronger = known.origin.max(role.origin);
         if weaker.origin < stronger {
-            findings.push(overruled(weaker, stronger));
+            findings.extend(overruled(weaker, stronger));
         }
         if role.origin >= known.origin {
             roles.insert(role.name.clone(), role);
@@ -171,9 +173,13 @@ fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Fin
     roles.into_values().collect()
 }
 
-fn overruled(role: &Role, by: RoleOrigin) -> Finding {
+/// What is to be said of it. Rules of their own tell of the names of poolers and streams.
+fn overruled(role: &Role, by: RoleOrigin) -> Option<Finding> {
     let name = &role.name;
-    match role.origin {
+    if role.origin == RoleOrigin::Manifest && matches!(by, RoleOrigin::Pooler | RoleOrigin::Stream) {
+        return None;
+    }
+    Some(match role.origin {
         RoleOrigin::Manifest => {
             let message = match by {
                 RoleOrigin::Infrastructure | RoleOrigin::Team => {
@@ -194,7 +200,7 @@ fn overruled(role: &Role, by: RoleOrigin) -> Finding {
             );
             Finding::new(ROLE_SKIPPED, "", message)
         }
-    }
+    })
 }
 
 /// Reads the database's changes and logs in to do so.
@@ -317,6 +323,48 @@ fn join_owner_roles(reading: &Reading<'_>, role: &mut Role) {
             role.member_of.push(owner_role.clone());
         }
     }
+}
+
+/// What the manifest says of its own users beyond their flags. What cannot be read is not applied; a rule refuses it.
+fn apply_options(reading: &Reading<'_>, role: &mut Role) {
+    let Some(options) = reading.spec.user_options.get(&role.name) else {
+        return;
+    };
+    if !matches!(role.origin, RoleOrigin::Manifest | RoleOrigin::Prepared) {
+        return;
+    }
+    role.connection_limit = options.connection_limit.filter(|limit| *limit >= NO_LIMIT);
+    role.valid_until = options.valid_until.as_deref().and_then(valid_until);
+    for group in options.member_of.iter().filter(|group| **group != role.name) {
+        if !role.member_of.contains(group) {
+            role.member_of.push(group.clone());
+        }
+    }
+    role.parameters.extend(options.parameters.clone());
+    let given = options
+        .password_from
+        .as_ref()
+        .filter(|given| !given.name.is_empty());
+    role.given = given.filter(|_| role.secret.is_some()).map(|given| SecretKey {
+        namespace: reading.names.namespace().to_owned(),
+        name: given.name.clone(),
+        key: given.key.clone().unwrap_or_else(|| secrets::PASSWORD.to_owned()),
+        inside: None,
+    });
+}
+
+/// As many sessions as there are.
+const NO_LIMIT: i32 = -1;
+/// A password that never ends.
+const FOREVER: &str = "infinity";
+
+/// A time in UTC without fractions, or for ever.
+pub(crate) fn valid_until(text: &str) -> Option<String> {
+    if text == FOREVER {
+        return Some(text.to_owned());
+    }
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// Upstream's key of the superuser, which it compares with names of roles: such a role is not rotated by the lists.

@@ -38,8 +38,6 @@ pub mod reason {
     pub const VOLUME_SKIPPED: &str = "VolumeSkipped";
     /// A role is left out because its name is taken.
     pub const USER_SKIPPED: &str = "UserSkipped";
-    /// A role from outside of the manifest is left out, or counts more than the manifest's.
-    pub const ROLE_SKIPPED: &str = "RoleSkipped";
     /// A container is left out because its name is taken.
     pub const CONTAINER_SKIPPED: &str = "ContainerSkipped";
     /// A variable is left out because the operator sets it.

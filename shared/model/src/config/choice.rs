@@ -56,6 +56,16 @@ macro_rules! choices {
 }
 
 choices! {
+    /// How far a server's certificate is verified.
+    TlsVerification {
+        /// Not at all: the connection is encrypted, and that is it.
+        Require = "require",
+        /// That a known authority signed it.
+        Authority = "verify-ca",
+        /// That, and that it is made out to the host.
+        Full = "verify-full",
+    }
+
     /// Who starts an in-place major version upgrade.
     UpgradeMode {
         /// Nobody, but for the teams on the allow list.

@@ -135,4 +135,5 @@ sections!(
     patroni::Patroni,
     admission::Admission,
     fleet::Fleet,
+    provisioning::Provisioning,
 );

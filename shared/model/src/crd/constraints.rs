@@ -118,6 +118,20 @@ const POSTGRESQL: &[(&str, Constraint)] = &[
     ("spec.usersWithSecretRotation", Nullable),
     ("spec.usersWithInPlaceSecretRotation", Nullable),
     ("spec.usersIgnoringSecretRotation", Nullable),
+    ("spec.userOptions.*.connectionLimit", AtLeast(-1)),
+    ("spec.userOptions.*.passwordFrom", Required(&["name"])),
+    ("spec.userOptions.*.passwordFrom.name", Longer(1)),
+    ("spec.userOptions.*.passwordFrom.key", Longer(1)),
+    ("spec.databaseOptions.*.connectionLimit", AtLeast(-1)),
+    (
+        "spec.databaseOptions.*.localeProvider",
+        OneOf(&["libc", "icu", "builtin"]),
+    ),
+    ("spec.removalPolicy.users", OneOf(&["keep", "revoke", "drop"])),
+    ("spec.removalPolicy.memberships", OneOf(&["keep", "revoke"])),
+    ("spec.removalPolicy.flags", OneOf(&["keep", "revoke"])),
+    ("spec.removalPolicy.databases", OneOf(&["keep", "drop"])),
+    ("spec.removalPolicy", Constraint::Rule(HEIR)),
     (
         "spec.preparedDatabases.*.defaultUsers",
         Default(DefaultValue::Switch(false)),
@@ -200,6 +214,12 @@ const ONE_ORIGIN: Rule = Rule::of(
 )
 .at(".clone")
 .sparing();
+
+/// PGV-136. What dropped users own must go somewhere.
+const HEIR: Rule = Rule::of(
+    "!has(self.users) || self.users != 'drop' || (has(self.reassignOwnedTo) && self.reassignOwnedTo != '')",
+    "users: drop needs reassignOwnedTo: the role that gets what they own",
+);
 
 /// PGV-012. The pattern, which is Zalando's, lets through what Kubernetes cannot read (`1K`, `1e3Gi`), and nothing at all (`0`).
 const SIZE: Rule = Rule::of(

@@ -32,6 +32,8 @@ pub const ROLL_MARKED: &str = "pgherd.io/roll-marked";
 pub const CANARY: &str = "pgherd.io/canary";
 /// On a `postgresql`: every new value makes the operator look at everything of the cluster anew, at once.
 pub const SYNC: &str = "pgherd.io/sync";
+/// On a secret in another namespace than its cluster's: that cluster, as `namespace/name`.
+pub const SECRET_OF: &str = "pgherd.io/cluster";
 /// On what pgherd applies: hash of what was last applied, so that an unchanged object costs no request.
 pub const APPLIED_HASH: &str = "pgherd.io/applied";
 /// On a StatefulSet: hash of the inputs of its pod template.

@@ -133,6 +133,38 @@ pub fn patroni_default(name: &str) -> Option<&'static str> {
     find(name).map(|shared| shared.default)
 }
 
+/// What the image gives a new cluster in Patroni's configuration, where that is no default of Patroni or the server. The number of connections
+/// is not here: the image computes it from the memory.
+const OF_NEW: [(&str, &str); 20] = [
+    ("archive_mode", "on"),
+    ("archive_timeout", "1800s"),
+    ("autovacuum_analyze_scale_factor", "0.02"),
+    ("autovacuum_max_workers", "5"),
+    ("autovacuum_vacuum_scale_factor", "0.05"),
+    ("checkpoint_completion_target", "0.9"),
+    ("hot_standby", "on"),
+    ("log_autovacuum_min_duration", "0"),
+    ("log_checkpoints", "on"),
+    ("log_connections", "on"),
+    ("log_disconnections", "on"),
+    ("log_line_prefix", "%t [%p]: [%l-1] %c %x %d %u %a %h "),
+    ("log_lock_waits", "on"),
+    ("log_min_duration_statement", "500"),
+    ("log_statement", "ddl"),
+    ("log_temp_files", "0"),
+    ("tcp_keepalives_idle", "900"),
+    ("tcp_keepalives_interval", "100"),
+    ("track_functions", "all"),
+    ("wal_log_hints", "on"),
+];
+
+/// What a new cluster has in Patroni's configuration where its manifest says nothing, because the image put it there. None: it is not in it.
+pub fn image_default(name: &str) -> Option<&'static str> {
+    let mut rows = OF_NEW.iter();
+    rows.find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| *value)
+}
+
 /// What Patroni takes for this parameter.
 pub fn least_taken(name: &str) -> LeastTaken {
     find(name).map_or(LeastTaken::Anything, |shared| shared.least)

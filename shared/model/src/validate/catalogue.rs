@@ -16,6 +16,7 @@ mod pod;
 mod pooler;
 mod resources;
 mod role;
+mod role_options;
 mod storage;
 mod streams;
 
@@ -33,6 +34,7 @@ const TOPICS: &[&[Rule]] = &[
     pooler::RULES,
     resources::RULES,
     role::RULES,
+    role_options::RULES,
     storage::RULES,
     streams::RULES,
 ];

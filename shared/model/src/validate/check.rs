@@ -13,6 +13,7 @@ pub(super) mod patroni;
 pub(super) mod pooler;
 pub(super) mod resources;
 pub(super) mod role;
+pub(super) mod role_options;
 pub(super) mod scheduling;
 pub(super) mod slots;
 pub(super) mod storage;

@@ -1,16 +1,18 @@
 //! The conditions. `Ready` is what `kubectl wait` and deployment tools look at; the others say which part of it is missing.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use pgherd_model::cluster::Origin;
 
 use super::{Outcome, Subject, members};
 use crate::observed::{Member, Source};
-use crate::plan::{Action, Hold, HoldReason};
+use crate::plan::{Hold, HoldReason};
+
+mod catalog;
 
 const READY: &str = "Ready";
 const PRIMARY: &str = "PrimaryAvailable";
 const REPLICAS: &str = "ReplicasStreaming";
 const ROLES: &str = "RolesInSync";
+const DATABASES: &str = "DatabasesInSync";
 /// What `RollPending` says, for those who read it back.
 pub mod roll_reason {
     /// The condition.
@@ -25,6 +27,8 @@ pub mod roll_reason {
     pub const HELD: &str = "Held";
     /// Other clusters go first.
     pub const WAITING: &str = "Waiting";
+    /// They would be, if the operator were not told to leave them. It has not begun: who is let go again waits for its turn.
+    pub const MODE: &str = "Mode";
 }
 
 /// Violations that a message names; all of them are in the events.
@@ -73,7 +77,8 @@ pub(super) fn all(subject: &Subject<'_>) -> Vec<Condition> {
         ("Normalized", normalized(subject)),
         (PRIMARY, primary_available(subject)),
         (REPLICAS, replicas_streaming(subject)),
-        (ROLES, roles_in_sync(subject)),
+        (ROLES, catalog::roles_in_sync(subject)),
+        (DATABASES, catalog::databases_in_sync(subject)),
     ];
     let ready = ready(subject, &parts);
     let stalled = stalled(subject);
@@ -205,38 +210,6 @@ fn replicas_streaming(subject: &Subject<'_>) -> Verdict {
     Verdict::no("MembersMissing", text)
 }
 
-fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
-    let standby = subject
-        .manifest
-        .cluster()
-        .is_some_and(|cluster| matches!(cluster.origin, Origin::Standby(_)));
-    if standby || wanted(subject) == 0 || !subject.config.debug.enable_database_access {
-        return Verdict::yes("NotManaged", "roles and databases are not managed here");
-    }
-    let lacking: Vec<String> = subject
-        .plan
-        .holds
-        .iter()
-        .filter(|hold| matches!(hold.reason, HoldReason::Lacking(_)))
-        .map(ToString::to_string)
-        .collect();
-    let wanted = subject
-        .plan
-        .steps
-        .iter()
-        .any(|step| matches!(step.action, Action::RunSql { .. }));
-    match subject.observed.catalog.unknown() {
-        // Nothing is concluded from silence.
-        Some(why) => kept(subject, ROLES).unwrap_or_else(|| Verdict::unknown("CatalogUnknown", why)),
-        None if wanted && !matches!(subject.outcome, Outcome::Done) => Verdict::no(
-            "Differs",
-            "roles or databases differ from the manifest; see the plan",
-        ),
-        None if !lacking.is_empty() => Verdict::no("Lacking", lacking.join("; ")),
-        None => Verdict::yes("InSync", "roles and databases are as the manifest has them"),
-    }
-}
-
 fn roll_pending(subject: &Subject<'_>) -> Verdict {
     let is_of_fleet = |hold: &&Hold| matches!(hold.reason, HoldReason::Fleet(_));
     if let Some(hold) = subject.plan.holds.iter().find(is_of_fleet) {
@@ -257,6 +230,7 @@ fn restart_pending(subject: &Subject<'_>) -> Verdict {
 
 fn held(subject: &Subject<'_>, kind: impl Fn(&HoldReason) -> bool) -> Verdict {
     match subject.plan.holds.iter().find(|hold| kind(&hold.reason)) {
+        Some(hold) if subject.outcome.is_hands_off() => Verdict::yes(roll_reason::MODE, hold.to_string()),
         Some(hold) if hold.until.is_some() => Verdict::yes(roll_reason::HELD, hold.to_string()),
         Some(hold) => Verdict::yes(roll_reason::IN_PROGRESS, hold.to_string()),
         None => Verdict::no("UpToDate", ""),
@@ -280,15 +254,28 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
             return Verdict::no("StepFailed", trouble);
         }
         Outcome::Stopped { step, reason } => return Verdict::no("Reconciling", format!("{step}: {reason}")),
-        Outcome::Done | Outcome::Paused => {}
+        Outcome::Done | Outcome::Observed | Outcome::Paused => {}
     }
     let scaled_to_zero = wanted(subject) == 0;
+    let observed = matches!(subject.outcome, Outcome::Observed);
+    // What is seen to run counts for who only looks, not what it would change in there.
+    let counts = |kind: &str| match kind {
+        PRIMARY => !scaled_to_zero,
+        ROLES | DATABASES => !observed,
+        _ => true,
+    };
     let missing = parts
         .iter()
-        .filter(|(kind, _)| !(scaled_to_zero && *kind == PRIMARY))
+        .filter(|(kind, _)| counts(kind))
         .find(|(_, verdict)| !verdict.is_true());
     if let Some((_, verdict)) = missing {
         return Verdict::no(&verdict.reason, verdict.message.clone());
+    }
+    if observed {
+        return Verdict::yes(
+            "Observed",
+            "the members are up; what would be done is in the plan",
+        );
     }
     let was_ready = kept(subject, READY).is_some();
     match subject
@@ -315,6 +302,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Immutable(_)
         | HoldReason::Fleet(_)
         | HoldReason::Conflict(_)
+        | HoldReason::Unheard { .. }
         | HoldReason::NodeLeaves { .. }
         | HoldReason::SwitchedOff(_) => false,
         // What was seen of this spec stays true as long as nothing else is seen.

@@ -260,9 +260,10 @@ fn missing_role_keeps_the_cluster_from_ready() {
     });
     let status = world.status();
     assert_eq!(
-        (said(&status, "Ready"), said(&status, "RolesInSync")),
+        (said(&status, "Ready"), said(&status, "DatabasesInSync")),
         ("False", "False")
     );
+    assert_eq!(said(&status, "RolesInSync"), "True");
 }
 
 #[test]
@@ -329,4 +330,49 @@ fn keys_of_a_clone_are_not_kept() {
     let kept = last_good::remember(&spec);
     assert!(!serde_json::to_string(&kept).unwrap().contains("key\":\"key"));
     assert_eq!(last_good::recall(&kept, &spec), spec);
+}
+
+/// A roll that would begin and a role that is missing are told; the word and Ready stay what they were.
+#[test]
+fn who_only_looks_changes_neither_the_word_nor_ready() {
+    let mut world = World::steady().later();
+    let reasons = [
+        HoldReason::RollPending(vec!["demo-1".to_owned()]),
+        HoldReason::Lacking("role nobody".to_owned()),
+    ];
+    world.plan.holds = reasons
+        .into_iter()
+        .map(|reason| Hold {
+            step: "roll".to_owned(),
+            reason,
+            until: None,
+        })
+        .collect();
+    let said_by = |world: &World| {
+        let status = world.status();
+        let ready = said(&status, "Ready").to_owned();
+        (status.postgres_cluster_status, ready)
+    };
+    let (running, updating) = (ClusterStatus::Running, ClusterStatus::Updating);
+    assert_eq!(said_by(&world), (updating, "False".to_owned()), "live");
+    world.outcome = Outcome::Observed;
+    assert_eq!(said_by(&world), (running, "True".to_owned()));
+    let status = world.status();
+    assert_eq!(said(&status, "RolesInSync"), "False", "is told all the same");
+    let mut conditions = status.conditions.iter();
+    let pending = conditions.find(|it| it.type_ == roll_reason::CONDITION).unwrap();
+    assert_eq!(pending.reason, roll_reason::MODE, "it has not begun");
+
+    world.observed.cluster.status.postgres_cluster_status = ClusterStatus::SyncFailed;
+    assert_eq!(
+        said_by(&world).0,
+        ClusterStatus::SyncFailed,
+        "the word of whoever acts"
+    );
+    world.observed.pods = Source::Known(vec![pod(0)]);
+    assert_eq!(
+        said_by(&world),
+        (ClusterStatus::SyncFailed, "False".to_owned()),
+        "a fact"
+    );
 }

@@ -10,7 +10,8 @@ pub(super) fn of(subject: &Subject<'_>, is_ready: bool) -> ClusterStatus {
     let has_run = has_run(subject, previous);
     match (subject.manifest, subject.outcome) {
         _ if subject.observed.is_deleting() => previous,
-        (_, Outcome::Paused) => previous,
+        // Another operator may be at work, whose word this is.
+        (_, outcome) if outcome.is_hands_off() => previous,
         (Manifest::Invalid { in_force: None, .. }, _) => ClusterStatus::Invalid,
         (Manifest::Invalid { .. }, _) => ClusterStatus::UpdateFailed,
         (Manifest::Valid { .. }, Outcome::Failed(_)) => failed(subject, previous, has_run),

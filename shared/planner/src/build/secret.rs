@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::cluster::{Role, RoleOrigin, SecretKey, SecretPlace};
+use pgherd_model::names::annotations::SECRET_OF;
 use pgherd_model::names::connection::Connection;
-use pgherd_model::names::roles::POOLER_USER;
+use pgherd_model::names::roles::{MAINTENANCE_DATABASE, POOLER_USER};
+use pgherd_model::names::{self, ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -75,6 +77,41 @@ pub(super) fn build(blueprint: Blueprint<'_>) -> Vec<SecretDraft> {
     drafts
 }
 
+/// Where labels do not tell whose it is: clusters of one name in two namespaces have the same.
+fn annotations(blueprint: Blueprint<'_>, is_at_home: bool) -> BTreeMap<String, String> {
+    let mut annotations = blueprint.inherited_annotations();
+    if !is_at_home {
+        let identity = &blueprint.cluster.identity;
+        let cluster = format!("{}/{}", identity.namespace, identity.name);
+        annotations.insert(SECRET_OF.to_owned(), cluster);
+    }
+    annotations
+}
+
+/// The database that the role owns, or the prepared one that it was made for, or the one that everybody may connect to.
+fn connection(blueprint: Blueprint<'_>, role: &Role) -> Option<Connection> {
+    if !blueprint.config.provisioning.enable_connection_keys_in_secrets {
+        return None;
+    }
+    let cluster = blueprint.cluster;
+    let owned = cluster
+        .databases
+        .iter()
+        .find(|database| database.owner == role.name);
+    let prepared = cluster.prepared_databases.iter().filter(|database| {
+        role.origin == RoleOrigin::Prepared && role.name.starts_with(&format!("{}_", database.name))
+    });
+    let prepared = prepared.max_by_key(|database| database.name.len());
+    let database = owned
+        .map(|database| &database.name)
+        .or(prepared.map(|database| &database.name));
+    Some(Connection {
+        host: blueprint.names.host(names::Role::Primary),
+        port: ports::POSTGRES,
+        database: database.map_or_else(|| MAINTENANCE_DATABASE.to_owned(), Clone::clone),
+    })
+}
+
 /// Zalando's operator knows the pooler's role by its usual name only: under another one its secret looks like all others.
 fn labels(blueprint: Blueprint<'_>, role: &Role) -> BTreeMap<String, String> {
     match role.origin {
@@ -91,11 +128,11 @@ fn draft(blueprint: Blueprint<'_>, role: &Role, place: &SecretPlace) -> SecretDr
         namespace: place.namespace.clone(),
         name: place.name.clone(),
         labels: labels(blueprint, role),
-        annotations: blueprint.inherited_annotations(),
+        annotations: annotations(blueprint, is_at_home),
         owner_references: if is_at_home { owners.clone() } else { Vec::new() },
         username: role.name.clone(),
         given: role.given.clone(),
         next_rotation: None,
-        connection: None,
+        connection: connection(blueprint, role),
     }
 }

@@ -170,6 +170,22 @@ pub struct DefaultPrivilege {
     pub privilege: Privilege,
 }
 
+impl RoleView {
+    /// It has the attribute, given in the word of SQL.
+    pub fn has(&self, attribute: &str) -> bool {
+        match attribute {
+            "SUPERUSER" => self.superuser,
+            "INHERIT" => self.inherit,
+            "CREATEROLE" => self.createrole,
+            "CREATEDB" => self.createdb,
+            "LOGIN" => self.login,
+            "REPLICATION" => self.replication,
+            "BYPASSRLS" => self.bypassrls,
+            _ => false,
+        }
+    }
+}
+
 impl Catalog {
     /// `member` may pass the membership in `role` on.
     pub fn is_admin(&self, member: &str, role: &str) -> bool {

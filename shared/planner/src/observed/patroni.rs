@@ -134,11 +134,24 @@ impl PatroniView {
     /// Transactions wait for a standby: only one that is in sync may become the primary. Never in a standby cluster, whatever is set: Patroni
     /// makes none synchronous there.
     pub fn is_synchronous(&self) -> bool {
-        let is_standby = self.config.get("standby_cluster").is_some_and(Value::is_object)
-            || self
-                .leader()
-                .is_some_and(|leader| leader.role == MemberRole::StandbyLeader);
-        self.is_set("synchronous_mode") && !is_standby
+        self.is_set("synchronous_mode") && !self.is_told_to_follow() && !self.follows()
+    }
+
+    /// The configuration names another cluster to follow.
+    pub fn is_told_to_follow(&self) -> bool {
+        self.config.get("standby_cluster").is_some_and(Value::is_object)
+    }
+
+    /// Its leader follows another cluster and takes no writes.
+    pub fn follows(&self) -> bool {
+        let leader = self.leader();
+        leader.is_some_and(|leader| leader.role == MemberRole::StandbyLeader)
+    }
+
+    /// It shall follow no more, and its leader is not there yet.
+    pub fn is_being_promoted(&self) -> bool {
+        let is_made = self.config.as_object().is_some_and(|config| !config.is_empty());
+        is_made && self.follows() && !self.is_told_to_follow()
     }
 
     /// Bytes that a replica may be behind and still become the primary.

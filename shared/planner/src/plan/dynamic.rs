@@ -1,8 +1,9 @@
 //! Patroni's dynamic configuration (zalando-behaviour 4.7): what the manifest says and Patroni does not, and whether it will cost a restart.
-//! The change itself only reloads; what then waits for a restart is planned elsewhere. What the manifest does not mention stays as somebody
-//! set it with patronictl, and so does another spelling of the same value.
+//! The change itself only reloads; what then waits for a restart is planned elsewhere. What the manifest set and names no more is taken back;
+//! what it never named stays as somebody set it with patronictl, and so does another spelling of the same value.
 
-use pgherd_model::cluster::Cluster;
+use pgherd_model::cluster::{Cluster, Origin};
+use pgherd_model::config::OperatorConfig;
 use pgherd_model::postgres_parameters::{Owner, owner, patroni_default, restarts, same_value};
 use serde_json::{Map, Value, json};
 
@@ -10,19 +11,28 @@ use super::{Action, Impact, Plan, Precondition, Reason, Step};
 use crate::observed::Observed;
 use crate::redact::HIDDEN;
 
+mod ours;
+mod standby;
+
+pub(crate) use ours::{IMAGES_LAG, claimed, is_kept, remember};
+
 const POSTGRESQL: &str = "postgresql";
 const PARAMETERS: &str = "parameters";
+const PG_HBA: &str = "pg_hba";
+const MAXIMUM_LAG: &str = "maximum_lag_on_failover";
+const SLOTS: &str = "slots";
+const STANDBY: &str = "standby_cluster";
 const WAL_LEVEL: &str = "wal_level";
 
-pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
-    // Before the cluster is made the image's first configuration is on its way, and holds the same.
-    let Some(config) = observed.patroni.known().and_then(|view| view.config.as_object()) else {
+pub(super) fn ensure(cluster: &Cluster, observed: &Observed, operator: &OperatorConfig, plan: &mut Plan) {
+    let (Some(view), Some(config)) = (observed.patroni.known(), known_configuration(observed)) else {
         return;
     };
-    if config.is_empty() {
-        return;
+    let mut patch = patch(cluster, config);
+    for (place, value) in ours::leaving(cluster, observed, operator, config) {
+        ours::insert(&mut patch, &place, value);
     }
-    let patch = patch(cluster, config);
+    standby::ensure(cluster, view, is_promotion(&patch), plan);
     if patch.is_empty() {
         return;
     }
@@ -39,6 +49,21 @@ pub(super) fn ensure(cluster: &Cluster, observed: &Observed, plan: &mut Plan) {
     });
 }
 
+/// None before the cluster is made: the image's first configuration is on its way, and holds the same.
+fn known_configuration(observed: &Observed) -> Option<&Map<String, Value>> {
+    let config = observed.patroni.known()?.config.as_object()?;
+    (!config.is_empty()).then_some(config)
+}
+
+fn is_promotion(patch: &Map<String, Value>) -> bool {
+    patch.get(STANDBY).is_some_and(Value::is_null)
+}
+
+/// Makes a cluster that follows another one a primary of its own.
+pub(crate) fn promotes(action: &Action) -> bool {
+    matches!(action, Action::PatchPatroni(Value::Object(patch)) if is_promotion(patch))
+}
+
 /// The parameters of a patch that take effect when Postgres starts again.
 fn restarting(cluster: &Cluster, config: &Map<String, Value>, patch: &Map<String, Value>) -> Vec<String> {
     let version = cluster.version;
@@ -47,10 +72,20 @@ fn restarting(cluster: &Cluster, config: &Map<String, Value>, patch: &Map<String
         let is_set = found.is_some_and(|found| found.contains_key(name));
         !is_set && patroni_default(name).is_some_and(|default| same_value(name, version, default, value))
     };
+    // Taken away: Patroni's own value counts then.
+    let is_in_force = |name: &str, value: &Value| match value {
+        Value::Null => {
+            let found = found.and_then(|found| found.get(name)).map(text);
+            found.is_some_and(|found| {
+                patroni_default(name).is_some_and(|default| same_value(name, version, default, &found))
+            })
+        }
+        value => is_default(name, &text(value)),
+    };
     let changed = parameters(patch).into_iter().flatten();
     changed
         .filter(|(name, _)| restarts(name, version) && owner(name) != Owner::Patroni)
-        .filter(|(name, value)| !is_default(name, &text(value)))
+        .filter(|(name, value)| !is_in_force(name, value))
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -80,7 +115,11 @@ fn paths(patch: &Map<String, Value>, restarting: &[String]) -> Vec<String> {
 
 /// All that the manifest says: the configuration after which nothing more is wanted.
 pub(crate) fn settled(cluster: &Cluster) -> Value {
-    Value::Object(patch(cluster, &Map::new()))
+    let mut config = Map::new();
+    if matches!(cluster.origin, Origin::Standby(_)) {
+        config.insert(STANDBY.to_owned(), json!({}));
+    }
+    Value::Object(patch(cluster, &config))
 }
 
 fn patch(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
@@ -90,7 +129,11 @@ fn patch(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
         .collect();
     let slots = slots(cluster, config);
     if !slots.is_empty() {
-        patch.insert("slots".to_owned(), Value::Object(slots));
+        patch.insert(SLOTS.to_owned(), Value::Object(slots));
+    }
+    let standby = standby::section(cluster, config);
+    if !standby.is_empty() {
+        patch.insert(STANDBY.to_owned(), Value::Object(standby));
     }
     let postgresql = postgresql(cluster, config.get(POSTGRESQL));
     if !postgresql.is_empty() {
@@ -107,10 +150,7 @@ fn settings(cluster: &Cluster) -> Map<String, Value> {
         ("ttl", number(patroni.ttl)),
         ("loop_wait", number(patroni.loop_wait)),
         ("retry_timeout", number(patroni.retry_timeout)),
-        (
-            "maximum_lag_on_failover",
-            patroni.maximum_lag_on_failover.map(Value::from),
-        ),
+        (MAXIMUM_LAG, patroni.maximum_lag_on_failover.map(Value::from)),
         ("synchronous_mode", Some(Value::from(patroni.synchronous_mode))),
         (
             "synchronous_mode_strict",
@@ -134,7 +174,7 @@ fn differs(found: Option<&Value>, wanted: &Value) -> bool {
 
 /// Slots of the manifest that are missing or different. Others are somebody else's.
 fn slots(cluster: &Cluster, config: &Map<String, Value>) -> Map<String, Value> {
-    let found = config.get("slots");
+    let found = config.get(SLOTS);
     let wanted = cluster
         .patroni
         .slots
@@ -172,8 +212,8 @@ fn postgresql(cluster: &Cluster, found: Option<&Value>) -> Map<String, Value> {
     if !parameters.is_empty() {
         part.insert(PARAMETERS.to_owned(), Value::Object(parameters));
     }
-    if !postgres.pg_hba.is_empty() && !same_lines(&postgres.pg_hba, found("pg_hba")) {
-        part.insert("pg_hba".to_owned(), json!(postgres.pg_hba));
+    if !postgres.pg_hba.is_empty() && !same_lines(&postgres.pg_hba, found(PG_HBA)) {
+        part.insert(PG_HBA.to_owned(), json!(postgres.pg_hba));
     }
     part
 }

@@ -6,26 +6,34 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use pgherd_model::{
-    cluster::{Cluster, Origin},
+    cluster::{Cluster, Origin, Role},
     config::OperatorConfig,
     names::roles::MAINTENANCE_DATABASE,
 };
 
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Reason, Step};
-use crate::observed::{Catalog, Observed};
+use crate::observed::{Catalog, Observed, PatroniView};
 use crate::sql::{Statement, Subject};
 
 mod databases;
+pub(crate) mod leave;
 mod privileges;
 mod roles;
+pub(crate) mod rotated;
 pub(crate) mod settled;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+pub(crate) use roles::scheme;
 
 /// A primary that does not answer yet is asked again after this.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// How a source of roles says that nobody asked it: there is nobody to ask it here.
+const NOT_ASKED: &str = "not asked";
+/// Who did not say which roles there are is asked again after this: no watch tells that it would answer.
+const LISTEN_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// What is inside of a database that was just made is read after this.
 const LOOK_INSIDE: SignedDuration = SignedDuration::from_secs(1);
 
@@ -91,16 +99,33 @@ impl Wanted {
 }
 
 /// Adds the statements that are needed.
-pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, plan: &mut Plan) {
+pub(super) fn provision(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    observed: &Observed,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
     if cluster.instances == 0 || unwanted(cluster, config).is_some() {
         return;
+    }
+    if observed.patroni.known().is_some_and(PatroniView::follows) {
+        return plan.hold("roles and databases", HoldReason::NoPrimary);
     }
     let catalog = match (&observed.catalog.known(), observed.catalog.unknown()) {
         (Some(catalog), _) => *catalog,
         (None, why) => return wait_for_catalog(why.unwrap_or_default(), plan),
     };
-    take(plan, roles::wanted(cluster, config, catalog));
-    let wanted = databases::wanted(cluster, catalog);
+    for (source, why) in observed.role_sources.gaps(&cluster.identity.team, config) {
+        if why != NOT_ASKED {
+            plan.hold("roles of others", HoldReason::Unheard { source, why });
+            plan.wake(LISTEN_AGAIN);
+        }
+    }
+    let secrets = observed.secrets.known().map(Vec::as_slice);
+    let roles = rotated::expanded(cluster, secrets);
+    take(plan, roles::wanted(cluster, config, &roles, catalog, observed));
+    let wanted = databases::wanted(cluster, &roles, catalog);
     let makes = |group: &Group| {
         let mut statements = group.statements.iter();
         statements.any(|statement| matches!(statement, Statement::CreateDatabase { .. }))
@@ -109,7 +134,27 @@ pub(super) fn provision(cluster: &Cluster, config: &OperatorConfig, observed: &O
         plan.wake(LOOK_INSIDE);
     }
     take(plan, wanted);
-    inside(cluster, catalog, plan);
+    inside(cluster, config, catalog, plan);
+    if let Some(given) = observed
+        .cluster
+        .status
+        .provisioned
+        .as_ref()
+        .filter(|_| cluster.removal.is_any())
+    {
+        take(plan, leave::wanted(cluster, config, &roles, catalog, given));
+    }
+    take(plan, rotated::over(cluster, config, &roles, catalog, now));
+}
+
+/// What brings a single role to what it shall be; its name in the catalog may be another one's.
+pub(super) fn role_statements(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    catalog: &Catalog,
+    role: &Role,
+) -> Vec<Statement> {
+    roles::alone(cluster, config, catalog, role)
 }
 
 /// Why roles and databases of a cluster are not managed, and its catalog is not asked for, if so.
@@ -134,7 +179,7 @@ fn wait_for_catalog(why: &str, plan: &mut Plan) {
 }
 
 /// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
-fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
+fn inside(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog, plan: &mut Plan) {
     let mut extensions = Wanted::default();
     for database in &cluster.prepared_databases {
         let name = &database.name;
@@ -146,7 +191,7 @@ fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
             plan.hold("prepare the database", reason);
             continue;
         };
-        let groups = privileges::wanted(database, content);
+        let groups = privileges::wanted(cluster, database, content);
         take(
             plan,
             Wanted {
@@ -154,7 +199,7 @@ fn inside(cluster: &Cluster, catalog: &Catalog, plan: &mut Plan) {
                 holds: Vec::new(),
             },
         );
-        let wanted = databases::extensions(database, content);
+        let wanted = databases::extensions(database, config, content);
         extensions.groups.extend(wanted.groups);
         extensions.holds.extend(wanted.holds);
     }
@@ -177,6 +222,12 @@ fn take(plan: &mut Plan, wanted: Wanted) {
             continue;
         }
         let needs = group.needs.intersection(&before).cloned().collect();
+        let drops = |statement: &Statement| matches!(statement, Statement::DropDatabase { .. });
+        let impact = if group.statements.iter().any(drops) {
+            Impact::DataRewrite
+        } else {
+            Impact::None
+        };
         before.insert(group.subject.clone());
         plan.steps.push(Step {
             action: Action::RunSql {
@@ -186,7 +237,7 @@ fn take(plan: &mut Plan, wanted: Wanted) {
                 statements: group.statements,
             },
             reason: group.reason,
-            impact: Impact::None,
+            impact,
             precondition: Precondition::None,
         });
     }

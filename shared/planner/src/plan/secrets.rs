@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
+use pgherd_model::names::annotations::SECRET_OF;
 
 use super::{Action, HoldReason, Plan, Precondition, Reason, SecretDraft};
 use crate::build::Desired;
@@ -51,18 +52,46 @@ pub(super) fn ensure(
                 Reason::Missing,
                 Precondition::None,
             ),
-            Some(found) => adopt(draft, found, &selector, plan),
+            Some(found) => adopt(draft, found, cluster, &selector, plan),
         }
     }
 }
 
-fn adopt(draft: &SecretDraft, found: &SecretView, selector: &BTreeMap<String, String>, plan: &mut Plan) {
+/// Nobody else's: it names the role, or one that rotation made of it, and no other cluster has put it there.
+pub(super) fn is_ours(draft: &SecretDraft, found: &SecretView, cluster: &Cluster) -> bool {
+    owner(draft, found, cluster).is_none()
+}
+
+/// Whose a secret is, if not ours.
+fn owner(draft: &SecretDraft, found: &SecretView, cluster: &Cluster) -> Option<String> {
     if let Some(other) = found.username.as_deref().filter(|name| !is_of(draft, name)) {
+        return Some(format!("role {other}"));
+    }
+    let identity = &cluster.identity;
+    let home = format!("{}/{}", identity.namespace, identity.name);
+    if let Some(other) = found.annotations.get(SECRET_OF).filter(|other| **other != home) {
+        return Some(format!("cluster {other}"));
+    }
+    let foreign = found
+        .owner_references
+        .iter()
+        .any(|owner| owner.kind == "postgresql" && owner.uid != identity.uid);
+    foreign.then(|| "another cluster".to_owned())
+}
+
+fn adopt(
+    draft: &SecretDraft,
+    found: &SecretView,
+    cluster: &Cluster,
+    selector: &BTreeMap<String, String>,
+    plan: &mut Plan,
+) {
+    if let Some(other) = owner(draft, found, cluster) {
         let step = format!(
             "secret {}/{} of role {}",
             draft.namespace, draft.name, draft.username
         );
-        return plan.hold(step, HoldReason::NotOurs(format!("role {other}")));
+        return plan.hold(step, HoldReason::NotOurs(other));
     }
     let same = || Precondition::SameObject(found.uid.clone());
     if !found.has_password {

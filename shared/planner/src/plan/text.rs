@@ -41,6 +41,7 @@ impl fmt::Display for Reason {
             Self::Pending(parameters) => write!(f, "{} wait for it", first_of(parameters)),
             Self::Hangs => f.write_str("nobody leads and that member does not take over"),
             Self::Deleted => f.write_str("cluster deleted"),
+            Self::Left => f.write_str("not wanted any more"),
         }
     }
 }
@@ -106,6 +107,7 @@ impl fmt::Display for HoldReason {
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
             Self::Fleet(why) => f.write_str(why),
             Self::Refused(why) | Self::Conflict(why) => f.write_str(why),
+            Self::Unheard { source, why } => write!(f, "{source} are not known: {why}"),
             Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
         }
     }

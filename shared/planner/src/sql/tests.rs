@@ -101,3 +101,131 @@ fn default_privileges_name_creator_schema_and_grantee() {
         r#"ALTER DEFAULT PRIVILEGES FOR ROLE "bar_owner" IN SCHEMA "data" GRANT INSERT, UPDATE, DELETE ON TABLES TO "bar_writer""#
     );
 }
+
+/// What the server reads: identifiers and literals taken apart by its rules, the rest as words.
+fn read_back(text: &str) -> Option<(Vec<String>, Vec<String>, String)> {
+    let (mut names, mut texts, mut rest) = (Vec::new(), Vec::new(), String::new());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => {
+                let mut name = String::new();
+                loop {
+                    match (characters.next()?, characters.peek()) {
+                        ('"', Some('"')) => {
+                            characters.next();
+                            name.push('"');
+                        }
+                        ('"', _) => break,
+                        (other, _) => name.push(other),
+                    }
+                }
+                names.push(name);
+            }
+            '\'' => {
+                let escapes = rest.ends_with('E');
+                let mut value = String::new();
+                loop {
+                    match (characters.next()?, characters.peek()) {
+                        ('\'', Some('\'')) => {
+                            characters.next();
+                            value.push('\'');
+                        }
+                        ('\'', _) => break,
+                        ('\\', _) if escapes => value.push(characters.next()?),
+                        // A server without standard_conforming_strings would take it for an escape.
+                        ('\\', _) => return None,
+                        (other, _) => value.push(other),
+                    }
+                }
+                texts.push(value);
+            }
+            other => rest.push(other),
+        }
+    }
+    Some((names, texts, rest))
+}
+
+/// Whatever names and texts are, they stay within their quotes: what is left has no letter of theirs.
+fn is_tight(statement: &Statement, names: &[&str], texts: &[&str], harmless: &Statement) -> bool {
+    let rendered = statement.render(None);
+    let possible = names
+        .iter()
+        .all(|name| !name.is_empty() && name.len() <= 63 && !name.contains('\0'))
+        && texts.iter().all(|text| !text.contains('\0'));
+    let Ok(rendered) = rendered else {
+        return !possible;
+    };
+    let plain = harmless.render(None).unwrap();
+    let Some((found_names, found_texts, rest)) = read_back(&rendered) else {
+        return false;
+    };
+    let (_, _, plain) = read_back(&plain).unwrap();
+    // Only the mark of an escaped literal may differ.
+    let words = |text: &str| {
+        text.replace(" E", " ")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    possible && found_names == names && found_texts == texts && words(&rest) == words(&plain)
+}
+
+fn hostile() -> impl proptest::strategy::Strategy<Value = String> {
+    proptest::prop_oneof![
+        "[\"'\\\\;\\-/*$ \n\t%{}a-zA-Z0-9.,äß☃\u{202e}]{0,40}",
+        "\\PC{0,70}",
+        proptest::strategy::Just("\"; DROP DATABASE postgres; --".to_owned()),
+        proptest::strategy::Just("'; ALTER ROLE evil SUPERUSER; --".to_owned()),
+        proptest::strategy::Just("\\'; SELECT 1; --".to_owned()),
+        proptest::strategy::Just("a\0b".to_owned()),
+        proptest::strategy::Just("ä".repeat(32)),
+        proptest::strategy::Just("x".repeat(63)),
+    ]
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_leaves_its_quotes(one in hostile(), other in hostile(), value in hostile()) {
+        let pair = |make: &dyn Fn(String, String) -> Statement| {
+            (make(one.clone(), other.clone()), make("a".to_owned(), "b".to_owned()))
+        };
+        let two_names: [&dyn Fn(String, String) -> Statement; 11] = [
+            &|role, member| Statement::GrantRole { role, member, admin: true },
+            &|role, member| Statement::RevokeRole { role, member, grantor: None },
+            &|role, name| Statement::RenameRole { role, name },
+            &|role, owner| Statement::ReassignOwned { role, owner },
+            &|database, owner| Statement::SetDatabaseOwner { database, owner },
+            &|schema, owner| Statement::CreateSchema { schema, owner },
+            &|schema, owner| Statement::SetSchemaOwner { schema, owner },
+            &|schema, grantee| Statement::GrantSchemaUsage { schema, grantee },
+            &|extension, schema| Statement::CreateExtension { extension, schema },
+            &|extension, schema| Statement::MoveExtension { extension, schema },
+            &|database, owner| Statement::CreateDatabase { database, owner, options: DatabaseOptions::default() },
+        ];
+        for make in two_names {
+            let (statement, harmless) = pair(make);
+            proptest::prop_assert!(is_tight(&statement, &[&one, &other], &[], &harmless), "{statement:?}");
+        }
+        let until = |role: &str, until: &str| Statement::SetValidUntil { role: role.to_owned(), until: until.to_owned() };
+        let (statement, harmless) = (until(&one, &value), until("a", "b"));
+        proptest::prop_assert!(is_tight(&statement, &[&one], &[&value], &harmless), "{statement:?}");
+        let set = |role: &str, value: &str| Statement::SetSetting {
+            role: role.to_owned(), name: "work_mem".to_owned(), value: SettingValue::One(value.to_owned()),
+        };
+        let (statement, harmless) = (set(&one, &value), set("a", "b"));
+        proptest::prop_assert!(is_tight(&statement, &[&one, "work_mem"], &[&value], &harmless), "{statement:?}");
+        let path = |role: &str, items: [&str; 2]| Statement::SetSetting {
+            role: role.to_owned(), name: "search_path".to_owned(),
+            value: SettingValue::List(items.map(str::to_owned).into()),
+        };
+        let (statement, harmless) = (path(&one, [&other, &value]), path("a", ["b", "c"]));
+        proptest::prop_assert!(is_tight(&statement, &[&one, "search_path", &other, &value], &[], &harmless), "{statement:?}");
+        let made = |name: &str, locale: &str| Statement::CreateDatabase {
+            database: name.to_owned(), owner: name.to_owned(),
+            options: DatabaseOptions { icu_locale: Some(locale.to_owned()), ..DatabaseOptions::default() },
+        };
+        let (statement, harmless) = (made(&one, &value), made("a", "b"));
+        proptest::prop_assert!(is_tight(&statement, &[&one, &one, "template0"], &[&value], &harmless), "{statement:?}");
+    }
+}

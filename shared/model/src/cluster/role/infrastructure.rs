@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RoleFlag, SecretKey, flag};
-use crate::cluster::rules::reason::ROLE_SKIPPED;
+use super::{ROLE_SKIPPED, RoleFlag, SecretKey, flag};
 use crate::config::InfrastructureRole;
 use crate::finding::Finding;
 use crate::secret::Secret;

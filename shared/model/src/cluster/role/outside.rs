@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::infrastructure::{GivenRole, InfrastructureRoles, is_possible};
 use super::team::{AdmittedTeam, TeamMap, admitted};
-use super::{Role, RoleFlag, RoleOrigin, SecretPlace, keep_strongest, without_login};
+use super::{ROLE_SKIPPED, Role, RoleFlag, RoleOrigin, SecretPlace, keep_strongest, without_login};
 use crate::cluster::Cluster;
-use crate::cluster::rules::reason::ROLE_SKIPPED;
 use crate::config::OperatorConfig;
 use crate::finding::Finding;
 use crate::names::{Names, roles};

@@ -22,7 +22,7 @@ fn listed() -> BTreeSet<(String, String)> {
 fn every_parameter_of_zalandos_operator_has_a_row_and_ours_are_apart() {
     let (own, rows): (BTreeSet<_>, BTreeSet<_>) = params()
         .map(|param| (param.group.to_owned(), param.name.to_owned()))
-        .partition(|(group, _)| ["admission", "fleet"].contains(&group.as_str()));
+        .partition(|(group, _)| ["admission", "fleet", "provisioning"].contains(&group.as_str()));
     assert_eq!(rows, listed());
     assert_eq!(rows.len(), 186);
     let own: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();
@@ -33,6 +33,8 @@ fn every_parameter_of_zalandos_operator_has_a_row_and_ours_are_apart() {
         "roll_budget",
         "sweep_leftovers",
         "watched_namespace_selector",
+        "enable_connection_keys_in_secrets",
+        "enable_extension_updates",
     ];
     assert_eq!(own, expected);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Hit, Subject};
 use crate::{
-    cluster::Origin,
+    cluster::{Origin, UserFate},
     names::roles::{DEFAULT_SCHEMA, MAINTENANCE_DATABASE},
     units::sql::{IDENTIFIER_LIMIT, Identifier},
 };
@@ -176,23 +176,35 @@ pub(in super::super) fn nothing_is_dropped(old: &Subject<'_>, new: &Subject<'_>)
         .collect()
     };
     let (before, after) = (&old.spec, &new.spec);
-    let mut hits = gone(
-        "spec.users",
-        before.users.keys().collect(),
-        after.users.keys().collect(),
-    );
-    hits.extend(gone(
-        "spec.databases",
-        before.databases.keys().collect(),
-        after.databases.keys().collect(),
-    ));
+    // What a removal policy takes away is told by another rule.
+    let removal = new
+        .cluster()
+        .map(|cluster| cluster.removal.clone())
+        .unwrap_or_default();
+    let mut hits = Vec::new();
+    if removal.users == UserFate::Keep {
+        hits.extend(gone(
+            "spec.users",
+            before.users.keys().collect(),
+            after.users.keys().collect(),
+        ));
+    }
+    if !removal.databases {
+        hits.extend(gone(
+            "spec.databases",
+            before.databases.keys().collect(),
+            after.databases.keys().collect(),
+        ));
+    }
     let none = BTreeMap::new();
     let (before, after) = (
         before.prepared_databases.as_ref().unwrap_or(&none),
         after.prepared_databases.as_ref().unwrap_or(&none),
     );
     let section = "spec.preparedDatabases";
-    hits.extend(gone(section, before.keys().collect(), after.keys().collect()));
+    if !removal.databases {
+        hits.extend(gone(section, before.keys().collect(), after.keys().collect()));
+    }
     for (name, before) in before {
         let Some(after) = after.get(name) else { continue };
         let path = format!("{section}.{name}");

@@ -7,7 +7,7 @@ use super::{
     syntax,
 };
 use crate::{
-    cluster::role::{RoleOrigin, user_path},
+    cluster::role::{Role, RoleOrigin, user_path},
     names::{roles, secrets},
     units::sql::IDENTIFIER_LIMIT,
 };
@@ -55,8 +55,11 @@ pub(in super::super) fn names_fit(subject: &Subject<'_>) -> Vec<Hit> {
             })
         }
     };
+    // Rules of their own tell of the names of poolers and streams.
+    let own = |role: &&Role| !matches!(role.origin, RoleOrigin::Pooler | RoleOrigin::Stream);
     roles
         .iter()
+        .filter(own)
         .filter_map(|role| {
             let path = match role.origin {
                 RoleOrigin::Prepared => prepared_path(subject, &role.name),

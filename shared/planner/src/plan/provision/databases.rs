@@ -2,21 +2,26 @@
 
 use pgherd_model::{
     api::postgresql::DatabaseOptions,
-    cluster::{Cluster, PreparedDatabase, PreparedSchema},
+    cluster::{Cluster, PreparedDatabase, PreparedSchema, Role},
+    config::OperatorConfig,
     names::roles::{Access, prepared_role, schema_scope},
 };
 
 use super::{Group, Wanted};
-use crate::observed::Catalog;
-use crate::observed::catalog::ContentView;
+use crate::observed::catalog::{ContentView, ExtensionView};
+use crate::observed::{Catalog, DatabaseView};
+use crate::plan::HoldReason;
 use crate::sql::{Statement, Subject};
 
+/// No limit, in `CONNECTION LIMIT`.
+const UNLIMITED: i32 = -1;
+
 /// Databases that are missing, and such whose owner is another.
-pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
+pub(super) fn wanted(cluster: &Cluster, roles: &[Role], catalog: &Catalog) -> Wanted {
     let plain = cluster
         .databases
         .iter()
-        .map(|database| (database.name.clone(), database.owner.clone()));
+        .map(|database| (database.name.clone(), database.owner.clone(), &database.options));
     let prepared = cluster
         .prepared_databases
         .iter()
@@ -24,38 +29,59 @@ pub(super) fn wanted(cluster: &Cluster, catalog: &Catalog) -> Wanted {
             (
                 database.name.clone(),
                 prepared_role(&database.name, Access::Owner),
+                &database.options,
             )
         })
         // An owner that the manifest names counts more than the prepared one.
-        .filter(|(name, _)| !cluster.databases.iter().any(|database| database.name == *name));
+        .filter(|(name, ..)| !cluster.databases.iter().any(|database| database.name == *name));
     let mut wanted = Wanted::default();
-    for (database, owner) in plain.chain(prepared) {
-        let subject = Subject::Database(database.clone());
-        let statement = match catalog.databases.get(&database) {
-            Some(found) if found.owner == owner => continue,
-            Some(_) => Statement::SetDatabaseOwner {
-                database,
+    for (database, owner, options) in plain.chain(prepared) {
+        let statements = match catalog.databases.get(&database) {
+            Some(found) => changed(&database, &owner, options, found),
+            None => vec![Statement::CreateDatabase {
+                database: database.clone(),
                 owner: owner.clone(),
-            },
-            None => Statement::CreateDatabase {
-                database,
-                owner: owner.clone(),
-                options: DatabaseOptions::default(),
-            },
+                options: options.clone(),
+            }],
         };
-        let exists = catalog.roles.contains_key(&owner) || cluster.role(&owner).is_some();
+        let exists = catalog.roles.contains_key(&owner) || roles.iter().any(|role| role.name == owner);
+        let Some(first) = statements.first() else {
+            continue;
+        };
         if exists {
-            let group = Group::of(subject, vec![statement]);
+            let group = Group::of(Subject::Database(database), statements);
             wanted.groups.push(group.after_roles([owner.as_str()]));
         } else {
-            wanted.lacking(statement.to_string(), &owner);
+            wanted.lacking(first.to_string(), &owner);
         }
     }
     wanted
 }
 
+/// What can change of a database that exists.
+fn changed(database: &str, owner: &str, options: &DatabaseOptions, found: &DatabaseView) -> Vec<Statement> {
+    let owner = (found.owner != owner).then(|| Statement::SetDatabaseOwner {
+        database: database.to_owned(),
+        owner: owner.to_owned(),
+    });
+    let limit = options
+        .connection_limit
+        .filter(|limit| *limit != found.connection_limit.unwrap_or(UNLIMITED));
+    let limit = limit.map(|limit| Statement::SetDatabaseLimit {
+        database: database.to_owned(),
+        limit,
+    });
+    owner.into_iter().chain(limit).collect()
+}
+
 /// Extensions that are missing from a prepared database, or in another schema.
-pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Wanted {
+///
+/// Also such that are older than what the image brings, where the operator may update them.
+pub(super) fn extensions(
+    database: &PreparedDatabase,
+    config: &OperatorConfig,
+    found: &ContentView,
+) -> Wanted {
     let mut wanted = Wanted::default();
     for (extension, schema) in &database.extensions {
         let statement = match found.extensions.get(extension) {
@@ -63,10 +89,21 @@ pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Wa
                 extension: extension.clone(),
                 schema: schema.clone(),
             },
+            Some(there) if there.schema != *schema && is_fixed(there) => {
+                let why = format!("it is in schema {} and cannot be moved", there.schema);
+                let step = format!("move extension {extension} of database {}", database.name);
+                wanted.hold(step, HoldReason::Conflict(why));
+                continue;
+            }
             Some(there) if there.schema != *schema => Statement::MoveExtension {
                 extension: extension.clone(),
                 schema: schema.clone(),
             },
+            Some(there) if config.provisioning.enable_extension_updates && is_old(there) => {
+                Statement::UpdateExtension {
+                    extension: extension.clone(),
+                }
+            }
             Some(_) => continue,
         };
         let subject = Subject::Extension {
@@ -78,6 +115,18 @@ pub(super) fn extensions(database: &PreparedDatabase, found: &ContentView) -> Wa
         wanted.groups.push(group);
     }
     wanted
+}
+
+/// Its author does not let it move.
+fn is_fixed(extension: &ExtensionView) -> bool {
+    !extension.version.is_empty() && !extension.relocatable
+}
+
+fn is_old(extension: &ExtensionView) -> bool {
+    extension
+        .available
+        .as_ref()
+        .is_some_and(|version| *version != extension.version)
 }
 
 pub(super) fn schema_subject(database: &str, schema: &str) -> Subject {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use pgherd_model::{
-    cluster::{PreparedDatabase, PreparedSchema},
+    cluster::{Cluster, PreparedDatabase, PreparedSchema, RoleOrigin},
     names::roles::{Access, prepared_role, prepared_user, schema_scope},
 };
 
@@ -35,14 +35,14 @@ const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
 ];
 
 /// Schemas and grants that are missing: what is granted in the whole database, then each schema by itself.
-pub(super) fn wanted(database: &PreparedDatabase, found: &ContentView) -> Vec<Group> {
+pub(super) fn wanted(cluster: &Cluster, database: &PreparedDatabase, found: &ContentView) -> Vec<Group> {
     let whole = owners(&database.name, database.default_users);
     let subject = Subject::Database(database.name.clone());
     let everywhere = default_grants(&whole, None, &database.name, found);
     let mut groups = vec![(subject, everywhere)];
     for schema in &database.schemas {
         let subject = schema_subject(&database.name, &schema.name);
-        let mut statements = Vec::from_iter(missing_schema(database, schema, found));
+        let mut statements = Vec::from_iter(schema_itself(cluster, database, schema, found));
         statements.extend(in_schema(database, schema, &whole, found));
         groups.push((subject, statements));
     }
@@ -57,21 +57,32 @@ pub(super) fn wanted(database: &PreparedDatabase, found: &ContentView) -> Vec<Gr
         .collect()
 }
 
-fn missing_schema(
+/// A schema that is missing, or belongs to another role of this cluster than it shall. One that others own stays theirs, `public` among them.
+fn schema_itself(
+    cluster: &Cluster,
     database: &PreparedDatabase,
     schema: &PreparedSchema,
     found: &ContentView,
 ) -> Option<Statement> {
-    (!found.schemas.contains_key(&schema.name)).then(|| Statement::CreateSchema {
-        schema: schema.name.clone(),
-        owner: schema_owner(database, schema),
-    })
+    let (name, owner) = (schema.name.clone(), schema_owner(database, schema));
+    match found.schemas.get(&schema.name) {
+        None => Some(Statement::CreateSchema { schema: name, owner }),
+        Some(there) if *there != owner => {
+            let is_ours = cluster
+                .role(there)
+                .is_some_and(|role| role.origin == RoleOrigin::Prepared);
+            is_ours.then_some(Statement::SetSchemaOwner { schema: name, owner })
+        }
+        Some(_) => None,
+    }
 }
 
 /// The roles that a statement inside of a database speaks of.
 fn roles_of(statement: &Statement) -> Vec<String> {
     match statement {
-        Statement::CreateSchema { owner, .. } => vec![owner.clone()],
+        Statement::CreateSchema { owner, .. } | Statement::SetSchemaOwner { owner, .. } => {
+            vec![owner.clone()]
+        }
         Statement::GrantSchemaUsage { grantee, .. } => vec![grantee.clone()],
         Statement::GrantDefault(grant) => vec![grant.creator.clone(), grant.grantee.clone()],
         _ => Vec::new(),

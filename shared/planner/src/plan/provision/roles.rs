@@ -6,42 +6,42 @@ use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleOrigin};
 use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted};
-use crate::observed::{Catalog, RoleView};
+use crate::observed::{Catalog, Observed, RoleView};
 use crate::sql::{PasswordRef, Scheme, Statement, Subject};
 
 mod attributes;
 mod members;
+mod people;
 
-pub(super) use attributes::flags;
+pub(super) use members::revoked;
+
+/// The word of the attribute that is not among the flags.
+pub(super) const LOGIN: &str = "LOGIN";
 
 /// What the roles are compared with.
 struct Scene<'a> {
     cluster: &'a Cluster,
     config: &'a OperatorConfig,
     catalog: &'a Catalog,
+    /// The cluster's roles, and those that rotation made of them.
+    roles: &'a [Role],
     scheme: Scheme,
     /// The names that exist, or will once the statements before have run.
     known: BTreeSet<&'a str>,
 }
 
 /// Roles that others are members of come before these.
-pub(super) fn wanted(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog) -> Wanted {
-    let scene = Scene {
-        cluster,
-        config,
-        catalog,
-        scheme: scheme(cluster),
-        known: known_roles(cluster, catalog),
-    };
-    let mut wanted = Wanted::default();
-    for role in in_order(&cluster.roles) {
-        let mut statements = match catalog.roles.get(&role.name) {
-            Some(found) => altered(role, found, scene.scheme),
-            // The image makes these when it makes the cluster.
-            None if role.origin == RoleOrigin::System => continue,
-            None => created(role, scene.scheme),
-        };
-        statements.extend(members::wanted(&scene, role, &mut wanted));
+pub(super) fn wanted(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    roles: &[Role],
+    catalog: &Catalog,
+    observed: &Observed,
+) -> Wanted {
+    let scene = Scene::of(cluster, config, roles, catalog);
+    let mut wanted = people::who_left(&scene, observed);
+    for role in in_order(roles) {
+        let statements = one(&scene, role, &mut wanted);
         let groups = role.member_of.iter().chain(&role.admin).map(String::as_str);
         let group = Group::of(Subject::Role(role.name.clone()), statements);
         wanted.groups.push(group.after_roles(groups));
@@ -49,8 +49,56 @@ pub(super) fn wanted(cluster: &Cluster, config: &OperatorConfig, catalog: &Catal
     wanted
 }
 
+/// What brings one role, which others need not know of yet, to what it shall be.
+pub(super) fn alone(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    catalog: &Catalog,
+    role: &Role,
+) -> Vec<Statement> {
+    let mut roles = cluster.roles.clone();
+    roles.push(role.clone());
+    let scene = Scene::of(cluster, config, &roles, catalog);
+    one(&scene, role, &mut Wanted::default())
+}
+
+impl<'a> Scene<'a> {
+    fn of(cluster: &'a Cluster, config: &'a OperatorConfig, roles: &'a [Role], catalog: &'a Catalog) -> Self {
+        Self {
+            cluster,
+            config,
+            catalog,
+            roles,
+            scheme: scheme(cluster),
+            known: known_roles(roles, catalog),
+        }
+    }
+}
+
+fn one(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
+    let (mut statements, known_as) = match scene.catalog.roles.get(&role.name) {
+        Some(found) => (altered(role, found, scene.scheme), role.name.clone()),
+        // The image makes these when it makes the cluster.
+        None if role.origin == RoleOrigin::System => return Vec::new(),
+        None => match people::put_away(scene, role) {
+            Some((name, found)) => {
+                let rename = Statement::RenameRole {
+                    role: name.clone(),
+                    name: role.name.clone(),
+                };
+                let mut statements = vec![rename];
+                statements.extend(altered(role, found, scene.scheme));
+                (statements, name)
+            }
+            None => (created(role, scene.scheme), role.name.clone()),
+        },
+    };
+    statements.extend(members::wanted(scene, role, &known_as, wanted));
+    statements
+}
+
 /// How verifiers of this cluster are made.
-pub(super) fn scheme(cluster: &Cluster) -> Scheme {
+pub(crate) fn scheme(cluster: &Cluster) -> Scheme {
     match cluster.postgres.password_encryption {
         PasswordEncryption::Scram => Scheme::ScramSha256,
         PasswordEncryption::Md5 => Scheme::Md5,
@@ -83,11 +131,8 @@ fn in_order(roles: &[Role]) -> Vec<&Role> {
     order
 }
 
-fn known_roles<'a>(cluster: &'a Cluster, catalog: &'a Catalog) -> BTreeSet<&'a str> {
-    let wanted = cluster
-        .roles
-        .iter()
-        .filter(|role| role.origin != RoleOrigin::System);
+fn known_roles<'a>(roles: &'a [Role], catalog: &'a Catalog) -> BTreeSet<&'a str> {
+    let wanted = roles.iter().filter(|role| role.origin != RoleOrigin::System);
     let found = catalog.roles.keys().map(String::as_str);
     wanted.map(|role| role.name.as_str()).chain(found).collect()
 }
@@ -95,7 +140,7 @@ fn known_roles<'a>(cluster: &'a Cluster, catalog: &'a Catalog) -> BTreeSet<&'a s
 fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
     let create = Statement::CreateRole {
         role: role.name.clone(),
-        flags: flags(role),
+        flags: attributes::flags(role),
         connection_limit: role.connection_limit,
         valid_until: role.valid_until.clone(),
         password: password(role, scheme),

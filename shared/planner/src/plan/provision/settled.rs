@@ -35,7 +35,8 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
     for database in &cluster.prepared_databases {
         let view = DatabaseView {
             owner: prepared_role(&database.name, Access::Owner),
-            content: Some(content(database)),
+            connection_limit: database.options.connection_limit.filter(|limit| *limit >= 0),
+            content: Some(content(cluster, database)),
             ..DatabaseView::default()
         };
         databases.insert(database.name.clone(), view);
@@ -43,6 +44,7 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
     for database in &cluster.databases {
         let view: &mut DatabaseView = databases.entry(database.name.clone()).or_default();
         view.owner.clone_from(&database.owner);
+        view.connection_limit = database.options.connection_limit.filter(|limit| *limit >= 0);
     }
     // The plan does not make a database whose owner nobody defines.
     databases.retain(|_, database| roles.contains_key(&database.owner));
@@ -99,7 +101,7 @@ fn image_role() -> RoleView {
     }
 }
 
-fn content(database: &PreparedDatabase) -> ContentView {
+fn content(cluster: &Cluster, database: &PreparedDatabase) -> ContentView {
     let schemas = database.schemas.iter();
     let mut content = ContentView {
         schemas: schemas
@@ -112,7 +114,7 @@ fn content(database: &PreparedDatabase) -> ContentView {
             .collect(),
         ..ContentView::default()
     };
-    let groups = privileges::wanted(database, &ContentView::default());
+    let groups = privileges::wanted(cluster, database, &ContentView::default());
     for statement in groups.into_iter().flat_map(|group| group.statements) {
         match statement {
             Statement::GrantSchemaUsage { schema, grantee } => {

@@ -14,7 +14,13 @@ fn config() -> OperatorConfig {
     OperatorConfig::default_for(Form::ConfigMap)
 }
 
+mod leaving;
+
 fn cluster(spec: &Value) -> Cluster {
+    cluster_under(spec, &config())
+}
+
+pub(crate) fn cluster_under(spec: &Value, config: &OperatorConfig) -> Cluster {
     let mut manifest = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
         "metadata": { "name": "demo", "namespace": "default", "uid": "u" },
@@ -24,7 +30,7 @@ fn cluster(spec: &Value) -> Cluster {
         manifest["spec"][key] = value.clone();
     }
     let manifest: Postgresql = serde_json::from_value(manifest).unwrap();
-    Cluster::parse(&manifest, &config()).unwrap()
+    Cluster::parse(&manifest, config).unwrap()
 }
 
 /// A new cluster: the image has made its own roles.
@@ -48,7 +54,7 @@ fn plan(cluster: &Cluster, catalog: Catalog) -> Plan {
         ..Observed::default()
     };
     let mut plan = Plan::default();
-    provision(cluster, &config(), &observed, &mut plan);
+    provision(cluster, &config(), &observed, Timestamp::UNIX_EPOCH, &mut plan);
     plan
 }
 
@@ -158,7 +164,13 @@ fn foreign_owner_is_corrected() {
 #[test]
 fn silent_catalog_is_asked_again_soon() {
     let mut plan = Plan::default();
-    provision(&shop(), &config(), &Observed::default(), &mut plan);
+    provision(
+        &shop(),
+        &config(),
+        &Observed::default(),
+        Timestamp::UNIX_EPOCH,
+        &mut plan,
+    );
     assert!(plan.steps.is_empty() && plan.wake_after == Some(ASK_AGAIN));
 }
 

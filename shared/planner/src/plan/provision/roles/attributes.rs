@@ -19,7 +19,7 @@ const UNLIMITED: i32 = -1;
 const FOREVER: &str = "infinity";
 
 /// The attributes that are asked for.
-pub(in crate::plan::provision) fn flags(role: &Role) -> RoleFlags {
+pub(super) fn flags(role: &Role) -> RoleFlags {
     let asked = |flag| role.flags.get(&flag).copied();
     let is_asked = |flag| asked(flag) == Some(true);
     RoleFlags {

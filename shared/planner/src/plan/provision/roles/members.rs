@@ -4,6 +4,7 @@
 use pgherd_model::cluster::Role;
 
 use super::Scene;
+use crate::observed::Catalog;
 use crate::plan::HoldReason;
 use crate::plan::provision::Wanted;
 use crate::sql::Statement;
@@ -12,17 +13,19 @@ use crate::sql::Statement;
 const GRANTORS_COUNT: u32 = 16;
 
 /// Grants that are missing; what cannot be granted is held.
-pub(super) fn wanted(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
+///
+/// `known_as` is the role's name in the catalog that was read.
+pub(super) fn wanted(scene: &Scene<'_>, role: &Role, known_as: &str, wanted: &mut Wanted) -> Vec<Statement> {
     let mut statements = Vec::new();
     for group in &role.member_of {
-        if scene.catalog.membership(&role.name, group).is_some() {
+        if scene.catalog.membership(known_as, group).is_some() {
             continue;
         }
         statements.extend(grant(scene, group, &role.name, false, wanted));
     }
     // Who joins a role cannot be granted to it as well.
     let admin = role.admin.as_ref().filter(|admin| !joins(scene, role, admin));
-    if let Some(admin) = admin.filter(|admin| !scene.catalog.is_admin(admin, &role.name)) {
+    if let Some(admin) = admin.filter(|admin| !scene.catalog.is_admin(admin, known_as)) {
         statements.extend(grant(scene, &role.name, admin, true, wanted));
     }
     statements
@@ -37,11 +40,8 @@ fn joins(scene: &Scene<'_>, role: &Role, other: &str) -> bool {
             return true;
         }
         if seen.insert(name) {
-            let groups = scene
-                .cluster
-                .role(name)
-                .into_iter()
-                .flat_map(|role| &role.member_of);
+            let groups = scene.roles.iter().filter(|role| role.name == name);
+            let groups = groups.flat_map(|role| &role.member_of);
             open.extend(groups.map(String::as_str));
         }
     }
@@ -69,7 +69,7 @@ fn grant(scene: &Scene<'_>, role: &str, member: &str, admin: bool, wanted: &mut 
         .additional_owner_roles
         .iter()
         .any(|name| name == role);
-    let reverse = revoked(scene, member, role);
+    let reverse = revoked(scene.catalog, member, role);
     if !is_owner_role || reverse.is_empty() {
         let reason = HoldReason::Conflict(format!("role {role} is a member of {member} already"));
         wanted.hold(statement.to_string(), reason);
@@ -84,8 +84,8 @@ fn exists(scene: &Scene<'_>, name: &str) -> bool {
 }
 
 /// Takes back a direct membership, from all who granted it.
-fn revoked(scene: &Scene<'_>, role: &str, member: &str) -> Vec<Statement> {
-    let Some(found) = scene.catalog.membership(member, role) else {
+pub(in crate::plan::provision) fn revoked(catalog: &Catalog, role: &str, member: &str) -> Vec<Statement> {
+    let Some(found) = catalog.membership(member, role) else {
         return Vec::new();
     };
     let revoke = |grantor: Option<String>| Statement::RevokeRole {
@@ -93,7 +93,7 @@ fn revoked(scene: &Scene<'_>, role: &str, member: &str) -> Vec<Statement> {
         member: member.to_owned(),
         grantor,
     };
-    if scene.catalog.version < GRANTORS_COUNT || found.grantors.is_empty() {
+    if catalog.version < GRANTORS_COUNT || found.grantors.is_empty() {
         return vec![revoke(None)];
     }
     found.grantors.iter().cloned().map(Some).map(revoke).collect()

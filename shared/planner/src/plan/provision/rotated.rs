@@ -1,0 +1,142 @@
+//! Roles that rotation made: the name of a role with six digits behind it, a day. Lives here: telling them, the role that a secret names now,
+//! and those whose time is over (zalando-behaviour 4.12, A.23).
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use pgherd_model::cluster::{Cluster, Role, Rotation};
+use pgherd_model::config::OperatorConfig;
+
+use super::{Group, Wanted, leave};
+use crate::observed::{Catalog, SecretView};
+use crate::plan::HoldReason;
+use crate::sql::{Statement, Subject};
+
+/// Digits of a day.
+const DAY: usize = 6;
+/// Fewer intervals than these must not lie between a rotation and the end of the role before it.
+const INTERVALS_KEPT: u32 = 2;
+
+/// The day of a role that rotation made of `base`; `None` for any other name.
+pub(crate) fn day_of(base: &str, name: &str) -> Option<Date> {
+    let digits = name.strip_prefix(base)?;
+    if digits.len() != DAY || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i16>().ok();
+    let month = i8::try_from(part(2..4)?).ok()?;
+    let day = i8::try_from(part(4..6)?).ok()?;
+    Date::new(2000 + part(0..2)?, month, day).ok()
+}
+
+/// The role under another name that takes over from it.
+pub(crate) fn dated(base: &Role, name: &str) -> Role {
+    Role {
+        name: name.to_owned(),
+        member_of: vec![base.name.clone()],
+        admin: None,
+        owns_database: false,
+        ..base.clone()
+    }
+}
+
+/// The cluster's roles as they are to be in the database: where a secret names a dated role, that one has its password and the first has none.
+pub(super) fn expanded(cluster: &Cluster, secrets: Option<&[SecretView]>) -> Vec<Role> {
+    let names: BTreeMap<(&str, &str), &str> = secrets
+        .into_iter()
+        .flatten()
+        .filter_map(|view| {
+            let username = view.username.as_deref()?;
+            Some(((view.namespace.as_str(), view.name.as_str()), username))
+        })
+        .collect();
+    let mut roles = Vec::with_capacity(cluster.roles.len());
+    for role in &cluster.roles {
+        let place = role.secret.as_ref();
+        let named = place.and_then(|place| names.get(&(place.namespace.as_str(), place.name.as_str())));
+        match named.filter(|name| day_of(&role.name, name).is_some()) {
+            Some(name) if cluster.role(name).is_none() => {
+                let first = Role {
+                    secret: None,
+                    given: None,
+                    ..role.clone()
+                };
+                roles.extend([first, dated(role, name)]);
+            }
+            _ => roles.push(role.clone()),
+        }
+    }
+    roles.sort_by(|one, other| one.name.cmp(&other.name));
+    roles
+}
+
+/// Roles that rotation left behind and whose time is over. One that owns something is told of, and stays.
+pub(super) fn over(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    roles: &[Role],
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Wanted {
+    let users = &config.users;
+    let days = users
+        .password_rotation_user_retention
+        .max(INTERVALS_KEPT.saturating_mul(users.password_rotation_interval));
+    let oldest = now.checked_sub(SignedDuration::from_hours(24 * i64::from(days)));
+    let oldest = oldest.map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let mut wanted = Wanted::default();
+    let Ok(oldest) = oldest else { return wanted };
+    for base in cluster.roles.iter().filter(|role| role.rotation != Rotation::Off) {
+        let later = catalog.roles.range(base.name.clone()..);
+        let theirs = later.take_while(|(name, _)| name.starts_with(&base.name));
+        for (name, view) in theirs {
+            let is_over = day_of(&base.name, name).is_some_and(|day| day < oldest);
+            let is_wanted = roles.iter().any(|role| role.name == *name);
+            // What rotation makes is a member of what it is made of.
+            if !is_over || is_wanted || !view.member_of.contains_key(&base.name) {
+                continue;
+            }
+            if view.owns_in.is_empty() {
+                wanted.groups.extend(dropped(name, catalog));
+            } else {
+                let owned =
+                    HoldReason::Conflict(format!("it owns objects in {}", leave::places(&view.owns_in)));
+                wanted.hold(format!("drop role {name}"), owned);
+            }
+        }
+    }
+    wanted
+}
+
+fn dropped(name: &str, catalog: &Catalog) -> Vec<Group> {
+    let mut groups = leave::without_rights(name, None, catalog);
+    let role = name.to_owned();
+    groups.push(Group::of(
+        Subject::Role(role.clone()),
+        vec![Statement::DropRole { role }],
+    ));
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_users_own_days_count() {
+        assert_eq!(day_of("foo", "foo240229"), Some(jiff::civil::date(2024, 2, 29)));
+        for other in [
+            "foo",
+            "foo_bar240229",
+            "foobar240229",
+            "foo24022",
+            "foo2402290",
+            "foo240230",
+            "foo24o229",
+            "fo240229",
+            "foo٢٤٠٢٢٩",
+        ] {
+            assert_eq!(day_of("foo", other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Rotation of passwords, and passwords that are given elsewhere (zalando-behaviour 4.12, A.23, G.5). Lives here: which secret is written,
+//! with what, and when. Must not: which role rotates (model), or dropping those that rotation left behind (`provision`).
+//!
+//! The database comes first: a secret never names a role or holds a password that the server does not know yet, except for the superuser's,
+//! with which we log in ourselves. Without a catalog nothing rotates.
+
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
+use pgherd_model::cluster::{Cluster, Origin, Role, RoleOrigin, Rotation};
+use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
+use pgherd_model::units::{sql::IDENTIFIER_LIMIT, window};
+
+use super::provision::{self, rotated};
+use super::{Action, HoldReason, NewPassword, NextRotation, Plan, Precondition, Reason, SecretChange, Why};
+use crate::build::{Desired, SecretDraft};
+use crate::observed::{Catalog, ObjectRef, Observed, SecretView};
+use crate::sql::{PasswordRef, Statement, Subject};
+
+/// A rotation that is due sooner than this is waited for; a later one comes with a resync.
+const SOON: SignedDuration = SignedDuration::from_hours(1);
+/// How the date of a rotation stands in a secret.
+const DATE: &str = "%Y-%m-%dT%H:%M:%SZ";
+
+/// What is looked at.
+struct Scene<'a> {
+    cluster: &'a Cluster,
+    config: &'a OperatorConfig,
+    observed: &'a Observed,
+    catalog: &'a Catalog,
+    now: Timestamp,
+}
+
+/// One role with its secret.
+struct Pair<'a> {
+    role: &'a Role,
+    draft: &'a SecretDraft,
+    stored: &'a SecretView,
+}
+
+pub(super) fn ensure(
+    cluster: &Cluster,
+    desired: &Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
+    let managed = cluster.instances > 0 && provision::unwanted(cluster, config).is_none();
+    let (Some(secrets), Some(catalog)) = (observed.secrets.known(), observed.catalog.known()) else {
+        return;
+    };
+    // A standby has the passwords of its source.
+    if !managed || matches!(cluster.origin, Origin::Standby(_)) {
+        return;
+    }
+    let scene = Scene {
+        cluster,
+        config,
+        observed,
+        catalog,
+        now,
+    };
+    for draft in &desired.secrets {
+        let stored = secrets
+            .iter()
+            .find(|view| view.namespace == draft.namespace && view.name == draft.name);
+        let (Some(role), Some(stored)) = (cluster.role(&draft.username), stored) else {
+            continue;
+        };
+        let pair = Pair { role, draft, stored };
+        if stored.has_password && super::secrets::is_ours(draft, stored, cluster) {
+            look(&scene, &pair, plan);
+        }
+    }
+}
+
+/// At most one change of a secret at a time, the most urgent first.
+fn look(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
+    let is_dated = pair.stored.username.as_deref() != Some(&pair.role.name);
+    match pair.role.rotation {
+        // A rotated superuser of Zalando's operator: whoever put that name there knows why, and we cannot log in to take it back.
+        Rotation::Off if is_dated && pair.role.origin == RoleOrigin::System => {}
+        Rotation::Off if is_dated => restore(scene, pair, NextRotation::Clear, plan),
+        Rotation::Off => settle(scene, pair, plan),
+        // The name comes back at once, and with it a new password.
+        Rotation::InPlace if is_dated => {
+            let next = NextRotation::At(date(scene.now + interval(scene.config)));
+            restore(scene, pair, next, plan);
+        }
+        Rotation::InPlace | Rotation::NewUser => rotate(scene, pair, plan),
+    }
+}
+
+fn rotate(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
+    let latest = scene.now + interval(scene.config);
+    let written = pair.stored.next_rotation.as_deref().unwrap_or_default();
+    let due = written.parse::<Timestamp>().ok().filter(|due| *due <= latest);
+    let Some(due) = due else {
+        // None yet, unreadable, or from the time of a longer interval.
+        let stamped = change(pair, Why::Stamped, NextRotation::At(date(latest)));
+        return write(pair, stamped, plan);
+    };
+    if due > scene.now {
+        let wait = due.duration_since(scene.now);
+        if wait < SOON {
+            plan.wake(wait);
+        }
+        return settle(scene, pair, plan);
+    }
+    let next = NextRotation::At(date(latest));
+    match pair.role.rotation {
+        Rotation::NewUser => rotate_user(scene, pair, next, plan),
+        _ if pair.role.name == scene.config.users.super_username => rotate_superuser(scene, pair, next, plan),
+        _ => rotate_password(scene, pair, next, plan),
+    }
+}
+
+/// Another role with the date behind its name, a member of the first.
+fn rotate_user(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Plan) {
+    let base = &pair.role.name;
+    let username = format!("{base}{}", day(scene.now));
+    let step = format!("rotate role {base}");
+    if username.len() > IDENTIFIER_LIMIT {
+        let why = format!("{username} is longer than {IDENTIFIER_LIMIT} bytes");
+        return plan.hold(step, HoldReason::Conflict(why));
+    }
+    if !scene.catalog.roles.contains_key(base) {
+        return plan.hold(step, HoldReason::Lacking(format!("role {base}")));
+    }
+    let role = rotated::dated(pair.role, &username);
+    let before = provision::role_statements(scene.cluster, scene.config, scene.catalog, &role);
+    let rotated = SecretChange {
+        username,
+        password: NewPassword::Draw,
+        before,
+        ..change(pair, Why::RotatedUser, next)
+    };
+    write(pair, rotated, plan);
+}
+
+/// The same name, another password.
+fn rotate_password(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Plan) {
+    if !may_roll(scene, pair, plan) {
+        return;
+    }
+    let rotated = SecretChange {
+        password: NewPassword::Draw,
+        before: set_password(scene, pair),
+        ..change(pair, Why::RotatedPassword, next)
+    };
+    write(pair, rotated, plan);
+}
+
+/// We log in as the superuser: the new password is in the secret, beside the one so far, before the server knows it.
+fn rotate_superuser(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Plan) {
+    if !may_roll(scene, pair, plan) {
+        return;
+    }
+    let rotated = SecretChange {
+        password: NewPassword::Draw,
+        keep_previous: true,
+        ..change(pair, Why::RotatedPassword, next)
+    };
+    write(pair, rotated, plan);
+    let action = Action::RunSql {
+        database: pgherd_model::names::roles::MAINTENANCE_DATABASE.to_owned(),
+        subject: Subject::Role(pair.role.name.clone()),
+        needs: Vec::new(),
+        statements: set_password(scene, pair),
+    };
+    plan.quiet(
+        action,
+        Reason::Differs(vec!["/password".to_owned()]),
+        Precondition::None,
+    );
+}
+
+/// Pods read the passwords of the superuser and of the replication user when they start, so that all of them have to be made anew: in a
+/// window, and marked before anything changes.
+fn may_roll(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) -> bool {
+    if pair.role.origin != RoleOrigin::System {
+        return true;
+    }
+    if !window::is_open(&scene.cluster.windows, scene.now) {
+        plan.hold(
+            format!("rotate role {}", pair.role.name),
+            HoldReason::OutsideWindows,
+        );
+        return false;
+    }
+    for pod in scene.observed.pods.known().into_iter().flatten() {
+        if pod.terminating || pod.annotations.contains_key(ROLLING_UPDATE_REQUIRED) {
+            continue;
+        }
+        let target = ObjectRef {
+            kind: "Pod".to_owned(),
+            namespace: scene.cluster.identity.namespace.clone(),
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+            resource_version: String::new(),
+        };
+        let same = Precondition::SameObject(pod.uid.clone());
+        let action = Action::Relabel {
+            target,
+            labels: std::collections::BTreeMap::new(),
+            annotations: [(ROLLING_UPDATE_REQUIRED.to_owned(), Some("true".to_owned()))].into(),
+        };
+        plan.quiet(action, Reason::Marked, same);
+    }
+    true
+}
+
+/// The role's own name again, with a new password.
+fn restore(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Plan) {
+    if pair.role.given.is_some() {
+        return give(scene, pair, plan);
+    }
+    let restored = SecretChange {
+        password: NewPassword::Draw,
+        before: set_password(scene, pair),
+        ..change(pair, Why::NameRestored, next)
+    };
+    write(pair, restored, plan);
+}
+
+/// What does not depend on time: a password that is given elsewhere, and keys about the connection.
+fn settle(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
+    if pair.role.given.is_some() && pair.stored.given_matches == Some(false) {
+        give(scene, pair, plan);
+    } else if pair.draft.connection.is_some() && pair.stored.connection_matches == Some(false) {
+        let username = pair.stored.username.clone();
+        let written = SecretChange {
+            username: username.unwrap_or_else(|| pair.role.name.clone()),
+            ..change(pair, Why::Connection, NextRotation::Keep)
+        };
+        write(pair, written, plan);
+    }
+}
+
+fn give(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
+    let Some(key) = pair.role.given.clone() else {
+        return;
+    };
+    let given = SecretChange {
+        password: NewPassword::Copy(key),
+        before: set_password(scene, pair),
+        ..change(pair, Why::Given, NextRotation::Keep)
+    };
+    write(pair, given, plan);
+}
+
+/// Nothing of its own but the reason and the date: name and password stay.
+fn change(pair: &Pair<'_>, why: Why, next_rotation: NextRotation) -> SecretChange {
+    let username = match why {
+        Why::Stamped => pair.stored.username.clone(),
+        _ => None,
+    };
+    SecretChange {
+        draft: pair.draft.clone(),
+        why,
+        username: username.unwrap_or_else(|| pair.role.name.clone()),
+        password: NewPassword::Keep,
+        next_rotation,
+        keep_previous: false,
+        before: Vec::new(),
+    }
+}
+
+/// Nothing to be said to the server of a role that it does not have yet: it is made with the password then.
+fn set_password(scene: &Scene<'_>, pair: &Pair<'_>) -> Vec<Statement> {
+    let role = pair.role.name.clone();
+    let password = PasswordRef {
+        namespace: pair.draft.namespace.clone(),
+        secret: pair.draft.name.clone(),
+        scheme: provision::scheme(scene.cluster),
+    };
+    let exists = scene.catalog.roles.contains_key(&role);
+    exists
+        .then_some(Statement::SetPassword { role, password })
+        .into_iter()
+        .collect()
+}
+
+fn write(pair: &Pair<'_>, change: SecretChange, plan: &mut Plan) {
+    let reason = match change.why {
+        Why::Stamped => Reason::Missing,
+        _ => Reason::Differs(vec!["/data".to_owned()]),
+    };
+    plan.quiet(
+        Action::ChangeSecret(Box::new(change)),
+        reason,
+        Precondition::Unchanged(pair.stored.resource_version.clone()),
+    );
+}
+
+/// Time between two rotations.
+fn interval(config: &OperatorConfig) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(config.users.password_rotation_interval))
+}
+
+fn date(time: Timestamp) -> String {
+    time.strftime(DATE).to_string()
+}
+
+/// The day as Zalando's operator writes it behind a name, `YYMMDD`; in UTC.
+fn day(time: Timestamp) -> String {
+    Zoned::new(time, TimeZone::UTC).strftime("%y%m%d").to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Rotation over time: the vectors of zalando-behaviour A.23 and the timeline of G.5.
+
+use pgherd_model::config::{Form, OperatorConfig};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::build::build;
+use crate::observed::catalog::{Membership, RoleView};
+use crate::observed::{PodEnvironment, PodView, Source};
+use crate::plan::provision::tests::cluster_under;
+
+const DAYS: SignedDuration = SignedDuration::from_hours(24);
+
+struct World {
+    cluster: Cluster,
+    config: OperatorConfig,
+    observed: Observed,
+    now: Timestamp,
+}
+
+fn config() -> OperatorConfig {
+    let mut config = OperatorConfig::default_for(Form::ConfigMap);
+    config.users.password_rotation_interval = 30;
+    config.users.password_rotation_user_retention = 60;
+    config
+}
+
+impl World {
+    fn new(spec: &Value, config: OperatorConfig) -> Self {
+        let cluster = cluster_under(spec, &config);
+        let desired = build(&cluster, &config, &Source::Known(PodEnvironment::default()));
+        let secrets = desired.secrets.iter().map(|draft| SecretView {
+            namespace: draft.namespace.clone(),
+            name: draft.name.clone(),
+            resource_version: "1".to_owned(),
+            labels: draft.labels.clone(),
+            annotations: draft.annotations.clone(),
+            owner_references: draft.owner_references.clone(),
+            username: Some(draft.username.clone()),
+            has_password: true,
+            ..SecretView::default()
+        });
+        let mut catalog = provision::settled::catalog(&cluster);
+        catalog.version = 17;
+        let observed = Observed {
+            secrets: Source::Known(secrets.collect()),
+            catalog: Source::Known(catalog),
+            pods: Source::Known(vec![PodView::default()]),
+            ..Observed::default()
+        };
+        Self {
+            cluster,
+            config,
+            observed,
+            now: "2026-01-01T12:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let desired = build(
+            &self.cluster,
+            &self.config,
+            &Source::Known(PodEnvironment::default()),
+        );
+        let mut plan = Plan::default();
+        ensure(
+            &self.cluster,
+            &desired,
+            &self.observed,
+            &self.config,
+            self.now,
+            &mut plan,
+        );
+        plan
+    }
+
+    fn secret(&mut self, role: &str) -> &mut SecretView {
+        let place = self.cluster.role(role).unwrap().secret.clone().unwrap();
+        let Source::Known(secrets) = &mut self.observed.secrets else {
+            panic!("secrets are known")
+        };
+        secrets.iter_mut().find(|view| view.name == place.name).unwrap()
+    }
+
+    fn catalog(&mut self) -> &mut Catalog {
+        match &mut self.observed.catalog {
+            Source::Known(catalog) => catalog,
+            Source::Unknown(why) => panic!("{why}"),
+        }
+    }
+
+    /// What the executor does with the secrets, and the server with what comes before that.
+    fn turn(&mut self) -> Vec<String> {
+        let plan = self.plan();
+        for step in &plan.steps {
+            let Action::ChangeSecret(change) = &step.action else {
+                continue;
+            };
+            for statement in &change.before {
+                match statement {
+                    Statement::CreateRole { role, .. } => {
+                        self.catalog().roles.insert(role.clone(), RoleView::default());
+                    }
+                    Statement::GrantRole { role, member, .. } => {
+                        let view = self.catalog().roles.get_mut(member).unwrap();
+                        view.member_of.insert(role.clone(), Membership::default());
+                    }
+                    _ => {}
+                }
+            }
+            let stored = self.secret(&change.draft.username);
+            stored.username = Some(change.username.clone());
+            match &change.next_rotation {
+                NextRotation::At(date) => stored.next_rotation = Some(date.clone()),
+                NextRotation::Clear => stored.next_rotation = Some(String::new()),
+                NextRotation::Keep => {}
+            }
+        }
+        plan.steps.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn foo() -> Value {
+    json!({ "users": { "foo_user": ["createdb"] }, "usersWithSecretRotation": ["foo_user"] })
+}
+
+#[test]
+fn g5_timeline() {
+    let mut world = World::new(&foo(), config());
+    // Day 0: only the date.
+    world.turn();
+    assert_eq!(
+        world.secret("foo_user").next_rotation.as_deref(),
+        Some("2026-01-31T12:00:00Z")
+    );
+    assert_eq!(world.turn(), Vec::<String>::new(), "said once");
+    // A day before: nothing.
+    world.now += DAYS * 29;
+    assert_eq!(world.turn(), Vec::<String>::new());
+    // Day 30 and a bit: another role, and the next date counts from now.
+    world.now += DAYS + SignedDuration::from_hours(2);
+    let plan = world.plan();
+    let Action::ChangeSecret(change) = &plan.steps[0].action else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        (change.username.as_str(), &change.password),
+        ("foo_user260131", &NewPassword::Draw)
+    );
+    let before: Vec<String> = change.before.iter().map(ToString::to_string).collect();
+    assert!(before[0].starts_with("CREATE ROLE \"foo_user260131\"") && before[0].contains(" CREATEDB"));
+    assert!(
+        before.contains(&"GRANT \"foo_user\" TO \"foo_user260131\"".to_owned()),
+        "{before:?}"
+    );
+    assert_eq!(
+        plan.steps[0].precondition,
+        Precondition::Unchanged("1".to_owned())
+    );
+    world.turn();
+    assert_eq!(
+        world.secret("foo_user").next_rotation.as_deref(),
+        Some("2026-03-02T14:00:00Z")
+    );
+    assert_eq!(world.turn(), Vec::<String>::new());
+    // Day 60: the next one.
+    world.now += DAYS * 30;
+    world.turn();
+    assert_eq!(
+        world.secret("foo_user").username.as_deref(),
+        Some("foo_user260302")
+    );
+    // Switched off: the name of the first, at once, and no date.
+    world.cluster = cluster_under(&json!({ "users": { "foo_user": [] } }), &world.config);
+    let plan = world.plan();
+    let Action::ChangeSecret(change) = &plan.steps[0].action else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        (change.why, change.username.as_str(), &change.next_rotation),
+        (Why::NameRestored, "foo_user", &NextRotation::Clear)
+    );
+    assert_eq!(
+        change.before.len(),
+        1,
+        "the server knows the password before anybody else does"
+    );
+    world.turn();
+    assert_eq!(world.turn(), Vec::<String>::new());
+}
+
+#[test]
+fn a23_who_rotates_and_how() {
+    let spec = json!({
+        "users": { "alpha": [], "beta": [], "gamma": [], "owner_role": [] },
+        "databases": { "shop": "owner_role" },
+        "usersWithInPlaceSecretRotation": ["beta"],
+        "usersIgnoringSecretRotation": ["gamma"],
+    });
+    let mut config = config();
+    config.users.enable_password_rotation = true;
+    let mut world = World::new(&spec, config);
+    world.turn();
+    world.now += DAYS * 31;
+    world.turn();
+    let mut name = |role: &str| world.secret(role).username.clone().unwrap();
+    assert_eq!(name("alpha"), "alpha260201");
+    assert_eq!(name("beta"), "beta");
+    assert_eq!(name("gamma"), "gamma");
+    assert_eq!(name("owner_role"), "owner_role");
+    assert_eq!(name("postgres"), "postgres");
+    assert_eq!(world.secret("gamma").next_rotation, None);
+    assert_eq!(
+        world.secret("beta").next_rotation.as_deref(),
+        Some("2026-03-03T12:00:00Z")
+    );
+    // Moved to rotation in place: the name comes back at once.
+    let spec = json!({ "users": { "alpha": [] }, "usersWithInPlaceSecretRotation": ["alpha"] });
+    world.cluster = cluster_under(&spec, &world.config);
+    world.turn();
+    assert_eq!(world.secret("alpha").username.as_deref(), Some("alpha"));
+    // And back: the name changes at the next date only.
+    let spec = json!({ "users": { "alpha": [] } });
+    world.cluster = cluster_under(&spec, &world.config);
+    assert_eq!(world.turn(), Vec::<String>::new());
+}
+
+#[test]
+fn a_date_beyond_the_interval_comes_closer() {
+    let mut world = World::new(&foo(), config());
+    world.secret("foo_user").next_rotation = Some("2027-01-01T00:00:00Z".to_owned());
+    world.turn();
+    assert_eq!(
+        world.secret("foo_user").next_rotation.as_deref(),
+        Some("2026-01-31T12:00:00Z")
+    );
+    world.secret("foo_user").next_rotation = Some("tomorrow".to_owned());
+    assert_eq!(world.turn().len(), 1);
+}
+
+#[test]
+fn without_the_database_nothing_rotates() {
+    let mut world = World::new(&foo(), config());
+    world.secret("foo_user").next_rotation = Some("2025-01-01T00:00:00Z".to_owned());
+    world.observed.catalog = Source::Unknown("away".to_owned());
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn the_superusers_pods_are_marked_and_its_old_password_stays_at_hand() {
+    let spec =
+        json!({ "usersWithInPlaceSecretRotation": ["postgres"], "usersWithSecretRotation": ["standby"] });
+    let mut world = World::new(&spec, config());
+    world.secret("postgres").next_rotation = Some("2025-01-01T00:00:00Z".to_owned());
+    let plan = world.plan();
+    let kinds: Vec<&str> = plan.steps.iter().map(|step| step.action.kind()).collect();
+    // The replication user has no dated names: pods know it by its own.
+    assert_eq!(kinds, ["Relabel", "ChangeSecret", "RunSql"]);
+    let Action::ChangeSecret(change) = &plan.steps[1].action else {
+        panic!("{plan:?}")
+    };
+    assert!(change.keep_previous && change.before.is_empty());
+}
+
+#[test]
+fn a_given_password_is_copied_when_it_changes() {
+    let spec = json!({ "users": { "app": [] }, "userOptions": { "app": { "passwordFrom": { "name": "vault", "key": "pw" } } } });
+    let mut world = World::new(&spec, config());
+    assert_eq!(world.turn(), Vec::<String>::new(), "not known to differ");
+    world.secret("app").given_matches = Some(false);
+    let plan = world.plan();
+    let Action::ChangeSecret(change) = &plan.steps[0].action else {
+        panic!("{plan:?}")
+    };
+    let NewPassword::Copy(key) = &change.password else {
+        panic!("{change:?}")
+    };
+    assert_eq!((key.name.as_str(), key.key.as_str()), ("vault", "pw"));
+}
+
+#[test]
+fn a_secret_of_another_cluster_is_not_written() {
+    let mut world = World::new(&foo(), config());
+    let other = "pgherd.io/cluster".to_owned();
+    world
+        .secret("foo_user")
+        .annotations
+        .insert(other, "elsewhere/demo".to_owned());
+    assert!(world.plan().steps.is_empty());
+}
