@@ -19,6 +19,12 @@ pub enum TurnError {
     },
     #[error("cannot act on {object}: this controller does not know the kind")]
     UnknownKind { object: String },
+    #[error(
+        "{object} is not replaced: an admission policy rewrites {} of a new one, so that it would be as it is; the policy has to let it pass, \
+         or the manifest ask for what the policy makes of it",
+        paths.join(", ")
+    )]
+    Rewritten { object: String, paths: Vec<String> },
     #[error("cannot read the password in secret {secret}: {message}")]
     Credentials { secret: String, message: &'static str },
     #[error("no member can be asked: {0}")]
@@ -62,6 +68,7 @@ impl TurnError {
                 None => "api_unreachable",
             },
             Self::UnknownKind { .. } => "unknown_kind",
+            Self::Rewritten { .. } => "rewritten",
             Self::Credentials { .. } => "credentials",
             Self::NoMember(_) | Self::Patroni(_) => "patroni",
             Self::Sql(_) | Self::SameConnection => "sql",

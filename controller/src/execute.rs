@@ -208,7 +208,7 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
             many.into_iter().collect()
         }
         Action::CheckTemplate { stateful_set, pod } => pod::check_template(context, stateful_set, pod).await,
-        Action::CheckObject(object) => apply::check(context, object).await,
+        Action::CheckObject(object) => apply::check(context, scene, object).await,
         Action::Relabel {
             target,
             labels,

@@ -44,6 +44,8 @@ pub struct Memory {
     pub patroni_unsettled: Option<Instant>,
     /// A switchover that Patroni was asked for while nobody leads: the version of its object, and since when it is seen.
     pub pending_handover: Option<(String, Timestamp)>,
+    /// Fields of the StatefulSet that a policy rewrites, and the manifest's generation that this was seen for.
+    pub rewritten: (i64, Vec<String>),
     /// An edit of the manifest rolls the pods.
     pub is_edited: bool,
     /// What the annotation said by which somebody asks for that, at the last turn.
@@ -201,6 +203,7 @@ impl Memory {
             self.resync = Some(now + jittered(period, 0.1));
             self.catalog = None;
             self.endpoints = None;
+            self.rewritten = Default::default();
         }
         due
     }

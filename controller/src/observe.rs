@@ -49,6 +49,14 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
         ..Observed::default()
     };
     objects::read(context, question, &mut observed).await;
+    observed.rewritten = context.memories.with(question.cluster, |memory| {
+        let (generation, paths) = &memory.rewritten;
+        if *generation == question.view.generation {
+            paths.clone()
+        } else {
+            Vec::new()
+        }
+    });
     let pods = context.cache.pods.of(question.cluster);
     observed.pods = Source::Known(pods.clone());
     let used = pods.iter().map(|pod| pod.node.as_str()).collect();

@@ -3,7 +3,7 @@
 use kube::api::{Patch, PatchParams, PostParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
-use pgherd_planner::plan::{Object, Precondition};
+use pgherd_planner::plan::{Object, Precondition, rewritten};
 use serde_json::Value;
 
 use super::Scene;
@@ -26,8 +26,9 @@ pub(super) async fn apply(
     send(context, scene, &target, &body).await
 }
 
-/// Asks the API server, admission webhooks and all, whether it would take this object; under another name, because the present one is there.
-pub(super) async fn check(context: &Context, object: &Object) -> Result<(), TurnError> {
+/// Asks the API server, admission webhooks and all, whether it would take this object, and as it is; under another name, because the present
+/// one is there. Remembers what would be rewritten.
+pub(super) async fn check(context: &Context, scene: &Scene<'_>, object: &Object) -> Result<(), TurnError> {
     let target = object.reference();
     let mut body = object.to_value();
     if let Some(metadata) = body["metadata"].as_object_mut() {
@@ -41,7 +42,22 @@ pub(super) async fn check(context: &Context, object: &Object) -> Result<(), Turn
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
     let api = super::change::api(context, &target)?;
-    api.create(&params, &trial).await.map(drop).map_err(cannot)
+    let answer = api.create(&params, &trial).await.map_err(cannot)?;
+    let paths = rewritten(
+        object,
+        serde_json::to_value(answer).unwrap_or_default(),
+        scene.config,
+    );
+    if paths.is_empty() {
+        return Ok(());
+    }
+    context.memories.with(scene.cluster, |memory| {
+        memory.rewritten = (scene.view.generation, paths.clone());
+    });
+    Err(TurnError::Rewritten {
+        object: target.to_string(),
+        paths,
+    })
 }
 
 /// Applies a body with nothing but what it says.

@@ -94,6 +94,7 @@ fn member_view(member: ClusterMember) -> MemberView {
         pending_restart: member.pending_restart,
         restart_reasons: reasons(member.pending_restart_reason),
         never_leads: never_leads(&member.tags),
+        priority: priority(&member.tags.failover_priority).unwrap_or(1),
         server_version: None,
         says_streaming: false,
     }
@@ -118,13 +119,20 @@ fn text(value: Value) -> String {
 /// As Patroni's own `tags.py` has it (3.2 to 4.1): `nofailover` decides if it is there at all, by Python's idea of truth; otherwise a
 /// priority that rounds to zero or less.
 fn never_leads(tags: &Tags) -> bool {
-    let priority = match (&tags.nofailover, &tags.failover_priority) {
-        (Value::Null, Value::Number(priority)) => priority.as_f64(),
-        (Value::Null, Value::String(text)) => number(text),
-        (tag, _) => return is_true(tag),
-    };
-    // Half an even number rounds to it.
-    priority.is_some_and(|priority| priority <= 0.5)
+    match &tags.nofailover {
+        Value::Null => priority(&tags.failover_priority).is_some_and(|priority| priority <= 0),
+        tag => is_true(tag),
+    }
+}
+
+/// Rounded as Python does, half to even. What is no number is none.
+fn priority(tag: &Value) -> Option<i64> {
+    let number = match tag {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => number(text),
+        _ => None,
+    }?;
+    format!("{number:.0}").parse().ok()
 }
 
 /// Decimal, or hexadecimal as `strtol` reads it.
@@ -198,6 +206,15 @@ mod tests {
             assert!(!never(serde_json::json!({"failover_priority": other})), "{other}");
         }
         assert!(never(serde_json::json!({"failover_priority": 0.5})));
+        let read = |tag: Value| priority(&tag);
+        let tags = [
+            Value::from(3),
+            Value::from("0x10"),
+            Value::from(2.5),
+            Value::from("high"),
+            Value::Null,
+        ];
+        assert_eq!(tags.map(read), [Some(3), Some(16), Some(2), None, None]);
         assert!(!never(serde_json::json!({"failover_priority": true})));
         // And its idea of truth: a text is true, whatever it says.
         assert!(never(serde_json::json!({"nofailover": "false"})));

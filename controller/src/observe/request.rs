@@ -80,3 +80,70 @@ async fn find(context: &Context, question: &Question<'_>) -> Option<(ObjectRef, 
         (kept_in, text(CANDIDATE).map(str::to_owned))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::names::Names;
+    use pgherd_planner::observed::{ClusterView, MemberRole, MemberView};
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster_ref::ClusterRef;
+    use crate::testing::FakeApi;
+
+    const PATH: &str = "/api/v1/namespaces/apps/configmaps/a-failover";
+
+    fn patroni(role: MemberRole) -> PatroniView {
+        let member = MemberView {
+            name: "a-0".to_owned(),
+            role,
+            ..MemberView::default()
+        };
+        PatroniView {
+            members: vec![member],
+            ..PatroniView::default()
+        }
+    }
+
+    async fn asked(context: &Context, role: MemberRole) -> Option<HandoverRequest> {
+        let (cluster, config) = (ClusterRef::new("apps", "a"), context.config());
+        let question = Question {
+            cluster: &cluster,
+            view: &ClusterView::default(),
+            names: &Names::of("apps", "a", &config),
+            config: &config,
+            desired: None,
+            prepared: Vec::new(),
+            catalog_unwanted: None,
+            deleting: false,
+        };
+        read(context, &question, &patroni(role)).await
+    }
+
+    #[tokio::test]
+    async fn a_request_counts_from_when_nobody_leads() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let object = |annotations| json!({"metadata": {"name": "a-failover", "resourceVersion": "7", "annotations": annotations}});
+        api.put(PATH, object(json!({"member": "a-1"})));
+        assert_eq!(asked(&context, MemberRole::Leader).await, None);
+        assert_eq!(api.asked().len(), 0, "nobody looks as long as somebody leads");
+        let first = asked(&context, MemberRole::Replica).await.unwrap();
+        assert_eq!(first.candidate.as_deref(), Some("a-1"));
+        assert_eq!(
+            (first.kept_in.kind.as_str(), first.kept_in.name.as_str()),
+            ("ConfigMap", "a-failover")
+        );
+        let again = asked(&context, MemberRole::Replica).await.unwrap();
+        assert_eq!(again, first, "it is the same one");
+        assert_eq!(asked(&context, MemberRole::Leader).await, None);
+        let later = asked(&context, MemberRole::Replica).await.unwrap();
+        assert!(later.since > first.since, "somebody led meanwhile");
+        api.put(PATH, object(json!({"history": "[]"})));
+        assert_eq!(
+            asked(&context, MemberRole::Replica).await,
+            None,
+            "empty, as Patroni leaves it"
+        );
+    }
+}

@@ -59,6 +59,9 @@ pub struct Observed {
     /// [`Observed::revisions_to_read`]. `None`: looked for and not there.
     #[serde(serialize_with = "redact::veiled")]
     pub templates: BTreeMap<String, Source<Option<PodTemplateSpec>>>,
+    /// Fields of the StatefulSet that Kubernetes does not let change, and that an admission policy makes another value of: learnt from a
+    /// trial, as paths.
+    pub rewritten: Vec<String>,
     /// Claims with the cluster's labels.
     pub claims: Source<Vec<ClaimView>>,
     /// Patroni's own objects: the service `C-config` and the state objects, in either mode. Only asked for when the cluster is being

@@ -43,6 +43,7 @@ pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
 pub use provision::unwanted as catalog_unwanted;
 pub use secret_change::{NewPassword, NextRotation, SecretChange, Why};
+pub use stateful_set::rewritten;
 
 /// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
@@ -221,6 +222,8 @@ pub enum HoldReason {
     Mode(String),
     /// Kubernetes does not allow these fields to change.
     Immutable(Vec<String>),
+    /// Kubernetes does not allow these fields to change, and somebody makes another value of what a new object is sent with.
+    Rewritten(Vec<String>),
     /// The primary's pod would go.
     PrimaryWouldGo(String),
     /// The primary's node is at the end of its life: the pod and the node.

@@ -300,6 +300,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Mode(_)
         | HoldReason::Lagging(_)
         | HoldReason::Immutable(_)
+        | HoldReason::Rewritten(_)
         | HoldReason::Fleet(_)
         | HoldReason::Conflict(_)
         | HoldReason::Unheard { .. }

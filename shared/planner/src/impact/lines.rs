@@ -12,11 +12,15 @@ use crate::plan::{Mode, dynamic};
 mod catalog;
 mod objects;
 
+/// Why, see docs/compatibility.md.
+const PG_HBA_ROLLS: &str = "pg_hba cannot be reloaded: members read it from their pods' environment, which wins over Patroni's configuration";
+
 pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
     let disruptions: Vec<String> = rolls(change).into_iter().chain(restarts(change)).collect();
     let is_disruptive = !disruptions.is_empty();
     let mut lines: Vec<String> = put_off(change).into_iter().chain(disruptions).collect();
     if is_disruptive {
+        lines.extend(unreloadable(change));
         lines.extend(waits(change, now));
     }
     lines.extend(members(change));
@@ -56,6 +60,12 @@ fn rolls(change: &Change) -> Option<String> {
     let mut causes = cause::of_roll(change);
     causes.extend(cause::of_patroni(change).restarting);
     Some(because(&line, &causes))
+}
+
+/// A setting that Postgres itself would reload: nobody expects it to cost more.
+fn unreloadable(change: &Change) -> Option<String> {
+    let (before, after) = (&change.before.cluster.postgres, &change.after.cluster.postgres);
+    (change.rolled() > 0 && before.pg_hba != after.pg_hba).then(|| PG_HBA_ROLLS.to_owned())
 }
 
 fn restarts(change: &Change) -> Option<String> {

@@ -63,6 +63,8 @@ pub struct MemberView {
     pub restart_reasons: BTreeMap<String, ParameterChange>,
     /// Its tags keep it from ever leading (`nofailover`).
     pub never_leads: bool,
+    /// Its tag `failover_priority`: among members with the same WAL Patroni prefers the highest. 1 where it is not set.
+    pub priority: i64,
     /// `server_version` of `GET /patroni`, as 170004.
     pub server_version: Option<i64>,
     /// Its Patroni says `streaming` of a replica that streams, and `running` of one that does not: since 3.0.4.

@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::{OperatorConfig, ResizeMode};
 use pgherd_model::names::{Names, Role};
+use serde_json::Value;
 
 use super::{
     Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Propagation, Reason, Step, ensure as one,
@@ -45,7 +46,7 @@ pub(super) fn ensure(
             template(wanted, stored, plan);
             let paths = immutable(wanted, stored, config);
             // The new one has its number of members from the start.
-            if !paths.is_empty() && replace(wanted, stored, paths, now, plan) {
+            if !paths.is_empty() && replace(wanted, stored, paths, observed, now, plan) {
                 return;
             }
             scale(cluster, stored, observed, config, plan);
@@ -79,9 +80,14 @@ fn replace(
     wanted: &StatefulSet,
     stored: &StatefulSet,
     paths: Vec<String>,
+    observed: &Observed,
     now: Timestamp,
     plan: &mut Plan,
 ) -> bool {
+    if paths.iter().all(|path| observed.rewritten.contains(path)) {
+        plan.hold(STEP, HoldReason::Rewritten(paths));
+        return false;
+    }
     let made = stored.metadata.creation_timestamp.as_ref();
     let settles = made.map(|made| made.0 + NEW).filter(|settles| *settles > now);
     if settles.is_some() || !finds_the_same_pods(wanted, stored) {
@@ -107,6 +113,14 @@ fn replace(
     plan.quiet(Action::Delete { target, propagation }, reason, same);
     plan.wake(super::LOOK_AGAIN);
     true
+}
+
+/// Where the API server would store another value than it was sent, in fields that it does not let change later: its answer to a trial.
+pub fn rewritten(sent: &Object, answer: Value, config: &OperatorConfig) -> Vec<String> {
+    match (sent, serde_json::from_value(answer)) {
+        (Object::StatefulSet(sent), Ok(stored)) => immutable(sent, &stored, config),
+        _ => Vec::new(),
+    }
 }
 
 /// It would not find pods that lack a label which only the new one asks for.

@@ -94,6 +94,11 @@ impl fmt::Display for HoldReason {
             Self::PatroniPaused => f.write_str("patroni is paused: patronictl resume ends that"),
             Self::Mode(mode) => write!(f, "the cluster's mode is {mode}"),
             Self::Immutable(paths) => write!(f, "kubernetes does not let {} change", paths.join(", ")),
+            Self::Rewritten(paths) => write!(
+                f,
+                "kubernetes does not let {} change, and an admission policy rewrites it: a new one would be no better",
+                paths.join(", ")
+            ),
             Self::PrimaryWouldGo(pod) => write!(
                 f,
                 "{pod} is the primary and would go: a member that stays takes over first"

@@ -66,6 +66,8 @@ fn the_nearest_replica_takes_over() {
         "in archive recovery".clone_into(&mut patroni.members[2].state);
     });
     assert_eq!(archive.as_deref(), Some("minimal-2"));
+    let preferred = chosen(|patroni| patroni.members[2].priority = 2);
+    assert_eq!(preferred.as_deref(), Some("minimal-2"), "the preferred of equals");
     let tagged = chosen(|patroni| patroni.members[1].never_leads = true);
     assert_eq!(tagged.as_deref(), Some("minimal-2"));
 }

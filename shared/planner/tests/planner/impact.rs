@@ -74,6 +74,14 @@ fn pods_roll_for_their_template() {
         })),
         ["rolls 3 pods: replicas first, then 1 switchover (LOG_LEVEL, shared_buffers, resources)"]
     );
+    let lines = said(&json!({"patroni": {"pg_hba": ["hostssl all all 10.0.0.0/8 scram-sha-256"]}}));
+    assert_eq!(
+        lines[..2],
+        [
+            "rolls 3 pods: replicas first, then 1 switchover (pg_hba)",
+            "pg_hba cannot be reloaded: members read it from their pods' environment, which wins over Patroni's configuration"
+        ]
+    );
     let one = with(&demo(), &json!({"spec": {"numberOfInstances": 1}}));
     let image = with(
         &one,

@@ -107,6 +107,8 @@ pub(crate) struct Truth {
     pub(crate) templates: BTreeMap<u32, Template>,
     /// Nodes that take no pods. There is always one that does.
     pub(crate) cordoned: BTreeSet<u32>,
+    /// An admission policy makes something else of what Kubernetes does not let change.
+    pub(crate) rewrites: bool,
     /// A switchover that Patroni was asked for and that hangs.
     pub(crate) request: Option<Request>,
     /// Patroni is older than 4.0: it does not say what waits for a restart.
@@ -164,6 +166,8 @@ pub(crate) struct Simulation {
     known: Option<(Observed, Plan)>,
     /// Template and members that it was made for, whether it was time for maintenance, and whether the StatefulSet was new.
     wish: (Template, i32, bool, bool),
+    /// What the controller learnt of the policy.
+    rewritten: Vec<String>,
     /// Steps that took effect, without trials.
     pub(crate) taken: Vec<String>,
     pub(crate) switchovers: u32,
@@ -194,6 +198,7 @@ impl Simulation {
             last: None,
             known: None,
             wish: (Template::default(), 0, true, true),
+            rewritten: Vec::new(),
             taken: Vec::new(),
             switchovers: 0,
             deletions: 0,
@@ -346,6 +351,7 @@ impl Simulation {
         };
         Observed {
             templates: self.templates(&pods),
+            rewritten: self.rewritten.clone(),
             stateful_set: Source::Known(stored),
             nodes: self.nodes(&pods),
             services: Source::Known(Vec::new()),

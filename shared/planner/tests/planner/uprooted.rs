@@ -118,6 +118,30 @@ fn what_kubernetes_does_not_let_change_costs_no_pod() {
     assert_eq!(simulation.deletions + simulation.switchovers, 0);
 }
 
+#[test]
+fn what_a_policy_rewrites_is_tried_once_and_then_said() {
+    let mut simulation = Simulation::new(2);
+    simulation.wanted.parallel = true;
+    simulation.wanted.version += 1;
+    simulation.truth.rewrites = true;
+    let mut luck = Luck::new(1);
+    for _ in 0..300 {
+        simulation.tick(&mut luck).unwrap();
+    }
+    assert_eq!(simulation.taken, [""; 0]);
+    let plan = simulation.plan(&simulation.observe());
+    let reason = HoldReason::Rewritten(vec!["/spec/podManagementPolicy".to_owned()]);
+    let reasons: Vec<_> = plan.holds.iter().map(|hold| &hold.reason).collect();
+    assert_eq!((plan.steps.len(), reasons), (0, vec![&reason]));
+    // Another change goes on meanwhile.
+    edited(&mut simulation);
+    simulation.wanted.parallel = true;
+    for _ in 0..100 {
+        simulation.tick(&mut luck).unwrap();
+    }
+    assert_eq!(simulation.deletions, 2, "{:?}", simulation.taken);
+}
+
 /// Nobody leads, nobody answers, and every pod fails: an edit still gets through (zalando-behaviour A.21).
 #[test]
 fn a_cluster_that_never_ran_is_mended_by_an_edit() {

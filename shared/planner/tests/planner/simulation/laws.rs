@@ -24,6 +24,7 @@ pub(crate) const DETERMINISM: &str = "the same snapshot gives the same plan";
 pub(crate) const ONE_SWITCHOVER: &str = "at most one switchover per roll when nothing else fails";
 pub(crate) const UNNEEDED: &str = "what running pods can do without disturbs none";
 pub(crate) const MADE_ANEW: &str = "no pod goes while nothing would make it anew";
+pub(crate) const IN_VAIN: &str = "no StatefulSet goes for what an admission policy would rewrite";
 pub(crate) const GIVEN_TIME: &str = "a switchover is taken back only when nobody has led for a while";
 pub(crate) const GOOD_NODE: &str = "no primary is moved to a node that goes";
 pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
@@ -65,6 +66,7 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
         }
         Action::RestartPostgres { member } => ordinal(member),
         Action::Switchover { leader, .. } => ordinal(leader),
+        Action::Delete { .. } if simulation.truth.rewrites => return broken(IN_VAIN, step.to_string()),
         Action::TakeBackHandover { .. } => return given_time(simulation, step),
         _ => return Ok(()),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Condition, Luck, Pod, Template, Truth};
 
@@ -26,10 +26,11 @@ impl Truth {
         let mut truth = Self {
             now: Timestamp::UNIX_EPOCH,
             set: StatefulSetIs::Present,
-            made: Timestamp::UNIX_EPOCH,
+            made: Timestamp::UNIX_EPOCH - SignedDuration::from_hours(1),
             cordoned: BTreeSet::new(),
             says_nothing: false,
             request: None,
+            rewrites: false,
             replicas: members,
             generation: 1,
             seen: (1, template.version),

@@ -12,6 +12,8 @@ pub(crate) enum Event {
     Annotate,
     /// A field that Kubernetes does not let change.
     EditPolicy,
+    /// Somebody makes something else of it from now on.
+    Rewrite,
     /// By hand, its pods stay.
     DeleteSet,
     Cordon(u32),
@@ -38,7 +40,7 @@ pub(crate) enum Event {
 impl Event {
     fn draw(luck: &mut Luck) -> Self {
         let member = luck.below(4);
-        match luck.below(28) {
+        match luck.below(29) {
             0..=3 => Self::EditTemplate,
             4 => Self::BreakTemplate,
             5 => Self::RefusedTemplate,
@@ -59,6 +61,7 @@ impl Event {
             24 | 25 => Self::Cordon(luck.below(NODES)),
             26 => Self::Uncordon(luck.below(NODES)),
             27 => Self::Hang(member),
+            28 => Self::Rewrite,
             _ => Self::FailSteps(1 + luck.below(3)),
         }
     }
@@ -70,7 +73,10 @@ impl Event {
 
     /// Nothing that a pod has to go for.
     fn is_harmless(self) -> bool {
-        matches!(self, Self::Annotate | Self::EditPolicy | Self::DeleteSet)
+        matches!(
+            self,
+            Self::Annotate | Self::EditPolicy | Self::Rewrite | Self::DeleteSet
+        )
     }
 
     fn apply(self, simulation: &mut Simulation) {
@@ -87,6 +93,7 @@ impl Event {
                 simulation.wanted.version += 1;
                 simulation.wanted.parallel ^= true;
             }
+            Self::Rewrite => simulation.truth.rewrites = true,
             Self::DeleteSet => simulation.truth.set = StatefulSetIs::Going,
             Self::Cordon(node) => {
                 let cordoned = &mut simulation.truth.cordoned;
@@ -197,7 +204,7 @@ impl Schedule {
             }
             simulation.tick(&mut luck)?;
         }
-        Self::calm_down(&mut simulation);
+        self.calm_down(&mut simulation);
         for _ in 0..QUIET {
             if simulation.is_settled() {
                 return self.finish(&simulation);
@@ -211,10 +218,20 @@ impl Schedule {
     }
 
     /// Nothing goes wrong any more, and what is wanted can be had.
-    fn calm_down(simulation: &mut Simulation) {
+    fn calm_down(&self, simulation: &mut Simulation) {
         simulation.faults = super::Faults::default();
         // A resync comes sooner or later.
         simulation.last = None;
+        // Who was without a leader for the whole of a window would wait for tomorrow's.
+        if self
+            .events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::Hang(_)))
+        {
+            simulation.cluster.windows.clear();
+        }
+        simulation.rewritten.clear();
+        simulation.truth.rewrites = false;
         if simulation.wanted.broken || simulation.wanted.refused {
             simulation.wanted = successor(simulation, false, false);
         }

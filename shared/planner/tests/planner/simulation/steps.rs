@@ -35,6 +35,10 @@ impl Simulation {
                 true
             }
             Action::CheckTemplate { .. } => !self.truth.template.refused,
+            Action::CheckObject(_) if self.truth.rewrites => {
+                self.rewritten = vec!["/spec/podManagementPolicy".to_owned()];
+                false
+            }
             Action::CheckObject(_) | Action::Checkpoint { .. } => true,
             Action::DeletePod { target } => {
                 self.end(&target.uid);
@@ -99,7 +103,9 @@ impl Simulation {
             self.truth.set = StatefulSetIs::Present;
             self.truth.made = self.truth.now;
             self.truth.replicas = u32::try_from(replicas).unwrap();
-            self.truth.template.parallel = self.wanted.parallel;
+            if !self.truth.rewrites {
+                self.truth.template.parallel = self.wanted.parallel;
+            }
         }
         self.truth.store(self.wanted.clone());
         true
