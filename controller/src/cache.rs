@@ -6,12 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub mod environment;
 pub mod manifests;
 pub mod nodes;
+pub mod outside;
 pub mod owned;
 pub mod pods;
 
 pub use environment::Environments;
 pub use manifests::{Manifest, Manifests};
 pub use nodes::Nodes;
+pub use outside::Outside;
 pub use owned::{Key, Owned};
 pub use pods::Pods;
 
@@ -23,6 +25,7 @@ pub struct Cache {
     pub nodes: Nodes,
     pub owned: Owned,
     pub environments: Environments,
+    pub outside: Outside,
 }
 
 impl Cache {
@@ -32,6 +35,7 @@ impl Cache {
         self.nodes.clear();
         self.owned.clear();
         self.environments.clear();
+        self.outside.clear();
     }
 }
 

@@ -21,6 +21,7 @@ use crate::memory::Memories;
 use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
 use crate::queue::Queue;
+use crate::teams::Teams;
 
 /// Shared by all turns. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +33,7 @@ pub struct Context {
     pub queue: Queue,
     pub memories: Arc<Memories>,
     pub patroni: Patroni,
+    pub teams: Arc<Teams>,
     pub metrics: ControllerMetrics,
     pub events: Arc<Events>,
     pub fleet: Arc<Fleet>,

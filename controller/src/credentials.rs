@@ -1,15 +1,16 @@
 //! Passwords out of secrets, for those who log in or make verifiers. Must not: be used for anything that is shown.
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
 use pgherd_model::cluster::SecretKey;
-use pgherd_model::config::OperatorConfig;
+use pgherd_model::config::{NamespacedName, OperatorConfig};
 use pgherd_model::names::{Names, secrets};
 use pgherd_model::secret::Secret as Text;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::cache::Key;
+use crate::cache::environment::Source;
+use crate::cache::outside::{Data, decode as decoded};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::TurnError;
@@ -90,22 +91,32 @@ pub async fn superuser(
     Ok((user, account))
 }
 
+/// What is in a secret or a config map that is somebody else's; none when there is no such object.
+pub async fn data(context: &Context, source: Source, place: &NamespacedName) -> Result<Option<Data>, String> {
+    if let Some(known) = context.cache.outside.get(source, place) {
+        return Ok(known);
+    }
+    let kind = match source {
+        Source::Secret => "Secret",
+        Source::ConfigMap => "ConfigMap",
+    };
+    let found = context.read(kind, &place.namespace, &place.name).await?;
+    Ok(found.map(|object| decoded(source, &object["data"])))
+}
+
 /// A password that somebody gives in a secret of his own.
-pub async fn given(context: &Context, cluster: &ClusterRef, key: &SecretKey) -> Result<Text, TurnError> {
+pub async fn given(context: &Context, key: &SecretKey) -> Result<Text, TurnError> {
+    let place = NamespacedName {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    };
     let unreadable = |message| TurnError::Credentials {
-        secret: format!("{}/{}", key.namespace, key.name),
+        secret: place.to_string(),
         message,
     };
-    let secret = whole(context, cluster, &key.namespace, &key.name).await?;
-    let secret: Secret = serde_json::from_value(secret).map_err(|_| unreadable("it cannot be decoded"))?;
-    let text = |bytes: ByteString| {
-        let bytes = Zeroizing::new(bytes.0);
-        std::str::from_utf8(&bytes).ok().map(Text::new)
-    };
-    let data = secret.data.unwrap_or_default().into_iter();
-    let data = data
-        .filter_map(|(key, bytes)| Some((key, text(bytes)?)))
-        .collect();
+    let data = data(context, Source::Secret, &place).await;
+    let data = data.map_err(|_| unreadable("the API server did not answer"))?;
+    let data = data.ok_or_else(|| unreadable("it does not exist"))?;
     key.of(&data)
         .ok_or_else(|| unreadable("it does not hold the password that it is to give"))
 }

@@ -25,7 +25,7 @@ pub enum TurnError {
         paths.join(", ")
     )]
     Rewritten { object: String, paths: Vec<String> },
-    #[error("cannot read the password in secret {secret}: {message}")]
+    #[error("cannot read what is needed from secret {secret}: {message}")]
     Credentials { secret: String, message: &'static str },
     #[error("no member can be asked: {0}")]
     NoMember(&'static str),

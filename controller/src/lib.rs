@@ -12,7 +12,7 @@
 //!
 //! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
 //! `metrics`, `error`, `password`, `cluster_ref`, `fleet`,
-//! `activity`.
+//! `activity`, `teams`.
 
 pub mod activity;
 pub mod admit;
@@ -44,6 +44,7 @@ pub mod run;
 pub mod sql;
 pub mod survey;
 pub mod sweep;
+pub mod teams;
 #[cfg(test)]
 mod testing;
 pub mod watch;

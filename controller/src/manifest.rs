@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::api::{self, status::PostgresqlStatus};
-use pgherd_model::cluster::Cluster;
+use pgherd_model::cluster::{Cluster, RoleSources};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::Violation;
 use pgherd_planner::assess::{self, last_good};
@@ -123,6 +123,22 @@ impl Meaning {
                 let in_force = last_good_of(manifest, Some(&raw), status, config);
                 Self::Invalid { violations, in_force }
             }
+        }
+    }
+
+    /// With the roles that others define.
+    #[must_use]
+    pub fn with_roles_of(self, sources: &RoleSources, config: &OperatorConfig) -> Self {
+        let complete = |cluster: Box<Cluster>| Box::new(cluster.with_roles_of(sources, config));
+        match self {
+            Self::Valid { raw, cluster } => Self::Valid {
+                raw,
+                cluster: complete(cluster),
+            },
+            Self::Invalid { violations, in_force } => Self::Invalid {
+                violations,
+                in_force: in_force.map(complete),
+            },
         }
     }
 

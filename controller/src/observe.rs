@@ -6,6 +6,7 @@
 //! cache ─► pods ─► patroni (one member) ─► catalog (SQL, only when something it depends on changed) ─► Observed
 //! ```
 
+use pgherd_model::cluster::RoleSources;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_planner::build::Desired;
@@ -19,11 +20,13 @@ mod environment;
 mod given;
 mod leftovers;
 mod objects;
+mod outside;
 mod patroni;
 mod request;
 mod templates;
 
 pub use environment::environment;
+pub use outside::role_sources;
 
 /// What is asked about.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Question<'a> {
     pub config: &'a OperatorConfig,
     /// What is wanted, where the manifest can be given a meaning: tells which secrets to look for.
     pub desired: Option<&'a Desired>,
+    /// What others say of its roles, which are among those of `desired`.
+    pub sources: &'a RoleSources,
     /// Databases whose inside is looked at.
     pub prepared: Vec<String>,
     /// Why the database is not to be asked, if so.
@@ -46,6 +51,7 @@ pub struct Question<'a> {
 pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
     let mut observed = Observed {
         cluster: question.view.clone(),
+        role_sources: question.sources.clone(),
         ..Observed::default()
     };
     objects::read(context, question, &mut observed).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pgherd_model::cluster::RoleSources;
 use pgherd_model::names::Names;
 use pgherd_planner::adopt;
 use pgherd_planner::assess::{Outcome, Subject, assess};
@@ -18,7 +19,7 @@ use crate::error::{Retry, TurnError};
 use crate::execute::{Executed, Scene, execute};
 use crate::manifest::{Found, Meaning};
 use crate::memory::Waits;
-use crate::observe::{Question, environment, observe};
+use crate::observe::{Question, environment, observe, role_sources};
 use crate::report::{Report, report};
 
 /// How a turn ended, and when the next one is due.
@@ -74,6 +75,11 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         }
     };
     let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
+    let sources = match meaning.cluster() {
+        Some(wanted) if !found.going => role_sources(context, wanted, &config).await,
+        _ => RoleSources::default(),
+    };
+    let meaning = meaning.with_roles_of(&sources, &config);
     let environment = environment(context, &cluster.namespace, &config).await;
     let desired = meaning
         .cluster()
@@ -85,6 +91,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         names: &names,
         config: &config,
         desired: desired.as_ref(),
+        sources: &sources,
         prepared: meaning.prepared(),
         catalog_unwanted: meaning.catalog_unwanted(&config),
         deleting: found.going,
@@ -181,7 +188,7 @@ async fn act<'a>(
     };
     match Mode::of(view, config) {
         Mode::Live => execute(context, &scene, plan).await,
-        Mode::Observe => Executed::held_back(plan, "only observed"),
+        Mode::Observe => Executed::observed(),
         Mode::Paused => Executed::paused(),
     }
 }
@@ -199,6 +206,7 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
         Outcome::Done => "done",
         Outcome::Stopped { .. } => "stopped",
         Outcome::Failed(_) => "failed",
+        Outcome::Observed => "observed",
         Outcome::Paused => "paused",
     };
     let wake = plan.wake_after.and_then(|delay| Duration::try_from(delay).ok());

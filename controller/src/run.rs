@@ -154,6 +154,7 @@ impl Knowledge {
             queue: self.queue,
             memories: self.memories,
             patroni: Patroni::default(),
+            teams: Arc::default(),
             metrics: self.metrics,
             events: Arc::new(Events::new(client, instance)),
             fleet: self.fleet,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
+use pgherd_model::cluster::RoleSources;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_planner::build::{Desired, build};
@@ -148,6 +149,7 @@ impl Survey {
             names: &names,
             config: &self.config,
             desired: desired.as_ref(),
+            sources: &RoleSources::default(),
             prepared: meaning.prepared(),
             catalog_unwanted: if self.databases {
                 meaning.catalog_unwanted(&self.config)
@@ -268,6 +270,7 @@ impl Survey {
             queue: Queue::default(),
             memories: Arc::new(Memories::default()),
             patroni: self.patroni(cluster, pods),
+            teams: Arc::default(),
             metrics: ControllerMetrics::unregistered(),
             events: Arc::new(Events::new(self.client.clone(), "survey".to_owned())),
             fleet: Arc::new(Fleet::default()),

@@ -55,6 +55,7 @@ impl FakeApi {
             queue: Queue::default(),
             memories: Arc::new(Memories::default()),
             patroni: Patroni::default(),
+            teams: Arc::default(),
             metrics: ControllerMetrics::unregistered(),
             events: Arc::new(Events::new(self.client(), "test".to_owned())),
             fleet: Arc::new(Fleet::default()),

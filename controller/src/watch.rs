@@ -9,6 +9,7 @@
 //! | config map and secret of the pods' environment | entries and keys | all clusters that take it |
 //! | namespaces, where a selector counts | metadata only | none: their clusters are listed |
 //! | service account, role binding | metadata only | all clusters of its namespace |
+//! | secrets and config maps with infrastructure roles, PostgresTeams | whole | all clusters |
 //! | nodes | decoded to the few fields we use | clusters with pods on one that takes no new pods |
 
 use std::convert::Infallible;
@@ -21,6 +22,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, PartialObjectMeta};
 use kube::core::DynamicResourceScope;
 use kube::{Client, Resource};
+use pgherd_model::api::team::PostgresTeam;
+use pgherd_model::config::NamespacedName;
 use pgherd_runtime::client::watching;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -36,6 +39,7 @@ mod environment;
 mod follow;
 mod namespaces;
 mod node;
+mod outside;
 mod pod;
 mod prime;
 mod scope;
@@ -105,6 +109,16 @@ impl Watches {
         }
         drop(listing);
         streams.push(Box::pin(self.nodes(scope)));
+        for place in &scope.role_secrets {
+            for source in [Source::Secret, Source::ConfigMap] {
+                streams.push(Box::pin(self.role_source(source, place)));
+            }
+        }
+        if scope.teams {
+            self.cache.outside.expect_teams(scope.namespaces.each());
+            let places = scope.namespaces.each().into_iter();
+            streams.extend(places.map(|place| Box::pin(self.teams(place)) as BoxFuture<'_, ()>));
+        }
         join_all(streams).await;
     }
 
@@ -166,6 +180,29 @@ impl Watches {
         follow("environment of pods", api, config, sink, until_listed(listing)).await;
     }
 
+    /// Nobody waits for it: what no watch has told is read.
+    async fn role_source(&self, source: Source, place: &NamespacedName) {
+        let resource = match source {
+            Source::ConfigMap => kinds::config_map(),
+            Source::Secret => Watched::Secret.resource(),
+        };
+        let api = api::<DynamicObject>(&self.client, Some(&place.namespace), &resource);
+        let config = watching().fields(&format!("metadata.name={}", place.name));
+        let sink = outside::SourceSink::new(self.clone(), source, place.clone());
+        follow("infrastructure roles", api, config, sink, || ()).await;
+    }
+
+    /// Nobody waits for it: without them no role is taken back.
+    async fn teams(&self, namespace: Option<&str>) {
+        let client = self.client.clone();
+        let api = match namespace {
+            Some(namespace) => Api::<PostgresTeam>::namespaced(client, namespace),
+            None => Api::all(client),
+        };
+        let sink = outside::TeamSink::new(self.clone(), namespace);
+        follow("postgresteams", api, watching(), sink, || ()).await;
+    }
+
     async fn manifests(&self, namespace: Option<&str>, listing: Listing) {
         let api = api::<DynamicObject>(&self.client, namespace, &kinds::postgresql());
         let sink = sinks::ManifestSink::new(self.clone(), namespace);
@@ -195,6 +232,13 @@ impl Watches {
         let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);
         follow(&resource.plural, api, config, sink, until_listed(listing)).await;
+    }
+
+    /// Something changed that concerns all of them.
+    fn stir_all(&self) {
+        for cluster in self.cache.manifests.all() {
+            self.stir(&cluster);
+        }
     }
 
     /// Something of this cluster changed.

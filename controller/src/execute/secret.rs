@@ -31,7 +31,7 @@ pub(super) async fn create(
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let password = new_password(context, scene, draft).await?;
+    let password = new_password(context, draft).await?;
     let secret = match api.create(&params, &filled(draft, &password)).await {
         Ok(created) => created,
         Err(error) if is_conflict(&error) => {
@@ -80,7 +80,7 @@ pub(super) async fn fill(
     draft: &SecretDraft,
     precondition: &Precondition,
 ) -> Result<(), TurnError> {
-    let password = new_password(context, scene, draft).await?;
+    let password = new_password(context, draft).await?;
     let body = json!({ "data": encoded(&data(draft, &draft.username, &password)) });
     change::merge(context, scene, &reference(draft), body, precondition).await
 }
@@ -98,7 +98,7 @@ pub(super) async fn rewrite(
     let password = match &change.password {
         NewPassword::Keep => before.password.clone(),
         NewPassword::Draw => password::generate()?,
-        NewPassword::Copy(key) => credentials::given(context, scene.cluster, key).await?,
+        NewPassword::Copy(key) => credentials::given(context, key).await?,
     };
     if !change.before.is_empty() {
         sql::prepare(context, scene, &change.username, &change.before, &password).await?;
@@ -117,9 +117,9 @@ pub(super) async fn rewrite(
 }
 
 /// The password that is given elsewhere, or one that nobody has had before.
-async fn new_password(context: &Context, scene: &Scene<'_>, draft: &SecretDraft) -> Result<Text, TurnError> {
+async fn new_password(context: &Context, draft: &SecretDraft) -> Result<Text, TurnError> {
     match &draft.given {
-        Some(key) => credentials::given(context, scene.cluster, key).await,
+        Some(key) => credentials::given(context, key).await,
         None => Ok(password::generate()?),
     }
 }

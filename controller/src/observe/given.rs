@@ -36,7 +36,7 @@ pub(super) async fn compare(
         };
         view.connection_matches = connects(draft, &data);
         if let Some(key) = &draft.given {
-            let given = credentials::given(context, question.cluster, key).await.ok();
+            let given = credentials::given(context, key).await.ok();
             view.given_matches = given.map(|given| {
                 let name = data.get(secrets::USERNAME).map(Text::expose);
                 name == Some(&draft.username) && data.get(secrets::PASSWORD) == Some(&given)

@@ -38,6 +38,10 @@ pub struct Scope {
     pub environment_map: Option<NamespacedName>,
     /// Secret that does, in the cluster's namespace.
     pub environment_secret: Option<String>,
+    /// Where infrastructure roles are defined: secrets, and config maps of the same names.
+    pub role_secrets: Vec<NamespacedName>,
+    /// PostgresTeam objects count.
+    pub teams: bool,
     /// Keys of labels that say how far a node is in its life.
     pub node_labels: BTreeSet<String>,
 }
@@ -58,6 +62,8 @@ impl Scope {
             cluster_label: kubernetes.cluster_name_label.clone(),
             role_label: kubernetes.pod_role_label.clone(),
             account: kubernetes.pod_service_account_name.clone(),
+            role_secrets: role_secrets(config),
+            teams: config.teams_api.enable_postgres_team_crd,
             node_labels: NodeView::labels_asked(config),
         }
     }
@@ -103,6 +109,15 @@ impl Scope {
         let name = metadata.labels.as_ref()?.get(&self.cluster_label)?;
         Some(ClusterRef::new(metadata.namespace.as_deref()?, name))
     }
+}
+
+/// Each once: two definitions may use one secret. The authorities of databases are looked after in the same way.
+fn role_secrets(config: &OperatorConfig) -> Vec<NamespacedName> {
+    let definitions = config.infrastructure_role_secrets().into_iter();
+    let authorities = config.provisioning.database_tls_ca_secret_name.clone();
+    let names = definitions.map(|it| it.secret_name).chain(authorities);
+    let names: BTreeSet<NamespacedName> = names.collect();
+    names.into_iter().collect()
 }
 
 impl Namespaces {

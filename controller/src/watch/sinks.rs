@@ -218,9 +218,17 @@ impl OwnedSink {
         Some((cluster, key))
     }
 
-    /// What every cluster of a namespace shares, stirs them all.
+    /// What every cluster of a namespace shares, stirs them all; so does a secret in a namespace without such a cluster, which some cluster
+    /// of that name elsewhere has put there.
     fn stir(&self, cluster: &ClusterRef) {
+        let manifests = &self.watches.cache.manifests;
         match self.kind.found_by() {
+            FoundBy::ClusterLabels if self.kind == Watched::Secret && manifests.get(cluster).is_none() => {
+                let all = manifests.all().into_iter();
+                for cluster in all.filter(|other| other.name == cluster.name) {
+                    self.watches.stir(&cluster);
+                }
+            }
             FoundBy::ClusterLabels => self.watches.stir(cluster),
             FoundBy::AccountName => {
                 for cluster in self.watches.cache.manifests.in_namespace(&cluster.namespace) {

@@ -9,14 +9,27 @@ use libtest_mimic::{Arguments, Trial};
 use pgherd_tests::postgres::{Major, obstacle};
 
 mod connection;
+mod cutter;
+mod faults;
+mod hostile;
 mod matrix;
+mod passwords;
+mod quiet;
 mod world;
 
 /// A test: its name and what it does with a major.
 type Test = (&'static str, fn(Major) -> anyhow::Result<()>);
 
 fn tests() -> Vec<Test> {
-    [connection::TESTS, matrix::TESTS].concat()
+    [
+        connection::TESTS,
+        matrix::TESTS,
+        quiet::TESTS,
+        passwords::TESTS,
+        hostile::TESTS,
+        faults::TESTS,
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

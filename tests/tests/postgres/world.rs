@@ -2,6 +2,7 @@
 //! of all trials. Must not: expectations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
@@ -47,7 +48,7 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// Where the operator believes the server to be, if not where it is.
     pub(crate) detour: Option<u16>,
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: Arc<Runtime>,
 }
 
 /// What one turn did.
@@ -84,7 +85,7 @@ impl World {
             sources: RoleSources::none(),
             now: "2030-01-31T12:00:00Z".parse()?,
             detour: None,
-            runtime,
+            runtime: Arc::new(runtime),
         };
         // As in the sample configuration; without a teams API nobody answers for its members.
         world.config.teams_api.enable_teams_api = false;
@@ -223,22 +224,31 @@ impl World {
 
     /// One turn, as far as it concerns secrets and the database.
     pub(crate) fn sync(&mut self) -> Result<Round> {
-        let plan = self.plan()?;
+        // The detour is for what is written: without reading there is nothing to write.
+        let detour = self.detour.take();
+        let plan = self.plan();
+        self.detour = detour;
+        let plan = plan?;
         let mut round = Round {
             holds: plan.holds.iter().map(ToString::to_string).collect(),
             ..Round::default()
         };
-        let mut failed = BTreeSet::new();
-        let ours: Vec<Step> = plan
-            .steps
-            .into_iter()
-            .filter(|step| {
-                matches!(
-                    step.action,
-                    Action::RunSql { .. } | Action::CreateSecret(_) | Action::ChangeSecret(_)
-                )
-            })
-            .collect();
+        let (steps, failures) = self.take_steps(plan.steps)?;
+        round.steps = steps;
+        round.failures = failures;
+        Ok(round)
+    }
+
+    /// The lines of the steps that were taken, and what failed.
+    fn take_steps(&mut self, steps: Vec<Step>) -> Result<(Vec<String>, Vec<String>)> {
+        let is_ours = |step: &Step| {
+            matches!(
+                step.action,
+                Action::RunSql { .. } | Action::CreateSecret(_) | Action::ChangeSecret(_)
+            )
+        };
+        let ours: Vec<Step> = steps.into_iter().filter(is_ours).collect();
+        let (mut lines, mut failures, mut failed) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut rest = ours.as_slice();
         while let Some(step) = rest.first() {
             let (now, later) = rest.split_at(run_length(rest));
@@ -249,13 +259,13 @@ impl World {
                 _ => self.run(now, &mut failed),
             };
             for (step, result) in now.iter().zip(results) {
-                round.steps.push(step.to_string());
+                lines.push(step.to_string());
                 if let Err(error) = result {
-                    round.failures.push(format!("{step}: {error:#}"));
+                    failures.push(format!("{step}: {error:#}"));
                 }
             }
         }
-        Ok(round)
+        Ok((lines, failures))
     }
 
     /// Turns until there is nothing to do.
@@ -327,16 +337,16 @@ impl World {
     }
 
     /// A real login with the password in the role's secret.
-    pub(crate) fn login(&self, role: &str, database: &str) -> Result<Login<'_>> {
+    pub(crate) fn login(&self, role: &str, database: &str) -> Result<Login> {
         let secret = self.secret(role)?;
         self.login_as(&secret.username, secret.password.expose(), database)
     }
 
-    pub(crate) fn superuser(&self, database: &str) -> Result<Login<'_>> {
+    pub(crate) fn superuser(&self, database: &str) -> Result<Login> {
         self.login_as(SUPERUSER, SUPERUSER_PASSWORD, database)
     }
 
-    pub(crate) fn login_as(&self, user: &str, password: &str, database: &str) -> Result<Login<'_>> {
+    pub(crate) fn login_as(&self, user: &str, password: &str, database: &str) -> Result<Login> {
         let mut config = tokio_postgres::Config::new();
         config
             .host_path(self.server.socket())
@@ -351,18 +361,18 @@ impl World {
         self.runtime.spawn(async move { connection.await });
         Ok(Login {
             client,
-            runtime: &self.runtime,
+            runtime: Arc::clone(&self.runtime),
         })
     }
 }
 
 /// Somebody who is connected.
-pub(crate) struct Login<'a> {
+pub(crate) struct Login {
     client: Client,
-    runtime: &'a Runtime,
+    runtime: Arc<Runtime>,
 }
 
-impl Login<'_> {
+impl Login {
     /// Runs SQL; the last row's first value, or nothing.
     pub(crate) fn run(&self, sql: &str) -> Result<String> {
         let answer = self

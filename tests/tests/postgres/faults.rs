@@ -1,0 +1,154 @@
+//! What goes wrong with servers and connections: the operator converges afterwards, or says what it lacks.
+
+use anyhow::{Context as _, Result, ensure};
+use pgherd_tests::postgres::{Major, Options};
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::cutter::Cutter;
+use crate::world::World;
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "faults: the connection is lost at every message in turn",
+        every_message,
+    ),
+    (
+        "faults: a lock that another session holds costs its role only",
+        lock_held,
+    ),
+    ("faults: no connection is left", no_connection),
+    ("faults: the disk is full", disk_full),
+    ("faults: the server restarts between turns", restart),
+];
+
+fn spec(turn: usize) -> Value {
+    let name = |kind: &str| format!("{kind}{turn}");
+    json!({
+        "users": {name("app"): [], name("more"): ["createdb"]},
+        "databases": {name("shop"): name("app")},
+        "preparedDatabases": {name("bar"): {"defaultUsers": true, "schemas": {"data": {}}, "extensions": {"hstore": "public"}}},
+    })
+}
+
+/// Each turn wants new roles and databases, and loses its connection one message later than the one before.
+fn every_message(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({}))?;
+    world.converge()?;
+    let mut cutter = Cutter::start(world.server.port)?;
+    let mut cuts = 0;
+    for turn in 0_usize.. {
+        ensure!(turn < 200, "it never gets through");
+        world.set_spec(spec(turn));
+        // The connection of reading is left alone: without it there is no plan, which is another trial.
+        let plan = world.plan()?;
+        ensure!(!plan.steps.is_empty());
+        world.detour = Some(cutter.port());
+        cutter.cut_after(turn);
+        let round = world.sync();
+        let was_cut = cutter.has_cut();
+        world.detour = None;
+        if !was_cut {
+            let round = round?;
+            ensure!(round.failures.is_empty(), "{round:?}");
+            break;
+        }
+        cuts += 1;
+        world
+            .converge()
+            .with_context(|| format!("after a cut at message {turn}"))?;
+        for role in ["app", "more"] {
+            world.login(&format!("{role}{turn}"), &format!("shop{turn}"))?;
+        }
+        world.login(&format!("bar{turn}_reader_user"), &format!("bar{turn}"))?;
+    }
+    ensure!(cuts >= 8, "only {cuts} places to cut");
+    Ok(())
+}
+
+fn lock_held(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": [], "other": []}}))?;
+    world.converge()?;
+    world.set_password("app", "new")?;
+    world.set_password("other", "new")?;
+    let holder = world.superuser("postgres")?;
+    holder.run("BEGIN; ALTER ROLE app CONNECTION LIMIT 7")?;
+    let round = world.sync()?;
+    ensure!(round.steps.len() == 2 && round.failures.len() == 1, "{round:?}");
+    ensure!(round.failures[0].contains("\"app\""), "{round:?}");
+    world.login_as("other", "new", "postgres")?;
+    ensure!(world.login_as("app", "new", "postgres").is_err());
+    holder.run("ROLLBACK")?;
+    world.converge()?;
+    world.login("app", "postgres")?;
+    Ok(())
+}
+
+fn no_connection(major: Major) -> Result<()> {
+    let options = Options::default()
+        .with("max_connections", "6")
+        .with("max_wal_senders", "0")
+        .with("superuser_reserved_connections", "3");
+    let mut world = World::start_with(major, json!({"users": {"app": []}}), &options)?;
+    let mut guests = Vec::new();
+    while let Ok(guest) = world.superuser("postgres") {
+        guests.push(guest);
+    }
+    ensure!(guests.len() >= 6, "{}", guests.len());
+    let holds = world.plan()?.holds;
+    ensure!(
+        holds.iter().any(|hold| hold.to_string().contains("53300")),
+        "{holds:?}"
+    );
+    drop(guests);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    world.converge()?;
+    world.login("app", "postgres")?;
+    Ok(())
+}
+
+fn disk_full(major: Major) -> Result<()> {
+    let options = Options {
+        small_megabytes: Some(64),
+        ..Options::default()
+    };
+    let users = json!({"app": [], "other": []});
+    let mut world = World::start_with(major, json!({"users": users}), &options)?;
+    {
+        let superuser = world.superuser("postgres")?;
+        superuser.run("COPY (SELECT 1) TO PROGRAM 'mkdir /srv/small/space'")?;
+        superuser.run("CREATE TABLESPACE small LOCATION '/srv/small/space'")?;
+        superuser.run("ALTER DATABASE template1 SET TABLESPACE small")?;
+        superuser.run("COPY (SELECT 1) TO PROGRAM 'dd if=/dev/zero of=/srv/small/rest bs=64k || true'")?;
+    }
+    world.set_spec(json!({"users": users, "databases": {"a": "app", "b": "app", "c": "other"}}));
+    let round = world.sync()?;
+    ensure!(round.failures.len() == 3, "the disk is too large: {round:?}");
+    ensure!(
+        round
+            .failures
+            .iter()
+            .all(|failure| failure.contains("database") && failure.contains("53100")),
+        "{round:?}"
+    );
+    world.login("app", "postgres")?;
+    world.login("other", "postgres")?;
+    world
+        .superuser("postgres")?
+        .run("ALTER DATABASE template1 SET TABLESPACE pg_default")?;
+    world.converge()?;
+    for database in ["a", "b", "c"] {
+        world.login("app", database)?;
+    }
+    Ok(())
+}
+
+fn restart(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": []}}))?;
+    world.converge()?;
+    world.set_password("app", "new")?;
+    world.server.restart()?;
+    world.converge()?;
+    world.login("app", "postgres")?;
+    Ok(())
+}

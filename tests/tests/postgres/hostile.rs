@@ -1,0 +1,314 @@
+//! Names and texts that try to be SQL, and owners of databases who lay traps for the superuser.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, ensure};
+use pgherd_model::cluster::RoleSources;
+use pgherd_model::source::Source;
+use pgherd_tests::postgres::Major;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::world::{Login, World};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("hostile: names and texts full of SQL are names and texts", texts),
+    ("hostile: an owner's traps catch nobody", traps),
+    (
+        "hostile: an owner's event triggers and look-alikes in an extension's way",
+        in_the_way,
+    ),
+];
+
+/// The worst letters, and words that would do something if they were SQL.
+fn text(longest: usize) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("'".to_owned()),
+        Just("\"".to_owned()),
+        Just("\\".to_owned()),
+        Just("$$".to_owned()),
+        Just("; ".to_owned()),
+        Just("--".to_owned()),
+        Just("/*".to_owned()),
+        Just("\n".to_owned()),
+        Just("E'".to_owned()),
+        Just("\u{1F418}".to_owned()),
+        Just("\u{202E}".to_owned()),
+        Just("; DROP TABLE canary; ".to_owned()),
+        Just("\" SUPERUSER; --".to_owned()),
+        Just("'; ALTER ROLE \"admin\" SUPERUSER; --".to_owned()),
+        "[a-z]{1,8}",
+        "\\PC{1,4}",
+    ];
+    prop::collection::vec(piece, 1..8).prop_map(move |pieces| {
+        let mut text = pieces.concat();
+        while text.len() > longest {
+            text.pop();
+        }
+        text
+    })
+}
+
+/// A name that Postgres can have, down to the last of its 63 bytes.
+fn name() -> impl Strategy<Value = String> {
+    text(63).prop_filter("no name", |name| {
+        !name.is_empty() && !name.starts_with("pg_") && name != "public" && name != "none"
+    })
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    role: String,
+    group: String,
+    value: String,
+    member: String,
+    password: String,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (name(), name(), text(200), name(), text(100)).prop_map(|(role, group, value, member, password)| Case {
+        role,
+        group,
+        value,
+        member,
+        password,
+    })
+}
+
+const CANARY: &str = "SELECT json_build_object(
+    'roles', (SELECT json_agg(rolname ORDER BY rolname COLLATE \"C\") FROM pg_roles WHERE rolname !~ '^pg_'),
+    'superusers', (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles WHERE rolsuper),
+    'databases', (SELECT json_agg(datname ORDER BY datname) FROM pg_database),
+    'canary', (SELECT count(*) FROM canary))";
+
+fn texts(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": []}}))?;
+    world.config.teams_api.enable_postgres_team_crd = true;
+    world.converge()?;
+    let superuser = world.superuser("postgres")?;
+    superuser.run("CREATE TABLE canary AS SELECT 1")?;
+    let before: Value = serde_json::from_str(&superuser.run(CANARY)?)?;
+    let mut known: BTreeSet<String> = serde_json::from_value(before["roles"].clone())?;
+    let world = std::cell::RefCell::new(world);
+    let known = std::cell::RefCell::new(&mut known);
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..Config::default()
+    });
+    let outcome = runner.run(&case(), |case| {
+        one(
+            &mut world.borrow_mut(),
+            &superuser,
+            &mut known.borrow_mut(),
+            &before,
+            &case,
+        )
+        .map_err(|error| TestCaseError::fail(format!("{error:#}")))
+    });
+    outcome.map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn one(
+    world: &mut World,
+    superuser: &Login,
+    known: &mut BTreeSet<String>,
+    before: &Value,
+    case: &Case,
+) -> Result<()> {
+    let role = |name: &str, groups: &[&str]| {
+        json!({"name": name, "login": true, "memberOf": groups, "parameters": {"my.text": case.value, "search_path": case.value},
+            "password": {"namespace": "apps", "name": "given", "key": "k", "inside": null}})
+    };
+    let roles = if case.role == case.group {
+        vec![role(&case.role, &[])]
+    } else {
+        vec![role(&case.group, &[]), role(&case.role, &[&case.group])]
+    };
+    let teams = json!({"acid": {"superuserTeams": [], "additionalTeams": [], "members": [case.member]}});
+    world.sources = RoleSources {
+        infrastructure: vec![Source::Known(serde_json::from_value(
+            json!({"roles": roles, "findings": []}),
+        )?)],
+        teams: Source::Known(serde_json::from_value(teams)?),
+        ..RoleSources::none()
+    };
+    let wanted: BTreeMap<String, Option<(String, String)>> = world
+        .cluster()?
+        .roles
+        .into_iter()
+        .map(|role| (role.name, role.secret.map(|place| (place.namespace, place.name))))
+        .collect();
+    world.sync()?;
+    for place in wanted.values().flatten() {
+        if let Some(stored) = world
+            .secrets
+            .get_mut(place)
+            .filter(|stored| stored.username != "postgres")
+        {
+            stored.password = pgherd_model::secret::Secret::new(case.password.clone());
+        }
+    }
+    let mut last = Vec::new();
+    for _ in 0..4 {
+        let round = world.sync()?;
+        last = round.failures;
+    }
+    // A search_path that is no list of names is refused, by us or by the server, and takes with it what needs the role; nothing else is.
+    let expected = ["search_path", "is not an SQL identifier", "not tried: role"];
+    ensure!(
+        last.iter()
+            .all(|failure| expected.iter().any(|words| failure.contains(words))),
+        "{last:?}"
+    );
+    world
+        .login_as("app", &case.password, "postgres")
+        .context("log in as app")?;
+    let has_secret = wanted.get(&case.role).is_some_and(Option::is_some);
+    known.extend(wanted.into_keys());
+    let now: Value = serde_json::from_str(&superuser.run(CANARY)?)?;
+    for key in ["superusers", "databases", "canary"] {
+        ensure!(
+            now[key] == before[key],
+            "{key}: {} instead of {}",
+            now[key],
+            before[key]
+        );
+    }
+    let found: BTreeSet<String> = serde_json::from_value(now["roles"].clone())?;
+    let strangers: Vec<_> = found.difference(known).collect();
+    ensure!(strangers.is_empty(), "{strangers:?}");
+    let settings = world.catalog()?;
+    if let Some(view) = settings.roles.get(&case.role) {
+        ensure!(
+            view.settings.get("my.text") == Some(&case.value) || !last.is_empty(),
+            "{:?} instead of {:?}",
+            view.settings.get("my.text"),
+            case.value
+        );
+        if last.is_empty() && !case.password.contains('\0') {
+            world
+                .login_as(&case.role, &case.password, "postgres")
+                .context("log in")?;
+        }
+    }
+    Ok(())
+}
+
+fn shop(schemas: &Value) -> Value {
+    json!({"preparedDatabases": {"shop": {"defaultUsers": true, "schemas": schemas, "extensions": {"hstore": "data"}}}})
+}
+
+/// What the owner of a database can do to whoever comes into it.
+const TRAPS: &[&str] = &[
+    "ALTER DATABASE shop SET search_path = public, pg_catalog",
+    "ALTER DATABASE shop SET role = shop_owner",
+    "ALTER DATABASE shop SET default_transaction_read_only = on",
+    "ALTER DATABASE shop SET statement_timeout = 1",
+    "ALTER DATABASE shop SET lock_timeout = 1",
+    "ALTER DATABASE shop SET standard_conforming_strings = off",
+    "ALTER DATABASE shop SET transform_null_equals = on",
+    "ALTER DATABASE shop SET DateStyle = 'German'",
+    "ALTER DATABASE shop SET client_min_messages = debug5",
+    "ALTER DATABASE shop SET default_tablespace = pg_default",
+    "CREATE FUNCTION public.trap() RETURNS void LANGUAGE plpgsql AS
+        'BEGIN EXECUTE ''ALTER ROLE shop_owner_user SUPERUSER''; EXCEPTION WHEN insufficient_privilege THEN NULL; END'",
+    "CREATE FUNCTION public.pg_get_userbyid(oid) RETURNS name LANGUAGE plpgsql AS
+        'BEGIN PERFORM public.trap(); RETURN ''postgres''; END'",
+    "CREATE FUNCTION public.starts_with(text, text) RETURNS bool LANGUAGE plpgsql AS
+        'BEGIN PERFORM public.trap(); RETURN true; END'",
+    "CREATE FUNCTION public.json_agg(VARIADIC \"any\") RETURNS json LANGUAGE internal AS 'json_build_array'",
+    "CREATE FUNCTION public.same(name, name) RETURNS bool LANGUAGE plpgsql AS
+        'BEGIN PERFORM public.trap(); RETURN true; END'",
+    "CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = public.same)",
+    "CREATE OPERATOR public.<> (LEFTARG = name, RIGHTARG = name, FUNCTION = public.same)",
+    "CREATE TABLE public.pg_namespace (nspname name, nspowner oid)",
+    "CREATE VIEW public.pg_authid AS SELECT public.trap()",
+    "CREATE VIEW public.pg_extension AS SELECT public.trap()",
+    "CREATE TYPE public.text AS ENUM ('trap')",
+    "CREATE DOMAIN public.int4 AS int CHECK (public.trap() IS NULL)",
+];
+
+fn traps(major: Major) -> Result<()> {
+    let mut world = World::start(major, shop(&json!({"data": {}})))?;
+    world.converge()?;
+    let owner = world.login("shop_owner_user", "shop")?;
+    owner.run("SET ROLE shop_owner")?;
+    let mut laid = 0;
+    for trap in TRAPS {
+        match owner.run(trap) {
+            Ok(_) => laid += 1,
+            // The server has grown out of some.
+            Err(error) => ensure!(error.to_string().starts_with("42"), "{trap}: {error}"),
+        }
+    }
+    ensure!(laid >= TRAPS.len() - 4, "only {laid} traps");
+    // Who comes in as he is, is caught: the traps are real.
+    let careless = world.superuser("shop")?;
+    ensure!(
+        careless.run("SELECT current_user")? == "shop_owner",
+        "the trap of the role"
+    );
+    drop(owner);
+    world.set_spec(shop(&json!({"data": {}, "more": {"defaultUsers": true}})));
+    world.config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
+    world.converge()?;
+    let superuser = world.superuser("postgres")?;
+    let superusers = superuser.run("SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper")?;
+    ensure!(superusers == "postgres", "{superusers}");
+    let catalog = world.catalog()?;
+    let content = catalog.databases["shop"]
+        .content
+        .as_ref()
+        .context("shop was not read")?;
+    ensure!(
+        content.schemas["more"] == "shop_more_owner",
+        "{:?}",
+        content.schemas
+    );
+    ensure!(world.sync()?.is_quiet());
+    Ok(())
+}
+
+fn in_the_way(major: Major) -> Result<()> {
+    let mut world = World::start(major, shop(&json!({"data": {}})))?;
+    world.converge()?;
+    let owner = world.login("shop_owner_user", "shop")?;
+    owner.run("SET ROLE shop_data_owner")?;
+    // An extension's script would replace it, or call it, if nobody looked whose it is.
+    owner.run(
+        "CREATE FUNCTION data.show_limit() RETURNS real LANGUAGE plpgsql AS
+        'BEGIN EXECUTE ''ALTER ROLE shop_owner_user SUPERUSER''; RETURN 0; END'",
+    )?;
+    owner.run("RESET ROLE")?;
+    let refused = owner.run("CREATE EVENT TRIGGER trap ON ddl_command_end EXECUTE FUNCTION public.trap()");
+    ensure!(refused.is_err(), "an owner may make event triggers now");
+    // A superuser was careless once: the trigger is his, the function the owner's.
+    let careless = world.superuser("shop")?;
+    careless.run("CREATE FUNCTION data.spy() RETURNS event_trigger LANGUAGE plpgsql AS
+        'BEGIN EXECUTE ''ALTER ROLE shop_owner_user SUPERUSER''; END'; ALTER FUNCTION data.spy() OWNER TO shop_data_owner;
+        CREATE EVENT TRIGGER spy ON ddl_command_end EXECUTE FUNCTION data.spy()")?;
+    let mut wider = shop(&json!({"data": {}, "more": {}}));
+    wider["preparedDatabases"]["shop"]["extensions"]["pg_trgm"] = json!("data");
+    world.set_spec(wider);
+    let mut failures = Vec::new();
+    let mut holds = Vec::new();
+    for _ in 0..3 {
+        let round = world.sync()?;
+        failures = round.failures;
+        holds = round.holds;
+    }
+    let superuser = world.superuser("postgres")?;
+    let superusers = superuser.run("SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper")?;
+    ensure!(superusers == "postgres", "{superusers}");
+    // Said, not hidden: either the extension is refused, or the plan does not go into such a database at all.
+    let told = failures
+        .iter()
+        .chain(&holds)
+        .any(|line| line.contains("pg_trgm") || line.contains("spy"));
+    ensure!(told, "{failures:?} {holds:?}");
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Passwords: secret and database agree, and nobody else learns them.
+
+use anyhow::{Result, ensure};
+use pgherd_model::cluster::RoleSources;
+use pgherd_model::source::Source;
+use pgherd_tests::postgres::{Major, Options};
+use serde_json::json;
+
+use crate::Test;
+use crate::world::World;
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "passwords: an edited secret is in force, the old password is not",
+        edited,
+    ),
+    ("passwords: md5 where the manifest asks for it, and back", md5),
+    (
+        "passwords: neither password nor verifier reaches log or statistics",
+        unseen,
+    ),
+    (
+        "passwords: a refused role is named and keeps no other waiting",
+        refused,
+    ),
+];
+
+fn edited(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": [], "other": []}}))?;
+    world.converge()?;
+    let old = world.secret("app")?.password.expose().to_owned();
+    // What a person may type: quotes, a backslash, a non-breaking space, which SASLprep makes a plain one.
+    for password in ["it's \\ \"new\"", "gr\u{fc}n\u{a0}\u{1F418}", "x"] {
+        world.set_password("app", password)?;
+        let round = world.sync()?;
+        ensure!(round.steps.len() == 1 && round.failures.is_empty(), "{round:?}");
+        world.login("app", "postgres")?;
+        ensure!(
+            world.login_as("app", &old, "postgres").is_err(),
+            "the old password still works"
+        );
+        ensure!(world.sync()?.is_quiet());
+    }
+    // Changed by hand in the database: the secret counts.
+    world
+        .superuser("postgres")?
+        .run("ALTER ROLE other PASSWORD 'by hand'")?;
+    world.converge()?;
+    world.login("other", "postgres")?;
+    Ok(())
+}
+
+fn md5(major: Major) -> Result<()> {
+    let spec = |encryption: &str| {
+        json!({"users": {"app": []},
+            "postgresql": {"version": major.number().to_string(), "parameters": {"password_encryption": encryption}}})
+    };
+    let stored = |world: &World| {
+        let superuser = world.superuser("postgres")?;
+        superuser.run("SELECT left(rolpassword, 5) FROM pg_authid WHERE rolname = 'app'")
+    };
+    let mut world = World::start(major, spec("md5"))?;
+    world.converge()?;
+    let verifier = stored(&world)?;
+    ensure!(verifier.starts_with("md5"), "{verifier}");
+    world.login("app", "postgres")?;
+    world.set_spec(spec("scram-sha-256"));
+    world.converge()?;
+    world.login("app", "postgres")?;
+    let now = stored(&world)?;
+    // A verifier of the right password is good, whatever kind it is, until the password changes.
+    world.set_password("app", "another")?;
+    world.converge()?;
+    let changed = stored(&world)?;
+    ensure!(changed == "SCRAM", "{verifier}, {now}, {changed}");
+    world.login("app", "postgres")?;
+    Ok(())
+}
+
+const MARKER: &str = "marker-swordfish-4711";
+
+/// A role that the server refuses, for one of its settings; its password travels in the same transaction.
+fn doomed(name: &str) -> Result<RoleSources> {
+    let roles = serde_json::from_value(json!({"roles": [{"name": name, "login": true,
+        "parameters": {"no_such_parameter": "x"},
+        "password": {"namespace": "apps", "name": "given", "key": "k", "inside": null}}], "findings": []}))?;
+    Ok(RoleSources {
+        infrastructure: vec![Source::Known(roles)],
+        ..RoleSources::none()
+    })
+}
+
+fn unseen(major: Major) -> Result<()> {
+    let options = Options::default()
+        .with("log_statement", "all")
+        .with("log_min_duration_statement", "0")
+        .with("log_min_error_statement", "debug5")
+        .with("log_error_verbosity", "verbose")
+        .with("debug_print_parse", "on")
+        .with("log_connections", "on");
+    let mut world = World::start_with(major, json!({"users": {"app": [], "other": []}}), &options)?;
+    world.converge()?;
+    world.sources = doomed("doomed")?;
+    world.set_password("app", MARKER)?;
+    let secret = world.plan()?;
+    let mut told = format!("{secret:?}\n{}", serde_json::to_string(&secret)?);
+    let round = world.sync()?;
+    told += &format!("{round:?}\n{:?}\n", world.catalog()?);
+    world.login("app", "postgres")?;
+    let superuser = world.superuser("postgres")?;
+    let verifiers = superuser.run(
+        "SELECT string_agg(split_part(rolpassword, '$', 3), ' ') FROM pg_authid WHERE rolname <> 'postgres'",
+    )?;
+    told += &superuser.run("SELECT string_agg(query, E'\\n') FROM public.pg_stat_statements")?;
+    told += &world.server.log();
+    ensure!(!verifiers.is_empty());
+    ensure!(!told.contains(MARKER), "the password");
+    for verifier in verifiers.split(' ') {
+        ensure!(!told.contains(verifier), "a verifier");
+    }
+    // The log is one that would have told: it has the statements without a verifier.
+    ensure!(told.contains("pg_get_userbyid"), "the log is empty");
+    Ok(())
+}
+
+fn refused(major: Major) -> Result<()> {
+    let mut world = World::start(
+        major,
+        json!({"users": {"first": [], "last": []}, "databases": {"shop": "last"}}),
+    )?;
+    world.sources = doomed("middle")?;
+    let mut failures = Vec::new();
+    for _ in 0..3 {
+        failures = world.sync()?.failures;
+    }
+    ensure!(
+        failures.len() == 1 && failures[0].contains("middle"),
+        "{failures:?}"
+    );
+    ensure!(!failures[0].contains("SCRAM"), "{failures:?}");
+    for role in ["first", "last"] {
+        world.login(role, "shop")?;
+    }
+    // All of the role or nothing of it.
+    let there = world
+        .superuser("postgres")?
+        .run("SELECT count(*) FROM pg_roles WHERE rolname = 'middle'")?;
+    ensure!(there == "0", "{there}");
+    world.sources = RoleSources::none();
+    world.converge()?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Where nothing differs nothing is written: seen by the server, not by us.
+
+use anyhow::{Result, ensure};
+use pgherd_tests::postgres::{Major, Options};
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::world::World;
+
+pub(crate) const TESTS: &[Test] = &[(
+    "quiet: twenty turns after convergence leave no trace",
+    twenty_turns,
+)];
+
+/// Something of every kind.
+pub(crate) fn everything() -> Value {
+    json!({
+        "users": {"app": ["createdb"], "audit": ["replication", "bypassrls", "noinherit"], "apps.o": [], "batch": ["nologin"]},
+        "databases": {"shop": "app", "archive": "audit"},
+        "preparedDatabases": {
+            "bar": {"defaultUsers": true, "extensions": {"pg_trgm": "data", "hstore": "public"},
+                "schemas": {"data": {}, "history": {"defaultUsers": true, "defaultRoles": true}, "public": {}}},
+            "plain": {"schemas": {"only": {"defaultRoles": false}}},
+        },
+    })
+}
+
+/// The rows that any statement about a role or a database changes, with the transactions that wrote them, and the last transaction of all.
+const STATE: &str = "SELECT json_build_object(
+    'roles', (SELECT json_agg((rolname, xmin::text, rolpassword) ORDER BY rolname) FROM pg_authid),
+    'members', (SELECT json_agg((roleid, member, xmin::text) ORDER BY roleid, member) FROM pg_auth_members),
+    'settings', (SELECT json_agg((setrole, setconfig, xmin::text) ORDER BY setrole) FROM pg_db_role_setting),
+    'databases', (SELECT json_agg((datname, xmin::text) ORDER BY datname) FROM pg_database),
+    'next', pg_snapshot_xmax(pg_current_snapshot())::text)";
+
+const WRITES: &str = "SELECT coalesce(string_agg(query, '; '), '') FROM pg_stat_statements
+    WHERE query !~* '^\\s*(SELECT|WITH|SHOW)'";
+
+fn twenty_turns(major: Major) -> Result<()> {
+    let options = Options::default()
+        .with("autovacuum", "off")
+        .with("log_statement", "all");
+    let mut world = World::start_with(major, everything(), &options)?;
+    world.config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
+    let rounds = world.converge()?;
+    ensure!(rounds.len() <= 2, "{} rounds", rounds.len());
+    let before = {
+        let observer = world.superuser("postgres")?;
+        observer.run("CHECKPOINT; SELECT public.pg_stat_statements_reset()")?;
+        observer.run(STATE)?
+    };
+    let logged = world.server.log().len();
+    for turn in 0..20 {
+        let round = world.sync()?;
+        ensure!(round.is_quiet(), "turn {turn}: {:?}", round.steps);
+    }
+    let observer = world.superuser("postgres")?;
+    let after = observer.run(STATE)?;
+    ensure!(before == after, "before: {before}\nafter: {after}");
+    let writes = observer.run(WRITES)?;
+    ensure!(writes.is_empty(), "{writes}");
+    let log = world.server.log();
+    let ours: Vec<&str> = log[logged..]
+        .lines()
+        .filter(|line| line.contains(" pgherd "))
+        .collect();
+    // With every statement logged, the log shows that it was us who asked, and that we only asked.
+    ensure!(ours.len() >= 20 * 6, "only {} lines of ours", ours.len());
+    let loud = ours
+        .iter()
+        .find(|line| line.contains("statement:") && !is_question(line));
+    ensure!(loud.is_none(), "{loud:?}");
+    Ok(())
+}
+
+fn is_question(line: &str) -> bool {
+    let text = line.split_once("statement:").map_or("", |(_, text)| text.trim());
+    text.is_empty() || text.starts_with("SELECT") || text.starts_with("WITH")
+}
