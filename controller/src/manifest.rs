@@ -9,7 +9,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::Violation;
 use pgherd_planner::assess::{self, last_good};
 use pgherd_planner::observed::ClusterView;
-use pgherd_planner::plan::catalog_unwanted;
+use pgherd_planner::plan::{catalog_unwanted, spec_inputs};
 use serde_json::Value;
 
 use crate::cluster_ref::ClusterRef;
@@ -247,6 +247,7 @@ fn view_of(manifest: &Value) -> ClusterView {
         deletion_timestamp: metadata["deletionTimestamp"].as_str().map(str::to_owned),
         finalizers: strings(&metadata["finalizers"]),
         annotations: serde_json::from_value(metadata["annotations"].clone()).unwrap_or_default(),
+        inputs: spec_inputs(&manifest["spec"]),
         status: serde_json::from_value(manifest["status"].clone()).unwrap_or_default(),
     }
 }

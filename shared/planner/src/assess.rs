@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use pgherd_model::{
     api::{
         postgresql::PostgresqlSpec,
-        status::{self, PlanSummary, PostgresqlStatus, Provisioned},
+        status::{self, PlanSummary, PostgresqlStatus, Provisioned, TemplateRecord},
     },
     cluster::Cluster,
     config::OperatorConfig,
@@ -177,6 +177,7 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
         holds: subject.plan.holds.iter().map(written).collect(),
         patroni_settings: patroni_settings(subject),
         provisioned: provisioned(subject),
+        template: template(subject),
         last_good_spec: match subject.manifest {
             Manifest::Valid { spec, .. } => Some(Box::new(last_good::remember(spec))),
             Manifest::Invalid { .. } => previous.last_good_spec.clone(),
@@ -200,6 +201,14 @@ fn provisioned(subject: &Subject<'_>) -> Option<Provisioned> {
         Some(cluster) => provisioned::remember(cluster, subject.observed.catalog.known(), previous),
         None => previous.cloned(),
     }
+}
+
+/// What stands there was not made of what is wanted now as long as a change of it has not been carried out.
+fn template(subject: &Subject<'_>) -> Option<TemplateRecord> {
+    let is_carried_out = *subject.outcome == Outcome::Done || !subject.plan.changes_stateful_set();
+    let news = subject.plan.template.as_ref().filter(|_| is_carried_out);
+    news.or(subject.observed.cluster.status.template.as_ref())
+        .cloned()
 }
 
 fn summary(plan: &Plan) -> Option<PlanSummary> {

@@ -99,6 +99,9 @@ pub struct ClusterView {
     /// All annotations. Copies of the object that tools keep there are not shown.
     #[serde(serialize_with = "redact::veiled")]
     pub annotations: BTreeMap<String, String>,
+    /// Fingerprint of what the pods' template is made of in the spec ([`crate::plan::spec_inputs`]); empty: not known, and every difference
+    /// of the template is taken for wanted.
+    pub inputs: String,
     /// As stored.
     #[serde(serialize_with = "redact::veiled")]
     pub status: PostgresqlStatus,

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use pgherd_model::api::status::TemplateRecord;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::observed::{Observed, Source};
 mod account;
 mod action;
 mod claims;
+mod deferral;
 mod deletion;
 pub(crate) mod dynamic;
 mod ensure;
@@ -37,6 +39,7 @@ mod text;
 
 pub use crate::build::SecretDraft;
 pub use action::{Action, Propagation};
+pub use deferral::spec_inputs;
 pub use deletion::plan_deletion;
 pub use mode::Mode;
 pub use object::Object;
@@ -60,6 +63,9 @@ pub struct Plan {
     pub holds: Vec<Hold>,
     /// Look again after this time although nothing is seen to change; `None`: at the next resync.
     pub wake_after: Option<SignedDuration>,
+    /// What is to be remembered of the pods' template once the steps are taken; `None`: what is remembered stays.
+    #[serde(skip)]
+    pub template: Option<TemplateRecord>,
 }
 
 /// One thing to do.
@@ -254,6 +260,8 @@ pub enum HoldReason {
         /// Why.
         why: String,
     },
+    /// Only this pgherd would make the pods otherwise than the one before.
+    Deferred,
     /// Something that is there does not go together with it.
     Conflict(String),
 }
@@ -356,6 +364,8 @@ pub fn plan_waiting(
     };
     let mut plan = walk(cluster, &desired, observed, config, now, roll::Turn::Waiting);
     plan.wait_for_turn(wait, now);
+    // What is wanted now is not carried out.
+    plan.template = None;
     plan
 }
 
@@ -368,6 +378,7 @@ fn walk(
     turn: roll::Turn,
 ) -> Plan {
     let mut plan = Plan::default();
+    let desired = &*deferral::settle(desired, observed, config, &mut plan);
     finalizer::keep(observed, config, &mut plan);
     account::ensure(desired, observed, &mut plan);
     network::ensure(desired, observed, &mut plan);

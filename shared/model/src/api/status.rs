@@ -57,6 +57,9 @@ pub struct PostgresqlStatus {
     /// What was made for the manifest in the database, as far as its removal policy may one day take it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisioned: Option<Provisioned>,
+    /// What the template of the pods was made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateRecord>,
     /// The last spec that was valid; in force while the present one is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
@@ -131,6 +134,29 @@ impl From<ClusterStatus> for &'static str {
     fn from(status: ClusterStatus) -> Self {
         status.as_str()
     }
+}
+
+/// What a template was made of: tells a change from a pgherd that makes templates otherwise than the one before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TemplateRecord {
+    /// Version of the pgherd that looked at it last.
+    pub builder: String,
+    /// Fingerprint of the spec, the parameters and the variables that decide it.
+    pub inputs: String,
+    /// What this version would make otherwise, and leaves for the next change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredTemplate>,
+}
+
+/// A difference that waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeferredTemplate {
+    /// Fingerprint of the template that is not applied.
+    pub wanted: String,
+    /// Revision of the StatefulSet that stays.
+    pub kept: String,
 }
 
 /// One member.
@@ -323,6 +349,7 @@ impl PostgresqlStatus {
             holds: part(&mut whole, "holds"),
             patroni_settings: part(&mut whole, "patroniSettings"),
             provisioned: part(&mut whole, "provisioned"),
+            template: part(&mut whole, "template"),
             last_good_spec: part(&mut whole, "lastGoodSpec"),
         }
     }

@@ -36,11 +36,6 @@ pub const SYNC: &str = "pgherd.io/sync";
 pub const SECRET_OF: &str = "pgherd.io/cluster";
 /// On what pgherd applies: hash of what was last applied, so that an unchanged object costs no request.
 pub const APPLIED_HASH: &str = "pgherd.io/applied";
-/// On a StatefulSet: hash of the inputs of its pod template.
-pub const TEMPLATE_INPUTS: &str = "pgherd.io/template-inputs";
-/// On a StatefulSet: version of the builder that made its pod template.
-pub const TEMPLATE_BUILDER: &str = "pgherd.io/template-builder";
-
 /// Date format of the deletion gate, and of major upgrade annotations in full.
 pub const DATE_FORMAT: &str = "%Y-%m-%d";
 /// Time format of the major upgrade annotations, in UTC.

@@ -302,6 +302,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Immutable(_)
         | HoldReason::Rewritten(_)
         | HoldReason::Fleet(_)
+        | HoldReason::Deferred
         | HoldReason::Conflict(_)
         | HoldReason::Unheard { .. }
         | HoldReason::NodeLeaves { .. }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::observed::{Catalog, ClusterView, MemberRole, MemberView, PatroniView, PodView, Source};
-use crate::plan::HoldReason;
+use crate::plan::{Action, HoldReason, Object, Precondition, Reason, Step};
 
 struct World {
     manifest: Postgresql,
@@ -374,5 +374,37 @@ fn who_only_looks_changes_neither_the_word_nor_ready() {
         said_by(&world),
         (ClusterStatus::SyncFailed, "False".to_owned()),
         "a fact"
+    );
+}
+
+#[test]
+fn a_template_is_remembered_once_it_is_carried_out() {
+    let record = |inputs: &str| TemplateRecord {
+        builder: "1".to_owned(),
+        inputs: inputs.to_owned(),
+        deferred: None,
+    };
+    let mut world = World::steady();
+    world.observed.cluster.status.template = Some(record("before"));
+    assert_eq!(
+        world.status().template,
+        Some(record("before")),
+        "nothing is known"
+    );
+    world.plan.template = Some(record("after"));
+    assert_eq!(world.status().template, Some(record("after")));
+    let object = Object::StatefulSet(Box::default());
+    world.plan.steps.push(Step {
+        action: Action::Apply(Box::new(object)),
+        reason: Reason::Differs(vec!["/spec/template".to_owned()]),
+        impact: Impact::None,
+        precondition: Precondition::None,
+    });
+    assert_eq!(world.status().template, Some(record("after")));
+    world.outcome = Outcome::Paused;
+    assert_eq!(
+        world.status().template,
+        Some(record("before")),
+        "it was not applied"
     );
 }

@@ -113,6 +113,9 @@ impl fmt::Display for HoldReason {
             Self::Fleet(why) => f.write_str(why),
             Self::Refused(why) | Self::Conflict(why) => f.write_str(why),
             Self::Unheard { source, why } => write!(f, "{source} are not known: {why}"),
+            Self::Deferred => f.write_str(
+                "this pgherd would make the pods otherwise than the one before; that waits for a change that rolls them, or for pgherd restart",
+            ),
             Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
         }
     }

@@ -8,6 +8,7 @@ mod fleet;
 mod gate;
 mod impact;
 mod laws;
+mod newer;
 mod recorded;
 mod rolling;
 mod simulation;

@@ -1,0 +1,144 @@
+//! A newer pgherd restarts nothing. Where a template differs although nothing that decides it has changed, it is this pgherd that would make
+//! it otherwise than the one before: that waits for the next change that rolls anyway, or for somebody who asks for a roll.
+//!
+//! What was decided stands in the status ([`TemplateRecord`]), not in the StatefulSet: Zalando's operator would take an annotation there for
+//! a change. Lives here: the decision, and the fingerprints that it goes by. Must not: compare templates (`diff`), or roll pods (`roll`).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use pgherd_model::api::status::{DeferredTemplate, TemplateRecord};
+use pgherd_model::config::{Affects, Form, OperatorConfig, params};
+use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{HoldReason, Plan, stateful_set};
+use crate::build::Desired;
+use crate::diff::of_stateful_sets;
+use crate::observed::{Observed, PodView, Source};
+
+/// What makes the templates.
+const BUILDER: &str = env!("CARGO_PKG_VERSION");
+/// Fields of a spec that no template is made of.
+const BESIDE: [&str; 9] = [
+    "allowedSourceRanges",
+    "databases",
+    "maintenanceWindows",
+    "numberOfInstances",
+    "preparedDatabases",
+    "users",
+    "usersIgnoringSecretRotation",
+    "usersWithInPlaceSecretRotation",
+    "usersWithSecretRotation",
+];
+
+/// Fingerprint of the part of a raw `spec` that a template may be made of; for [`crate::observed::ClusterView::inputs`].
+pub fn spec_inputs(spec: &Value) -> String {
+    let fields = spec.as_object().into_iter().flatten();
+    let fields: BTreeMap<&String, &Value> = fields
+        .filter(|(name, _)| !BESIDE.contains(&name.as_str()))
+        .collect();
+    fingerprint(&fields)
+}
+
+/// The desired objects, with the stored template where the difference to it waits. Notes in the plan what to remember of it.
+pub(super) fn settle<'a>(
+    desired: &'a Desired,
+    observed: &Observed,
+    config: &OperatorConfig,
+    plan: &mut Plan,
+) -> Cow<'a, Desired> {
+    let view = &observed.cluster;
+    let (Source::Known(wanted), Source::Known(stored)) = (&desired.stateful_set, &observed.stateful_set)
+    else {
+        return Cow::Borrowed(desired);
+    };
+    if view.inputs.is_empty() {
+        return Cow::Borrowed(desired);
+    }
+    let mut record = TemplateRecord {
+        builder: BUILDER.to_owned(),
+        inputs: inputs(observed, config),
+        deferred: None,
+    };
+    let known = view.status.template.as_ref();
+    let held = stored.as_ref().zip(known);
+    let held = held.and_then(|(stored, known)| held_back(wanted, stored, known, &record.inputs, observed));
+    let Some((kept, deferred)) = held else {
+        plan.template = Some(record);
+        return Cow::Borrowed(desired);
+    };
+    record.deferred = Some(deferred);
+    plan.template = Some(record);
+    plan.hold(stateful_set::STEP, HoldReason::Deferred);
+    Cow::Owned(Desired {
+        stateful_set: Source::Known(kept),
+        ..desired.clone()
+    })
+}
+
+/// The wanted one with the stored template, if that is to stay.
+fn held_back(
+    wanted: &StatefulSet,
+    stored: &StatefulSet,
+    known: &TemplateRecord,
+    inputs: &str,
+    observed: &Observed,
+) -> Option<(StatefulSet, DeferredTemplate)> {
+    let kept_revision = observed.latest_revision()?;
+    if observed.pods.known()?.iter().any(is_asked_for) {
+        return None;
+    }
+    let mut kept = wanted.clone();
+    let spec = kept.spec.as_mut()?;
+    let deferred = DeferredTemplate {
+        wanted: fingerprint(&spec.template),
+        kept: kept_revision.to_owned(),
+    };
+    // A pgherd that sees it for the first time goes by what decides it; later what was found then tells whether anything is new.
+    let stays = if known.builder == BUILDER {
+        known.deferred.as_ref() == Some(&deferred)
+    } else {
+        known.inputs == inputs
+    };
+    if !stays {
+        return None;
+    }
+    spec.template = stored.spec.as_ref()?.template.clone();
+    // Nothing waits where both mean the same.
+    of_stateful_sets(wanted, &kept)?;
+    Some((kept, deferred))
+}
+
+/// Somebody else than we has marked it: `pgherd restart`, or Zalando's operator.
+fn is_asked_for(pod: &PodView) -> bool {
+    let mark = pod.annotations.get(ROLLING_UPDATE_REQUIRED);
+    mark.is_some_and(|value| value == "true") && !pod.annotations.contains_key(ROLL_MARKED)
+}
+
+/// Fingerprint of all that decides a template. Of the operator's parameters only those count that somebody has set: another default is the
+/// newer pgherd's own.
+fn inputs(observed: &Observed, config: &OperatorConfig) -> String {
+    let defaults = [Form::ConfigMap, Form::Crd].map(OperatorConfig::default_for);
+    let set = params()
+        .filter(|param| param.affects.contains(&Affects::Pods))
+        .filter(|param| defaults.iter().all(|default| param.differs(default, config)))
+        .map(|param| (param.name, param.show(config)));
+    let environment = observed.pod_environment.known();
+    fingerprint(&json!({
+        "spec": observed.cluster.inputs,
+        "parameters": set.collect::<BTreeMap<_, _>>(),
+        "secret": environment.map(|environment| &environment.secret_keys),
+        "variables": environment.map(|environment| &environment.config_map),
+    }))
+}
+
+/// Sixteen digits, the same for the same value in every version of pgherd.
+fn fingerprint(value: &impl Serialize) -> String {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    let digest = Sha256::digest(text);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
