@@ -138,7 +138,7 @@ fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Ins
         Next::Now => (now + memory.moved(), Lane::Edit),
         Next::After(wake) => {
             memory.settled();
-            let wake = memory.wake(*wake, now).map(|delay| now + jittered(delay, 0.1));
+            let wake = memory.wake(*wake, now).map(|delay| now + delay + spread(delay));
             (wake.map_or(resync, |wake| wake.min(resync)), Lane::Resync)
         }
         Next::Backoff => (now + memory.failed(), Lane::Resync),
@@ -147,9 +147,24 @@ fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Ins
     }
 }
 
+/// What a wait may be longer, so that not all clusters come at once. Never shorter, and never much longer: a window may open at its end.
+fn spread(delay: Duration) -> Duration {
+    const MOST: Duration = Duration::from_secs(5);
+    (delay / 10).min(MOST).mul_f64(rand::random_range(0.0..=1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_for_a_window_ends_when_it_opens() {
+        for seconds in [1, 60, 9 * 3600] {
+            let delay = Duration::from_secs(seconds);
+            let most = (delay / 10).min(Duration::from_secs(5));
+            assert!((0..100).all(|_| spread(delay) <= most));
+        }
+    }
 
     const REPAIR: Duration = Duration::from_mins(5);
 

@@ -230,6 +230,8 @@ pub enum HoldReason {
     Immutable(Vec<String>),
     /// Kubernetes does not allow these fields to change, and somebody makes another value of what a new object is sent with.
     Rewritten(Vec<String>),
+    /// Members that are up would go, and these would stay, which are not.
+    HealthyWouldGo(Vec<String>),
     /// The primary's pod would go.
     PrimaryWouldGo(String),
     /// The primary's node is at the end of its life: the pod and the node.

@@ -314,6 +314,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::NoPrimary
         | HoldReason::HandoverPending(_)
         | HoldReason::PodsTerminating(_)
+        | HoldReason::HealthyWouldGo(_)
         | HoldReason::PrimaryWouldGo(_)
         | HoldReason::Lacking(_)
         | HoldReason::NotOurs(_)

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::build::Desired;
 use crate::diff::{of_stateful_sets, respell};
-use crate::observed::{Observed, PodView, Source};
+use crate::observed::{Member, Observed, PodView, Source};
 
 pub(super) const STEP: &str = "stateful set";
 /// Size of the data volume in the claim template: grown claim by claim instead.
@@ -234,7 +234,7 @@ fn scale(
     };
     if to < from {
         let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
-        match primary_that_stays(&names, observed, to) {
+        match whole_without(&names, observed, to).and_then(|()| primary_that_stays(&names, observed, to)) {
             Ok(primary) => {
                 step.impact = if to == 0 {
                     Impact::PrimaryRestart
@@ -250,6 +250,22 @@ fn scale(
         }
     }
     plan.steps.push(step);
+}
+
+/// Members that are up do not go for such that are not: the highest ordinals go first, whoever is broken.
+fn whole_without(names: &Names, observed: &Observed, members: i32) -> Result<(), HoldReason> {
+    let present = observed.members(names);
+    let stays = |member: &&Member<'_>| i64::from(member.ordinal) < i64::from(members);
+    let (staying, going): (Vec<&Member<'_>>, Vec<&Member<'_>>) = present.iter().partition(stays);
+    let missing: Vec<String> = staying
+        .iter()
+        .filter(|member| !member.is_up())
+        .map(|member| member.pod.name.clone())
+        .collect();
+    if missing.is_empty() || !going.iter().any(|member| member.is_up()) {
+        return Ok(());
+    }
+    Err(HoldReason::HealthyWouldGo(missing))
 }
 
 /// The primary, if it is among the members that stay; none when no member stays. The highest ordinals go first.

@@ -99,6 +99,11 @@ impl fmt::Display for HoldReason {
                 "kubernetes does not let {} change, and an admission policy rewrites it: a new one would be no better",
                 paths.join(", ")
             ),
+            Self::HealthyWouldGo(pods) => write!(
+                f,
+                "members that are up would go, and {} would stay, not up: mend that first",
+                pods.join(", ")
+            ),
             Self::PrimaryWouldGo(pod) => write!(
                 f,
                 "{pod} is the primary and would go: a member that stays takes over first"

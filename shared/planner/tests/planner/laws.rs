@@ -306,6 +306,24 @@ fn more_members_are_a_plain_patch_and_fewer_wait_for_the_primary() {
 }
 
 #[test]
+fn members_that_are_up_do_not_go_for_one_that_is_broken() {
+    let mut world = settled("A", "minimal");
+    world.cluster.instances = 3;
+    world.settle();
+    world.cluster.instances = 2;
+    known(&mut world.observed.pods)[1].trouble = "CrashLoopBackOff".to_owned();
+    let plan = world.plan();
+    assert_eq!(lines(&plan), [""; 0]);
+    let broken = HoldReason::HealthyWouldGo(vec!["minimal-1".to_owned()]);
+    assert!(plan.holds.iter().any(|hold| hold.reason == broken), "{plan:?}");
+    for (members, why) in [(1, "the broken one goes itself"), (0, "all go")] {
+        world.cluster.instances = members;
+        let mut steps = world.plan().steps.into_iter();
+        assert!(steps.any(|step| matches!(step.action, Action::Scale { .. })), "{why}");
+    }
+}
+
+#[test]
 fn volumes_grow_claim_by_claim_and_never_shrink() {
     let mut world = settled("A", "minimal");
     world.cluster.storage.size = Quantity::parse("2Gi").unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::SignedDuration;
 use pgherd_model::units::Window;
 use pgherd_planner::observed::{HandoverRequest, MemberRole, ObjectRef, Observed, PodView, Source};
-use pgherd_planner::plan::{Action, HoldReason, Impact, Plan, Precondition, Reason, Step};
+use pgherd_planner::plan::{Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Reason, Step};
 
 use crate::simulation::laws::{self, Broken};
 use crate::simulation::schedule::Schedule;
@@ -90,7 +90,7 @@ fn seen<'a>(observed: &'a Observed, role: &'static str) -> impl Iterator<Item = 
 }
 
 /// Each bug, and the law that has to notice it.
-const PLANTED: [(&str, Mutation); 15] = [
+const PLANTED: [(&str, Mutation); 16] = [
     (laws::ONE_AT_A_TIME, |_, observed, plan| {
         if plan.steps.iter().any(deletes) {
             plan.steps.extend(seen(observed, "replica").map(remake));
@@ -168,6 +168,16 @@ const PLANTED: [(&str, Mutation); 15] = [
                 candidate: request.candidate,
             })
         }));
+    }),
+    (laws::HEALTHY_STAY, |simulation, observed, plan| {
+        let waits = |hold: &Hold| matches!(hold.reason, HoldReason::HealthyWouldGo(_));
+        let stored = observed.stateful_set.known().and_then(Option::as_ref);
+        if let (true, Some(stored)) = (plan.holds.iter().any(waits), stored) {
+            plan.steps = vec![step(Action::Scale {
+                target: Object::StatefulSet(Box::new(stored.clone())).reference(),
+                replicas: simulation.cluster.instances,
+            })];
+        }
     }),
     (laws::GOOD_NODE, |_, observed, plan| {
         let leaving = &observed.nodes.known().unwrap().leaving;

@@ -26,6 +26,7 @@ pub(crate) const UNNEEDED: &str = "what running pods can do without disturbs non
 pub(crate) const MADE_ANEW: &str = "no pod goes while nothing would make it anew";
 pub(crate) const IN_VAIN: &str = "no StatefulSet goes for what an admission policy would rewrite";
 pub(crate) const GIVEN_TIME: &str = "a switchover is taken back only when nobody has led for a while";
+pub(crate) const HEALTHY_STAY: &str = "no member that is up goes for one that is not";
 pub(crate) const GOOD_NODE: &str = "no primary is moved to a node that goes";
 pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
 pub(crate) const FIXPOINT: &str = "when all is as wanted, nothing is planned";
@@ -68,6 +69,7 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
         Action::Switchover { leader, .. } => ordinal(leader),
         Action::Delete { .. } if simulation.truth.rewrites => return broken(IN_VAIN, step.to_string()),
         Action::TakeBackHandover { .. } => return given_time(simulation, step),
+        Action::Scale { replicas, .. } => return healthy_stay(observed, *replicas, step),
         _ => return Ok(()),
     };
     let Some(pod) = pods.get(&disturbed) else {
@@ -88,6 +90,29 @@ pub(super) fn before(simulation: &Simulation, observed: &Observed, step: &Step) 
     others_up(simulation, observed, disturbed, &line)?;
     primary_last(simulation, observed, step, disturbed, &line)?;
     postgres_order(simulation, step, disturbed, &line)
+}
+
+/// As far as could be seen.
+fn healthy_stay(observed: &Observed, replicas: i32, step: &Step) -> Result<(), Broken> {
+    let stays = |pod: &&PodView| i64::from(ordinal(&pod.name)) < i64::from(replicas);
+    let (staying, going): (Vec<&PodView>, Vec<&PodView>) =
+        observed.pods.known().unwrap().iter().partition(stays);
+    let is_up = |pod: &&PodView| pod.ready && !pod.terminating;
+    if replicas > 0 && !staying.iter().all(is_up) && going.iter().any(|pod| is_up(pod) && runs(observed, pod))
+    {
+        return broken(HEALTHY_STAY, step.to_string());
+    }
+    Ok(())
+}
+
+/// Patroni says so.
+fn runs(observed: &Observed, pod: &PodView) -> bool {
+    let members = observed.patroni.known().map(|view| view.members.as_slice());
+    let member = members
+        .unwrap_or_default()
+        .iter()
+        .find(|member| member.name == pod.name);
+    member.is_some_and(|member| ["running", "streaming"].contains(&member.state.as_str()))
 }
 
 /// As long as Patroni believes in a leader that is silent.
@@ -126,12 +151,7 @@ fn others_up(
     line: &dyn Fn() -> String,
 ) -> Result<(), Broken> {
     let seen = observed.pods.known().unwrap();
-    let patroni = observed.patroni.known();
-    let runs = |pod: &PodView| {
-        let member = patroni.and_then(|view| view.members.iter().find(|member| member.name == pod.name));
-        member.is_some_and(|member| ["running", "streaming"].contains(&member.state.as_str()))
-    };
-    let up = |pod: &&PodView| pod.ready && !pod.terminating && runs(pod);
+    let up = |pod: &&PodView| pod.ready && !pod.terminating && runs(observed, pod);
     let others = |pod: &&PodView| {
         let number = ordinal(&pod.name);
         number != disturbed && simulation.stays(number)
