@@ -27,6 +27,7 @@ mod members;
 mod provisioned;
 mod word;
 
+pub(crate) use conditions::READY;
 pub use conditions::roll_reason;
 
 #[cfg(test)]

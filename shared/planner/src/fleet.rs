@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_model::cluster::Cluster;
@@ -19,10 +19,13 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::{Names, annotations};
 use pgherd_model::units::window;
 
-use crate::assess::roll_reason;
+use crate::assess::{READY, roll_reason};
 use crate::observed::{Member, Observed};
 use crate::plan::roll::STEP;
 use crate::plan::{Hold, HoldReason, Mode, Plan};
+
+/// Longer than a pod takes to start on a node that has its image.
+const SILENT: SignedDuration = SignedDuration::from_mins(5);
 
 mod book;
 
@@ -147,7 +150,7 @@ pub fn roll(
         is_up,
         is_closed,
         opens: window::next_start(windows, now).filter(|_| is_closed),
-        trouble: trouble(&members),
+        trouble: trouble(&members).or_else(|| silence(&members, &observed.cluster.status, now)),
         is_volunteer: volunteers.is_some_and(|value| value == "true"),
         members: cluster.instances,
     }
@@ -161,6 +164,24 @@ fn is_marked(member: &Member<'_>) -> bool {
 fn trouble(members: &[Member<'_>]) -> Option<String> {
     let found = |member: &Member<'_>| Some(format!("{}: {}", member.pod.name, member.database_defect()?));
     members.iter().find_map(found)
+}
+
+/// A member of whom Patroni says nothing for long, as the stored status has it: its pod runs, and nothing else tells that it will not come up.
+/// One that copies the database Patroni knows, however long that takes.
+fn silence(members: &[Member<'_>], status: &PostgresqlStatus, now: Timestamp) -> Option<String> {
+    let mut conditions = status.conditions.iter();
+    let ready = conditions.find(|condition| condition.type_ == READY)?;
+    let since = ready.last_transition_time.0;
+    if ready.status == "True" || now.duration_since(since) < SILENT {
+        return None;
+    }
+    let silent = members
+        .iter()
+        .find(|member| !member.is_up() && member.view.is_none())?;
+    Some(format!(
+        "{}: patroni has not answered since {since:.0}",
+        silent.pod.name
+    ))
 }
 
 /// The stored status says that the roll that is under way is the manifest's own.

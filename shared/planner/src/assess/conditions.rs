@@ -8,7 +8,7 @@ use crate::plan::{Hold, HoldReason};
 
 mod catalog;
 
-const READY: &str = "Ready";
+pub(crate) const READY: &str = "Ready";
 const PRIMARY: &str = "PrimaryAvailable";
 const REPLICAS: &str = "ReplicasStreaming";
 const ROLES: &str = "RolesInSync";

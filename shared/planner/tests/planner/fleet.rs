@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as Ready, Time};
 use pgherd_planner::fleet::{Book, Verdict, roll};
-use pgherd_planner::observed::{Observed, Source};
+use pgherd_planner::observed::{MemberView, Observed, Source};
 use pgherd_planner::plan::{Plan, plan_waiting};
 
 use crate::simulation::{Condition, Luck, Pod, Simulation, Template};
+use crate::world::known;
 
 const FLEET: u32 = 4;
 /// Shorter than a waiting cluster that nobody wakes takes to look again, for all of them.
@@ -301,4 +304,42 @@ fn who_waits_restarts_for_its_own_parameters_and_mends_what_does_not_run() {
     assert!(truth.pods.values().all(Pod::serves));
     assert_eq!(revisions.iter().filter(|revision| **revision == 2).count(), 1);
     assert_eq!(fleet.clusters[3].deletions, 1);
+}
+
+/// A pod that runs, and whose Patroni never says a word.
+#[test]
+fn a_member_that_stays_silent_is_trouble_after_a_while() {
+    let mut simulation = Simulation::new(2);
+    simulation.truth.now += SignedDuration::from_hours(1);
+    let mut observed = simulation.observe();
+    known(&mut observed.pods)[1].role_label.clear();
+    let mut trouble = |silent_for: i64, is_known: bool| {
+        let members = &mut known(&mut observed.patroni).members;
+        members.truncate(1);
+        if is_known {
+            members.push(MemberView {
+                name: "minimal-1".to_owned(),
+                state: "creating replica".to_owned(),
+                ..MemberView::default()
+            });
+        }
+        let since = simulation.now() - SignedDuration::from_mins(silent_for);
+        observed.cluster.status.conditions = vec![Ready {
+            type_: "Ready".to_owned(),
+            status: "False".to_owned(),
+            last_transition_time: Time(since),
+            reason: "MembersNotReady".to_owned(),
+            message: String::new(),
+            observed_generation: None,
+        }];
+        let plan = simulation.plan(&observed);
+        let (cluster, config, now) = (&simulation.cluster, &simulation.config, simulation.now());
+        roll(cluster, config, &observed, &plan, false, now).trouble
+    };
+    assert_eq!(trouble(4, false), None, "it may be starting");
+    assert_eq!(
+        trouble(6, false).as_deref(),
+        Some("minimal-1: patroni has not answered since 1970-01-01T00:54:00Z")
+    );
+    assert_eq!(trouble(60, true), None, "it copies the database");
 }
