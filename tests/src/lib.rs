@@ -1,7 +1,8 @@
 //! The harness of pgherd's tests and demo. Flow:
 //!
 //! [`packages`] asks for what the machine lacks, [`cache`] keeps what is dear to build, [`localkube`] runs a real
-//! Kubernetes from it. [`shell`] runs programs and [`progress`] tells the person who waits.
+//! Kubernetes from it, [`simulated`] stands in for its pods where only the control plane
+//! counts. [`shell`] runs programs and [`progress`] tells the person who waits.
 //!
 //! Nothing here is part of what is deployed to a cluster.
 
@@ -19,3 +20,4 @@ pub mod postgres;
 pub mod progress;
 pub mod psql;
 pub mod shell;
+pub mod simulated;

@@ -39,6 +39,7 @@ mod status;
 pub mod supervisor;
 
 pub use certificates::CONTEXT;
+pub use control_plane::AUDITED_ACCOUNT;
 pub use layout::checkout;
 pub use machine::PACKAGES;
 pub use network::HOST;
@@ -178,7 +179,8 @@ impl Cluster {
         images::load(&self.layout, tar, progress)
     }
 
-    /// The API server's audit log: one JSON object per line for every write, in the order of their completion.
+    /// The API server's audit log: one JSON object per line for every write, in the order of their completion; of [`AUDITED_ACCOUNT`] also for
+    /// every read.
     pub fn audit_log(&self) -> PathBuf {
         self.layout.host(control_plane::AUDIT_LOG)
     }

@@ -28,6 +28,18 @@ pub enum Goal {
     Below(f64),
 }
 
+impl Figure {
+    /// One of what was measured.
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, goal: Goal) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit,
+            goal,
+        }
+    }
+}
+
 impl Goal {
     fn is_met(self, value: f64) -> bool {
         match self {
@@ -89,12 +101,7 @@ pub fn figures(scenarios: &[Scenario], showings: &[Showing]) -> Vec<Figure> {
     };
     let mut figures = Vec::new();
     let mut add = |name: String, value, unit, goal| {
-        figures.push(Figure {
-            name,
-            value,
-            unit,
-            goal,
-        });
+        figures.push(Figure::new(name, value, unit, goal));
     };
     for (number, scenario) in scenarios
         .iter()
@@ -196,16 +203,7 @@ mod tests {
 
     #[test]
     fn verdict_follows_the_goal() {
-        let line = |value, goal| {
-            let name = "a.p99".to_owned();
-            Figure {
-                name,
-                value,
-                unit: "ms",
-                goal,
-            }
-            .to_string()
-        };
+        let line = |value, goal| Figure::new("a.p99", value, "ms", goal).to_string();
         assert_eq!(line(0.49, Goal::Below(0.5)), "a.p99 0.49 ms <0.5 ok");
         assert_eq!(line(0.5, Goal::Below(0.5)), "a.p99 0.50 ms <0.5 short");
         assert_eq!(line(2.9, Goal::AtLeast(3.0)), "a.p99 2.90 ms >=3 short");

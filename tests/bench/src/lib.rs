@@ -4,6 +4,8 @@
 //! ([`stand_in`] is the API server that ours wants to see), [`load`] sends over kept connections, [`usage`] reads what the kernel counted,
 //! [`run`] goes through the rounds, [`figures`] compares.
 //!
+//! `cargo bench-scale`: the controller with many clusters: [`scale`].
+//!
 //! How to read the result: docs/benchmarks.md.
 
 pub mod certificate;
@@ -11,6 +13,7 @@ pub mod figures;
 pub mod load;
 pub mod review;
 pub mod run;
+pub mod scale;
 pub mod server;
 pub mod stand_in;
 pub mod usage;

@@ -82,7 +82,28 @@ impl Programs {
 }
 
 fn build_rust() -> Result<()> {
+    build_release(&[
+        ("pgherd-bench", "bench-echo"),
+        ("pgherd-webhook", "pgherd-webhook"),
+    ])
+}
+
+/// Builds a release of the controller.
+///
+/// # Errors
+///
+/// A compiler is not there, or refuses.
+pub fn build_controller() -> Result<()> {
+    build_release(&[
+        ("pgherd-bench", "bench-scale"),
+        ("pgherd-controller", "pgherd-controller"),
+    ])
+}
+
+/// Packages and programs; one of the packages is this one, so that libraries have the features that they have here, and nothing is built twice.
+fn build_release(programs: &[(&str, &str)]) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release"]);
     // What cargo tells a program about its package would look like a change to build scripts, and half of the tree would be built anew.
     let told = std::env::vars_os().map(|(name, _)| name);
     for name in told.filter(|name| {
@@ -92,17 +113,10 @@ fn build_rust() -> Result<()> {
     }) {
         cargo.env_remove(name);
     }
-    run(cargo
-        .current_dir(root())
-        .args([
-            "build",
-            "--release",
-            "--bin",
-            "bench-echo",
-            "--bin",
-            "pgherd-webhook",
-        ])
-        .args(["--package", "pgherd-bench", "--package", "pgherd-webhook"]))
+    for (package, program) in programs {
+        cargo.args(["--package", package, "--bin", program]);
+    }
+    run(cargo.current_dir(root()))
 }
 
 /// Where the Go webhook is once it is built.

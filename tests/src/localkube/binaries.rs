@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use super::layout::{Layout, checkout};
 use crate::cache::{Cache, Key};
+use crate::images::executable;
 use crate::progress::Progress;
 use crate::shell::{Run, find_program};
 
@@ -85,19 +86,14 @@ fn own_program() -> Result<PathBuf> {
     if running.file_name().is_some_and(|name| name == NAME) {
         return Ok(running);
     }
-    Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let messages = Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--package", "pgherd-tests", "--bin", NAME])
+        .args(["--message-format", "json-render-diagnostics"])
         .dir(checkout())
         .timeout(BUILD_TIMEOUT)
         .purpose("build the program localkube")
         .output()?;
-    let beside = running
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|dir| dir.join(NAME))
-        .find(|file| file.is_file());
-    beside.with_context(|| format!("the program localkube is not beside {}", running.display()))
+    executable(&messages, NAME)
 }
 
 impl Module {

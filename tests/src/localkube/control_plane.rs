@@ -16,20 +16,29 @@ pub(super) const PORTS: [u16; 5] = [API_PORT, ETCD_PORT, ETCD_PEER_PORT, 10257, 
 /// The audit log in the state directory.
 pub(super) const AUDIT_LOG: &str = "logs/audit.log";
 
-/// Who wrote what: one line per write, without bodies. Tests count writes in it.
-const AUDIT_POLICY: &str = "\
+/// Whoever uses this account is recorded with what it reads, too.
+pub const AUDITED_ACCOUNT: &str = "system:serviceaccount:bench-scale:bench-scale";
+
+/// Who wrote what: one line per write, without bodies. Tests count writes in it, the benchmark of many clusters also reads.
+fn audit_policy() -> String {
+    format!(
+        "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
+  - level: Metadata
+    users: ['{AUDITED_ACCOUNT}']
   - level: None
-";
+"
+    )
+}
 
 /// Writes the files that the programs read.
 pub(super) fn write(layout: &Layout) -> Result<()> {
-    layout.write("config/audit-policy.yaml", AUDIT_POLICY)
+    layout.write("config/audit-policy.yaml", audit_policy())
 }
 
 /// The programs, in the order in which they depend on each other.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use pgherd_tests::built::built;
+use pgherd_tests::simulated::{Settings, Simulation};
 use serde_json::{Value, json};
 
 use super::Test;
@@ -15,10 +16,8 @@ use super::audit::{Write, writes_since};
 use super::stage::{NAMESPACE, Stage};
 
 use fleet::Fleet;
-use simulated::Simulation;
 
 mod fleet;
-mod simulated;
 mod upstream;
 mod verbs;
 
@@ -180,7 +179,12 @@ fn adopt(stage: &Stage, letter: &'static str) -> Result<()> {
         "B" => ("pg-cluster", "pg-role"),
         _ => ("cluster-name", "spilo-role"),
     };
-    let simulation = Simulation::start(&stage.local.cluster, NAMESPACE, cluster_label, role_label)?;
+    let settings = Settings {
+        cluster_label: cluster_label.to_owned(),
+        role_label: role_label.to_owned(),
+        ..Settings::of(&[NAMESPACE])
+    };
+    let simulation = Simulation::start(async || stage.local.cluster.client().await, &settings)?;
     let ended = runtime
         .block_on(fleet.load(&simulation))
         .and_then(|()| take_over(stage, &runtime, &fleet, &simulation));

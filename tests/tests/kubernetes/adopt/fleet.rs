@@ -10,10 +10,10 @@ use kube::api::{
 };
 use kube::{Api, Client, ResourceExt};
 use pgherd_tests::localkube::checkout;
+use pgherd_tests::simulated::Simulation;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::simulated::Simulation;
 use crate::stage::NAMESPACE;
 
 /// As Zalando's operator is told to name itself.
