@@ -1,4 +1,4 @@
-//! Counts requests to the API server by verb and answer.
+//! Counts requests to the API server by verb, kind and answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,6 +19,8 @@ pub struct Meter {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     verb: &'static str,
+    /// The kind, as in a path: `pods`, `pods/eviction`; `other` for what is not about objects.
+    resource: String,
     /// HTTP status, or 0 when there was no answer.
     code: u16,
 }
@@ -29,7 +31,7 @@ impl Meter {
         let meter = Self::default();
         registry.register(
             "api_requests",
-            "Requests to the API server by verb and HTTP status (0: no answer)",
+            "Requests to the API server by verb, resource and HTTP status (0: no answer)",
             meter.requests.clone(),
         );
         meter
@@ -70,12 +72,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let verb = verb(request.method(), request.uri().query());
+        let resource = resource(request.uri().path());
         let requests = self.meter.requests.clone();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await.map_err(Into::into);
             let code = answer.as_ref().map_or(0, |response| response.status().as_u16());
-            requests.get_or_create(&RequestLabels { verb, code }).inc();
+            let labels = RequestLabels { verb, resource, code };
+            requests.get_or_create(&labels).inc();
             answer
         })
     }
@@ -90,5 +94,63 @@ fn verb(method: &Method, query: Option<&str>) -> &'static str {
         Method::PATCH => "patch",
         Method::DELETE => "delete",
         _ => "other",
+    }
+}
+
+/// Of the paths `/api/v1/…` and `/apis/GROUP/VERSION/…`, with or without `namespaces/NAMESPACE`. No name of an object is in it, so that there
+/// are as many as kinds.
+fn resource(path: &str) -> String {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let rest: Vec<&str> = match parts.next() {
+        Some("api") => parts.skip(1).collect(),
+        Some("apis") => parts.skip(2).collect(),
+        _ => Vec::new(),
+    };
+    match rest.as_slice() {
+        ["namespaces", _, resource] | ["namespaces", _, resource, _] if is_kind(resource) => {
+            (*resource).to_owned()
+        }
+        // Of a proxy the rest of the path is another's.
+        ["namespaces", _, resource, _, part, ..] => format!("{resource}/{part}"),
+        [resource] | [resource, _] => (*resource).to_owned(),
+        [resource, _, part] => format!("{resource}/{part}"),
+        _ => "other".to_owned(),
+    }
+}
+
+/// Not a part of the namespace itself.
+fn is_kind(word: &str) -> bool {
+    !matches!(word, "status" | "finalize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_kind_and_never_by_name() {
+        let table = [
+            ("/api/v1/namespaces/apps/pods", "pods"),
+            ("/api/v1/namespaces/apps/pods/acid-demo-0", "pods"),
+            (
+                "/api/v1/namespaces/apps/pods/acid-demo-0/proxy/cluster/x",
+                "pods/proxy",
+            ),
+            ("/api/v1/pods", "pods"),
+            ("/api/v1/namespaces", "namespaces"),
+            ("/api/v1/namespaces/apps", "namespaces"),
+            ("/api/v1/namespaces/apps/status", "namespaces/status"),
+            ("/api/v1/nodes/n1", "nodes"),
+            (
+                "/apis/acid.zalan.do/v1/namespaces/apps/postgresqls/acid-demo/status",
+                "postgresqls/status",
+            ),
+            ("/apis/apps/v1/statefulsets", "statefulsets"),
+            ("/apis/acid.zalan.do/v1", "other"),
+            ("/version", "other"),
+        ];
+        for (path, expected) in table {
+            assert_eq!(resource(path), expected, "{path}");
+        }
     }
 }

@@ -114,7 +114,7 @@ async fn silent_server_is_not_waited_for_and_the_request_is_counted() {
     );
     let text = metrics.render().unwrap();
     assert!(
-        text.contains("pgherd_api_requests_total{verb=\"get\",code=\"0\"} 1"),
+        text.contains("pgherd_api_requests_total{verb=\"get\",resource=\"other\",code=\"0\"} 1"),
         "{text}"
     );
 }

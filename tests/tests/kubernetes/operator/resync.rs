@@ -80,8 +80,14 @@ fn on_demand(stage: &Stage, place: &Place<'_>, controller: &Controller) -> Resul
     std::thread::sleep(Duration::from_secs(3));
     let reads = || -> Result<f64> {
         let metrics = controller.ask("/metrics")?;
-        let get = "pgherd_api_requests_total{verb=\"get\",code=\"200\"}";
-        Ok(metric(&metrics, get).unwrap_or_default())
+        let is_read = |line: &&str| {
+            line.starts_with("pgherd_api_requests_total{verb=\"get\"") && line.contains("code=\"200\"")
+        };
+        let counts = metrics
+            .lines()
+            .filter(is_read)
+            .filter_map(|line| line.rsplit(' ').next());
+        Ok(counts.filter_map(|count| count.parse::<f64>().ok()).sum())
     };
     let versions = || place.value("services,statefulsets", ".items[*].metadata.resourceVersion");
     let (before, stood) = (reads()?, versions()?);
