@@ -49,17 +49,10 @@ pub struct Executed<'a> {
 
 impl Executed<'_> {
     /// Nothing was done, although something may be wanted.
-    pub fn held_back(plan: &Plan, reason: &str) -> Self {
-        let outcome = match plan.steps.first() {
-            Some(step) => Outcome::Stopped {
-                step: step.to_string(),
-                reason: reason.to_owned(),
-            },
-            None => Outcome::Done,
-        };
+    pub fn observed() -> Self {
         Self {
             done: Vec::new(),
-            outcome,
+            outcome: Outcome::Observed,
             retry: None,
         }
     }

@@ -99,7 +99,7 @@ impl Waits {
         let roll = conditions.find(is_roll).map(|condition| {
             let state = match condition.reason.as_str() {
                 roll_reason::WAITING => RollState::Waiting,
-                roll_reason::HELD => RollState::Held,
+                roll_reason::HELD | roll_reason::MODE => RollState::Held,
                 _ => RollState::Rolling,
             };
             (state, condition.last_transition_time.0)

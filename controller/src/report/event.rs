@@ -75,6 +75,9 @@ fn failures(report: &Report<'_>) -> Vec<Note> {
 /// What takes many turns is told at its start and at its end: the conditions before and after the turn tell which turn that is, whoever took
 /// those between.
 fn under_way(report: &Report<'_>) -> Vec<Note> {
+    if report.outcome.is_hands_off() {
+        return Vec::new();
+    }
     let after = report.status.iter().flat_map(|status| &status.conditions);
     // One that waits for its time is not under way.
     let runs = |condition: &Condition| {

@@ -130,7 +130,7 @@ async fn nothing_is_done_once_the_process_is_asked_to_end() {
 
 #[tokio::test]
 async fn a_paused_cluster_is_left_alone_and_an_observed_one_only_reported() {
-    for (mode, word) in [("paused", "paused"), ("observe", "stopped")] {
+    for (mode, word) in [("paused", "paused"), ("observe", "observed")] {
         let api = FakeApi::default();
         let context = api.context();
         let mut manifest = manifest();
@@ -143,6 +143,41 @@ async fn a_paused_cluster_is_left_alone_and_an_observed_one_only_reported() {
             "{mode}"
         );
     }
+}
+
+/// Another operator runs it, and says so; ours would make every object of it.
+#[tokio::test]
+async fn an_observed_cluster_keeps_the_word_of_whoever_runs_it() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let mut manifest = manifest();
+    manifest["metadata"]["annotations"] = json!({"pgherd.io/mode": "observe"});
+    manifest["status"] = json!({"PostgresClusterStatus": "Running"});
+    let cluster = api.submit(&context, &manifest);
+    reconcile(&context, &cluster).await;
+    let status = api.get(MANIFEST).unwrap()["status"].clone();
+    assert_eq!(status["PostgresClusterStatus"], "Running", "{status:#}");
+    let steps = status["plan"]["steps"].as_array();
+    assert!(steps.is_some_and(|steps| steps.len() > 5), "{status:#}");
+}
+
+#[tokio::test]
+async fn a_cluster_with_etcd_has_endpoints_whatever_is_said_of_config_maps() {
+    let api = FakeApi::default();
+    let mut context = api.context();
+    let mut config = (*context.config()).clone();
+    config.general.kubernetes_use_configmaps = true;
+    config.general.etcd_host = Some("etcd:2379".to_owned());
+    context.config = tokio::sync::watch::channel(std::sync::Arc::new(config)).1;
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    assert!(
+        api.get("/api/v1/namespaces/apps/endpoints/acid-demo").is_some(),
+        "{:#?}",
+        api.asked()
+    );
+    let holds = api.get(MANIFEST).unwrap()["status"]["holds"].to_string();
+    assert!(!holds.contains("endpoints"), "{holds}");
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ fn a_roll_is_told_at_its_start_and_at_its_end() {
             ..ClusterStatus::Running.into()
         }
     };
-    let told = |before: PostgresqlStatus, after: PostgresqlStatus| {
+    let told_of = |outcome: &Outcome, before: PostgresqlStatus, after: PostgresqlStatus| {
         let view = ClusterView {
             status: before,
             ..ClusterView::default()
@@ -152,7 +152,7 @@ fn a_roll_is_told_at_its_start_and_at_its_end() {
             view: &view,
             status: Some(after),
             done: &[],
-            outcome: &Outcome::Done,
+            outcome,
             remarks: Vec::new(),
         };
         notes(&report)
@@ -160,12 +160,14 @@ fn a_roll_is_told_at_its_start_and_at_its_end() {
             .map(|note| note.text)
             .collect::<Vec<_>>()
     };
+    let told = |before, after| told_of(&Outcome::Done, before, after);
     let (none, waits) = (status("False", "UpToDate"), status("True", roll_reason::HELD));
     let runs = status("True", roll_reason::IN_PROGRESS);
     let begins = "rolling update begins: pods: a-0, a-1";
     assert_eq!(told(none.clone(), waits.clone()), [""; 0]);
     assert_eq!(told(waits.clone(), runs.clone()), [begins]);
     assert_eq!(told(none.clone(), runs.clone()), [begins]);
+    assert_eq!(told_of(&Outcome::Observed, none.clone(), runs.clone()), [""; 0]);
     assert_eq!(told(runs.clone(), runs.clone()), [""; 0]);
     assert_eq!(told(runs, none.clone()), ["rolling update done"]);
     assert_eq!(told(waits, none), [""; 0]);
