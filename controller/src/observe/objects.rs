@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::ObjectMeta;
 use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::{Role, secrets};
+use pgherd_planner::build::uses_config_maps;
 use pgherd_planner::observed::{ClaimView, Observed, SecretView, Source};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -124,7 +125,7 @@ async fn refresh(context: &Context, cluster: &ClusterRef, key: Key) -> Option<(W
 
 /// The primary's Endpoints, in Endpoints mode: Patroni changes it all the time, so that it is read once a resync.
 async fn endpoints<T: DeserializeOwned>(context: &Context, question: &Question<'_>) -> Source<Option<T>> {
-    if question.config.general.kubernetes_use_configmaps {
+    if uses_config_maps(question.config) {
         return Source::Unknown("not asked: patroni keeps its state in config maps".to_owned());
     }
     let cluster = question.cluster;

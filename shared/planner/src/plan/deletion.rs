@@ -12,6 +12,7 @@ use pgherd_model::{
 use super::claims::is_claim_of_member;
 use super::secrets::contains;
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
+use crate::build::uses_config_maps;
 use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, SecretView, Source};
 
 #[cfg(test)]
@@ -228,7 +229,7 @@ fn objects(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &m
             found.iter().map(|endpoints| &endpoints.metadata),
         ),
         // Otherwise there are none of ours and nobody asked.
-        Source::Unknown(why) if !config.general.kubernetes_use_configmaps => unknown(plan, "endpoints", why),
+        Source::Unknown(why) if !uses_config_maps(config) => unknown(plan, "endpoints", why),
         Source::Unknown(_) => {}
     }
     match &observed.patroni_objects {

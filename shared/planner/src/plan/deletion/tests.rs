@@ -237,3 +237,26 @@ fn nothing_is_left_to_do_when_all_has_gone() {
     };
     assert!(plan_deletion(&names(), &gone, &config(), NOW).is_empty());
 }
+
+/// With etcd there are Endpoints, whatever is said of config maps.
+#[test]
+fn endpoints_that_could_not_be_read_hold_the_end_up_where_there_are_some() {
+    let held = |config_maps: bool, etcd: Option<&str>| {
+        let mut config = config();
+        config.general.kubernetes_use_configmaps = config_maps;
+        config.general.etcd_host = etcd.map(str::to_owned);
+        let plan = plan_deletion(&names(), &without_members(), &config, NOW);
+        let mut holds = plan.holds.iter();
+        holds.any(|hold| hold.step.contains("endpoints"))
+    };
+    let etcd = Some("etcd:2379");
+    assert_eq!(
+        [
+            held(true, None),
+            held(true, etcd),
+            held(false, None),
+            held(false, etcd)
+        ],
+        [false, true, true, true]
+    );
+}
