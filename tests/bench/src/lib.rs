@@ -4,6 +4,8 @@
 //! ([`stand_in`] is the API server that ours wants to see), [`load`] sends over kept connections, [`usage`] reads what the kernel counted,
 //! [`run`] goes through the rounds, [`figures`] compares.
 //!
+//! `cargo bench-roles`: roles and databases of a large cluster: [`roles`].
+//!
 //! `cargo bench-scale`: the controller with many clusters: [`scale`].
 //!
 //! How to read the result: docs/benchmarks.md.
@@ -12,6 +14,7 @@ pub mod certificate;
 pub mod figures;
 pub mod load;
 pub mod review;
+pub mod roles;
 pub mod run;
 pub mod scale;
 pub mod server;

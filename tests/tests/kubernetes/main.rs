@@ -28,6 +28,7 @@ mod repair;
 mod reviews;
 mod rolling;
 mod schema;
+mod secrets;
 mod stage;
 mod stores;
 
@@ -50,6 +51,7 @@ fn tests() -> Vec<Test> {
         handover::TESTS,
         kill::TESTS,
         schema::TESTS,
+        secrets::TESTS,
         stores::TESTS,
         availability::TESTS,
         fleet::TESTS,

@@ -69,6 +69,7 @@ fn set_up() -> Result<Stage> {
         "it-parameters",
         "it-impact",
         "it-reviews",
+        "it-secrets",
         "it-fleet-a",
         "it-fleet-b",
         "it-fleet-c",

@@ -15,6 +15,7 @@ mod hostile;
 mod matrix;
 mod passwords;
 mod quiet;
+mod rotation;
 mod world;
 
 /// A test: its name and what it does with a major.
@@ -26,6 +27,7 @@ fn tests() -> Vec<Test> {
         matrix::TESTS,
         quiet::TESTS,
         passwords::TESTS,
+        rotation::TESTS,
         hostile::TESTS,
         faults::TESTS,
     ]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use pgherd_controller::error::TurnError;
 use pgherd_controller::execute::sql::{Passwords, run_length, take};
 use pgherd_controller::password;
+use pgherd_controller::sql::statement::{Draft, groups};
 use pgherd_controller::sql::{self, Target, Trust};
 use pgherd_model::api;
 use pgherd_model::cluster::{Cluster, RoleSources};
@@ -17,7 +18,7 @@ use pgherd_model::secret::Secret;
 use pgherd_planner::build::build;
 use pgherd_planner::observed::{Catalog, Observed, PodEnvironment, SecretView, Source};
 use pgherd_planner::plan::{Action, NewPassword, NextRotation, Plan, SecretChange, SecretDraft, Step, plan};
-use pgherd_planner::sql::PasswordRef;
+use pgherd_planner::sql::{PasswordRef, Statement, Subject};
 use pgherd_tests::postgres::{Major, Options, SUPERUSER, SUPERUSER_PASSWORD, Server};
 use pgherd_tests::progress::Progress;
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// Where the operator believes the server to be, if not where it is.
     pub(crate) detour: Option<u16>,
+    /// Who reads his secret and logs in after every step.
+    pub(crate) client: Option<String>,
     pub(crate) runtime: Arc<Runtime>,
 }
 
@@ -85,6 +88,7 @@ impl World {
             sources: RoleSources::none(),
             now: "2030-01-31T12:00:00Z".parse()?,
             detour: None,
+            client: None,
             runtime: Arc::new(runtime),
         };
         // As in the sample configuration; without a teams API nobody answers for its members.
@@ -260,6 +264,10 @@ impl World {
             };
             for (step, result) in now.iter().zip(results) {
                 lines.push(step.to_string());
+                if let Some(role) = &self.client {
+                    self.login(role, "postgres")
+                        .with_context(|| format!("right after: {step}"))?;
+                }
                 if let Err(error) = result {
                     failures.push(format!("{step}: {error:#}"));
                 }
@@ -284,7 +292,7 @@ impl World {
         bail!("it does not converge: {:?}", rounds.last())
     }
 
-    fn run(&self, steps: &[Step], failed: &mut BTreeSet<pgherd_planner::sql::Subject>) -> Vec<Result<()>> {
+    fn run(&self, steps: &[Step], failed: &mut BTreeSet<Subject>) -> Vec<Result<()>> {
         let server = self
             .entrance()
             .map_err(|_| TurnError::NoMember("no secret of the superuser"));
@@ -314,25 +322,48 @@ impl World {
     }
 
     fn change(&mut self, change: &SecretChange) -> Result<()> {
-        ensure!(
-            change.before.is_empty(),
-            "statements before a secret are not played here"
-        );
         let place = (change.draft.namespace.clone(), change.draft.name.clone());
-        let stored = self.secrets.get_mut(&place).context("no such secret")?;
-        let before = stored.password.clone();
-        stored.username.clone_from(&change.username);
-        match change.password {
-            NewPassword::Keep => {}
-            NewPassword::Draw => stored.password = password::generate()?,
+        let before = self
+            .secrets
+            .get(&place)
+            .context("no such secret")?
+            .password
+            .clone();
+        let password = match change.password {
+            NewPassword::Keep => before.clone(),
+            NewPassword::Draw => password::generate()?,
             NewPassword::Copy(_) => bail!("given passwords are not played here"),
+        };
+        if !change.before.is_empty() {
+            self.prepare(change, &password)?;
         }
+        let stored = self.secrets.get_mut(&place).context("no such secret")?;
+        stored.username.clone_from(&change.username);
+        stored.password = password;
         match &change.next_rotation {
             NextRotation::Keep => {}
             NextRotation::At(date) => stored.next_rotation = Some(date.clone()),
             NextRotation::Clear => stored.next_rotation = Some(String::new()),
         }
         stored.previous = change.keep_previous.then_some(before);
+        Ok(())
+    }
+
+    /// What has to be in the database before the secret speaks of it.
+    fn prepare(&self, change: &SecretChange, password: &Secret) -> Result<()> {
+        let with = |it: &Statement| it.password().map(|_| password.clone());
+        let draft = Draft {
+            subject: Subject::Role(change.username.clone()),
+            needs: Vec::new(),
+            statements: change.before.iter().map(|it| (it.clone(), with(it))).collect(),
+        };
+        let server = self.entrance()?;
+        let failures = self.runtime.block_on(async {
+            let groups = groups(vec![draft]).await?;
+            let session = server.open("postgres").await?;
+            anyhow::Ok(session.carry_out(&groups, &mut BTreeSet::new()).await?)
+        })?;
+        ensure!(failures.is_empty(), "{failures:?}");
         Ok(())
     }
 

@@ -94,19 +94,27 @@ fn normalize(password: &str) -> std::borrow::Cow<'_, str> {
     stringprep::saslprep(password).unwrap_or(std::borrow::Cow::Borrowed(password))
 }
 
-/// `Hi` of RFC 5802: PBKDF2 with one block.
+/// `Hi` of RFC 5802: PBKDF2 with one block. The key is worked in once: that is half of the arithmetic.
 fn salted_password(password: &str, salt: &[u8], iterations: u32) -> [u8; 32] {
-    let mut block = hmac(password.as_bytes(), &[salt, &1_u32.to_be_bytes()].concat());
+    let keyed = keyed(password.as_bytes());
+    let mut block = sealed(keyed.clone(), &[salt, &1_u32.to_be_bytes()].concat());
     let mut sum = block;
     for _ in 1..iterations {
-        block = hmac(password.as_bytes(), &block);
+        block = sealed(keyed.clone(), &block);
         sum.iter_mut().zip(block).for_each(|(byte, other)| *byte ^= other);
     }
     sum
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    sealed(keyed(key), message)
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
+}
+
+fn sealed(mut mac: Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
