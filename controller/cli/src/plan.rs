@@ -133,12 +133,12 @@ fn violations(meaning: &Meaning) -> Vec<String> {
 
 /// Those of a step that are only counted where the step is one line.
 fn statements(action: &Action) -> Vec<String> {
-    match action {
-        Action::RunSql { statements, .. } if statements.len() > 1 => {
-            statements.iter().map(ToString::to_string).collect()
-        }
-        _ => Vec::new(),
-    }
+    let statements = match action {
+        Action::RunSql { statements, .. } if statements.len() > 1 => statements,
+        Action::ChangeSecret(change) => &change.before,
+        _ => return Vec::new(),
+    };
+    statements.iter().map(ToString::to_string).collect()
 }
 
 impl Planned {

@@ -24,7 +24,7 @@ use crate::sql;
 mod conditions;
 pub mod last_good;
 mod members;
-mod provisioned;
+pub(crate) mod provisioned;
 mod word;
 
 pub(crate) use conditions::READY;

@@ -8,7 +8,7 @@ use crate::observed::{Catalog, RoleView};
 use crate::plan::leave_words;
 
 /// What is to be remembered; nothing where nothing is ever taken back. What left stays remembered until the database no longer shows it.
-pub(super) fn remember(
+pub(crate) fn remember(
     cluster: &Cluster,
     catalog: Option<&Catalog>,
     previous: Option<&Provisioned>,

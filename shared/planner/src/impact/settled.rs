@@ -2,6 +2,7 @@
 //! exists. Planned for it, the cluster itself needs nothing; another one needs what an edit changes.
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
+use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_model::cluster::{Cluster, Origin};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::annotations::FINALIZER;
@@ -9,6 +10,7 @@ use pgherd_model::names::{Names, Role};
 use serde_json::{Value, json};
 
 use super::{Annotations, State};
+use crate::assess::provisioned::remember;
 use crate::build::SecretDraft;
 use crate::observed::{
     ClaimView, ClusterView, MemberRole, MemberView, Observed, PatroniView, PodView, SecretView, Source,
@@ -77,6 +79,11 @@ fn object(cluster: &Cluster, annotations: &Annotations, config: &OperatorConfig)
         generation: identity.generation,
         finalizers: finalizer.into_iter().collect(),
         annotations: annotations.clone(),
+        status: PostgresqlStatus {
+            provisioned: remember(cluster, None, None),
+            patroni_settings: Some(dynamic::claimed(cluster)),
+            ..PostgresqlStatus::default()
+        },
         ..ClusterView::default()
     }
 }
@@ -173,7 +180,7 @@ fn member(names: &Names, cluster: &Cluster, ordinal: u32) -> MemberView {
 /// What the manifest says, on top of what Patroni starts with.
 fn dynamic_configuration(cluster: &Cluster) -> Value {
     let mut config = json!({
-        "ttl": 30, "loop_wait": 10, "retry_timeout": 10, "maximum_lag_on_failover": 33_554_432,
+        "ttl": 30, "loop_wait": 10, "retry_timeout": 10, "maximum_lag_on_failover": dynamic::IMAGES_LAG,
     });
     json_patch::merge(&mut config, &dynamic::settled(cluster));
     config

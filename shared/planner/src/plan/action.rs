@@ -203,7 +203,12 @@ impl fmt::Display for Action {
                 ..
             } => match statements.as_slice() {
                 [only] => write!(f, "in database {database}: {only}"),
-                many => write!(f, "{subject}: {} statements in database {database}", many.len()),
+                many => write!(
+                    f,
+                    "{} {subject}: {} statements in database {database}",
+                    verb(many),
+                    many.len()
+                ),
             },
             Self::CheckTemplate { stateful_set, pod } => {
                 write!(f, "try the template of {stateful_set} for {pod}")
@@ -234,6 +239,31 @@ impl fmt::Display for Action {
             Self::Delete { target, .. } => write!(f, "delete {target}"),
         }
     }
+}
+
+/// What statements come to.
+fn verb(statements: &[Statement]) -> &'static str {
+    let is = |kind: fn(&Statement) -> bool| statements.iter().any(kind);
+    if is(|statement| {
+        matches!(
+            statement,
+            Statement::CreateRole { .. } | Statement::CreateDatabase { .. } | Statement::CreateSchema { .. }
+        )
+    }) {
+        return "create";
+    }
+    if is(|statement| matches!(statement, Statement::RenameRole { .. })) {
+        return "rename";
+    }
+    if is(|statement| {
+        matches!(
+            statement,
+            Statement::DropRole { .. } | Statement::DropOwned { .. } | Statement::DropDatabase { .. }
+        )
+    }) {
+        return "drop";
+    }
+    "alter"
 }
 
 impl fmt::Display for ObjectRef {

@@ -17,6 +17,7 @@ use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Reason, Step};
 use crate::observed::{Catalog, Observed, PatroniView};
 use crate::sql::{Statement, Subject};
 
+mod credentials;
 mod databases;
 pub(crate) mod leave;
 mod privileges;
@@ -123,7 +124,9 @@ pub(super) fn provision(
         }
     }
     let secrets = observed.secrets.known().map(Vec::as_slice);
-    let roles = rotated::expanded(cluster, secrets);
+    let mut impossible = Wanted::default();
+    let roles = credentials::roles(cluster, secrets, &mut impossible);
+    take(plan, impossible);
     take(plan, roles::wanted(cluster, config, &roles, catalog, observed));
     let wanted = databases::wanted(cluster, &roles, catalog);
     let makes = |group: &Group| {
@@ -144,7 +147,10 @@ pub(super) fn provision(
     {
         take(plan, leave::wanted(cluster, config, &roles, catalog, given));
     }
-    take(plan, rotated::over(cluster, config, &roles, catalog, now));
+    // Who is in use is told by the secrets.
+    if secrets.is_some() {
+        take(plan, rotated::over(cluster, config, &roles, catalog, now));
+    }
 }
 
 /// What brings a single role to what it shall be; its name in the catalog may be another one's.

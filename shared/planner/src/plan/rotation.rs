@@ -13,7 +13,7 @@ use pgherd_model::units::{sql::IDENTIFIER_LIMIT, window};
 use super::provision::{self, rotated};
 use super::{Action, HoldReason, NewPassword, NextRotation, Plan, Precondition, Reason, SecretChange, Why};
 use crate::build::{Desired, SecretDraft};
-use crate::observed::{Catalog, ObjectRef, Observed, SecretView};
+use crate::observed::{Catalog, ObjectRef, Observed, PatroniView, SecretView};
 use crate::sql::{PasswordRef, Statement, Subject};
 
 /// A rotation that is due sooner than this is waited for; a later one comes with a resync.
@@ -50,7 +50,8 @@ pub(super) fn ensure(
         return;
     };
     // A standby has the passwords of its source.
-    if !managed || matches!(cluster.origin, Origin::Standby(_)) {
+    let follows = observed.patroni.known().is_some_and(PatroniView::follows);
+    if !managed || follows || matches!(cluster.origin, Origin::Standby(_)) {
         return;
     }
     let scene = Scene {

@@ -59,12 +59,12 @@ pub(super) fn ensure(
 
 /// Nobody else's: it names the role, or one that rotation made of it, and no other cluster has put it there.
 pub(super) fn is_ours(draft: &SecretDraft, found: &SecretView, cluster: &Cluster) -> bool {
-    owner(draft, found, cluster).is_none()
+    owner(&draft.username, found, cluster).is_none()
 }
 
 /// Whose a secret is, if not ours.
-fn owner(draft: &SecretDraft, found: &SecretView, cluster: &Cluster) -> Option<String> {
-    if let Some(other) = found.username.as_deref().filter(|name| !is_of(draft, name)) {
+pub(super) fn owner(role: &str, found: &SecretView, cluster: &Cluster) -> Option<String> {
+    if let Some(other) = found.username.as_deref().filter(|name| !is_of(role, name)) {
         return Some(format!("role {other}"));
     }
     let identity = &cluster.identity;
@@ -86,7 +86,7 @@ fn adopt(
     selector: &BTreeMap<String, String>,
     plan: &mut Plan,
 ) {
-    if let Some(other) = owner(draft, found, cluster) {
+    if let Some(other) = owner(&draft.username, found, cluster) {
         let step = format!(
             "secret {}/{} of role {}",
             draft.namespace, draft.name, draft.username
@@ -114,9 +114,9 @@ fn adopt(
 }
 
 /// The role's own name, or that name with the date of a rotation (YYMMDD).
-fn is_of(draft: &SecretDraft, name: &str) -> bool {
+fn is_of(role: &str, name: &str) -> bool {
     let is_date = |rest: &str| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_digit());
-    name.strip_prefix(&draft.username)
+    name.strip_prefix(role)
         .is_some_and(|rest| rest.is_empty() || is_date(rest))
 }
 

@@ -16,6 +16,8 @@ struct Made {
     databases: Vec<String>,
     owned: Vec<String>,
     prepared: BTreeSet<String>,
+    dropped: BTreeSet<String>,
+    gone: Vec<String>,
 }
 
 /// What is made in the database, and the secrets for it.
@@ -57,6 +59,14 @@ impl Made {
             } => {
                 self.altered.insert(role.clone());
             }
+            Statement::DropRole { role }
+            | Statement::ReassignOwned { role, .. }
+            | Statement::DropOwned { role }
+            | Statement::RenameRole { role, .. } => {
+                self.dropped.insert(role.clone());
+            }
+            Statement::DropDatabase { database } => self.gone.push(database.clone()),
+            Statement::SetDatabaseLimit { .. } => {}
             Statement::CreateDatabase { database, .. } => self.databases.push(database.clone()),
             Statement::SetDatabaseOwner { database, .. } => self.owned.push(database.clone()),
             // Everything else happens inside of one database.
@@ -77,6 +87,8 @@ impl Made {
             ("changes role", list(self.altered)),
             ("creates database", self.databases),
             ("gives another owner to database", self.owned),
+            ("drops role", list(self.dropped)),
+            ("drops with all its data database", self.gone),
             (
                 "adds schemas, extensions or privileges in database",
                 list(self.prepared),

@@ -9,6 +9,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::roles::{MAINTENANCE_DATABASE, is_reserved};
 
 use super::roles::{LOGIN, revoked};
+use super::rotated::day_of;
 use super::{Group, Wanted};
 use crate::observed::{Catalog, RoleView};
 use crate::plan::Reason;
@@ -38,10 +39,31 @@ pub(super) fn wanted(
                 .groups
                 .extend(changed(cluster, role, found, given, catalog)),
             None if is_reserved(name, config) => {}
-            None => gone(cluster, name, found, given, catalog, &mut wanted),
+            None => {
+                // Those that rotation made of it first: they are its members.
+                for (dated, found) in rotated_of(name, roles, catalog) {
+                    gone(cluster, dated, found, given, catalog, &mut wanted);
+                }
+                gone(cluster, name, found, given, catalog, &mut wanted);
+            }
         }
     }
     wanted
+}
+
+fn rotated_of<'a>(
+    name: &'a str,
+    roles: &'a [Role],
+    catalog: &'a Catalog,
+) -> impl Iterator<Item = (&'a str, &'a RoleView)> {
+    let later = catalog.roles.range(name.to_owned()..);
+    later
+        .take_while(move |(other, _)| other.starts_with(name))
+        .filter(move |(other, view)| {
+            let is_wanted = roles.iter().any(|role| role.name == **other);
+            day_of(name, other).is_some() && view.member_of.contains_key(name) && !is_wanted
+        })
+        .map(|(other, view)| (other.as_str(), view))
 }
 
 fn databases(cluster: &Cluster, catalog: &Catalog, given: &Provisioned) -> Vec<Group> {

@@ -1,14 +1,12 @@
-//! Roles that rotation made: the name of a role with six digits behind it, a day. Lives here: telling them, the role that a secret names now,
-//! and those whose time is over (zalando-behaviour 4.12, A.23).
-
-use std::collections::BTreeMap;
+//! Roles that rotation made: the name of a role with six digits behind it, a day. Lives here: telling them, making
+//! one of another, and those whose time is over (zalando-behaviour 4.12, A.23).
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use pgherd_model::cluster::{Cluster, Role, Rotation};
 use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted, leave};
-use crate::observed::{Catalog, SecretView};
+use crate::observed::Catalog;
 use crate::plan::HoldReason;
 use crate::sql::{Statement, Subject};
 
@@ -38,36 +36,6 @@ pub(crate) fn dated(base: &Role, name: &str) -> Role {
         owns_database: false,
         ..base.clone()
     }
-}
-
-/// The cluster's roles as they are to be in the database: where a secret names a dated role, that one has its password and the first has none.
-pub(super) fn expanded(cluster: &Cluster, secrets: Option<&[SecretView]>) -> Vec<Role> {
-    let names: BTreeMap<(&str, &str), &str> = secrets
-        .into_iter()
-        .flatten()
-        .filter_map(|view| {
-            let username = view.username.as_deref()?;
-            Some(((view.namespace.as_str(), view.name.as_str()), username))
-        })
-        .collect();
-    let mut roles = Vec::with_capacity(cluster.roles.len());
-    for role in &cluster.roles {
-        let place = role.secret.as_ref();
-        let named = place.and_then(|place| names.get(&(place.namespace.as_str(), place.name.as_str())));
-        match named.filter(|name| day_of(&role.name, name).is_some()) {
-            Some(name) if cluster.role(name).is_none() => {
-                let first = Role {
-                    secret: None,
-                    given: None,
-                    ..role.clone()
-                };
-                roles.extend([first, dated(role, name)]);
-            }
-            _ => roles.push(role.clone()),
-        }
-    }
-    roles.sort_by(|one, other| one.name.cmp(&other.name));
-    roles
 }
 
 /// Roles that rotation left behind and whose time is over. One that owns something is told of, and stays.

@@ -299,6 +299,37 @@ fn databases_go_only_where_the_policy_says_so() {
 }
 
 #[test]
+fn a_role_whose_secret_is_anothers_is_not_made_with_that_password() {
+    let mut config = config();
+    config.kubernetes.enable_cross_namespace_secret = true;
+    let cluster = cluster_under(
+        &json!({ "users": { "app_one": [], "app-one": [], "apps.shop": [], "free": [] } }),
+        &config,
+    );
+    let (made, plan) = lines(
+        &cluster,
+        &config,
+        &Observed {
+            secrets: Source::Known(Vec::new()),
+            ..with(fresh())
+        },
+        NOW,
+    );
+    let created: Vec<&String> = made.iter().filter(|line| line.starts_with("CREATE")).collect();
+    assert_eq!(created.len(), 2, "{created:?}");
+    assert!(created[0].contains("\"app-one\"") && created[1].contains("\"free\""));
+    let held: Vec<String> = plan.holds.iter().map(ToString::to_string).collect();
+    assert!(
+        held[0].contains("app_one") && held[0].contains("another role"),
+        "{held:?}"
+    );
+    assert!(
+        held[1].contains("apps.shop") && held[1].contains("does not exist"),
+        "{held:?}"
+    );
+}
+
+#[test]
 fn a_failure_is_that_of_one_role_and_of_what_needs_it() {
     let cluster = cluster(&json!({
         "users": { "app": [], "owner": [] }, "databases": { "shop": "owner" },
