@@ -113,6 +113,11 @@ fn operator(config: &OperatorConfig, identity: &Identity) -> Value {
         Watch::Namespaces(names) => names.join(","),
     };
     all.insert("WatchedNamespace".to_owned(), namespace.into());
+    // One text there, in the form that we read for it; the roles that it describes are beside it.
+    let roles = all.insert("InfrastructureRolesDefs".to_owned(), Value::from(""));
+    all.insert("InfrastructureRoles".to_owned(), roles.unwrap_or_default());
+    // Out of use there, and not a parameter here.
+    all.insert("EnableLoadBalancer".to_owned(), Value::Null);
     all.into()
 }
 

@@ -154,6 +154,15 @@ async fn the_configuration_has_zalandos_names() {
     assert_eq!(answer["operator"]["ResyncPeriod"], "30m0s");
     assert_eq!(answer["controller"]["CRDReadyWaitTimeout"], 30_000_000_000_u64);
     assert_eq!(answer["controller"]["ConfigMapName"], "ops/settings");
+    let golden: Value = serde_json::from_str(include_str!("../../../tests/data/rest/names.json")).unwrap();
+    for part in ["controller", "operator"] {
+        let names = golden[part].as_array().unwrap().iter();
+        let missing: Vec<&str> = names
+            .filter_map(Value::as_str)
+            .filter(|name| answer[part].get(name).is_none())
+            .collect();
+        assert!(missing.is_empty(), "{part} lacks {missing:?}");
+    }
 }
 
 #[tokio::test]

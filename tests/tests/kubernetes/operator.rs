@@ -143,6 +143,16 @@ fn cluster(name: &str, id: Option<&str>, members: u32) -> Value {
     manifest
 }
 
+/// How many requests of a verb the API server has answered with 200.
+fn requests(metrics: &str, verb: &str) -> f64 {
+    let of_verb = format!("pgherd_api_requests_total{{verb=\"{verb}\"");
+    let counted = metrics
+        .lines()
+        .filter(|line| line.starts_with(&of_verb) && line.contains("code=\"200\""));
+    let counts = counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    counts.sum()
+}
+
 /// The value of a metric in what the admin port shows.
 fn metric(metrics: &str, name: &str) -> Option<f64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name))?;

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Place, cluster};
+use super::{Place, cluster, requests};
 use crate::away::controller::Controller;
 use crate::away::proxy::Proxy;
 use crate::stage::Stage;
 
 const PLACE: &str = "it-operator-silence";
 const ID: &str = "it-operator-silence";
-/// From the moment at which the way is silent.
-const NOTICED: Duration = Duration::from_mins(1);
+/// From the moment at which the way is silent: until watches are given up, and a request that meets another silent connection is.
+const NOTICED: Duration = Duration::from_secs(85);
+/// Until the first are given up.
+const GIVEN_UP: Duration = Duration::from_mins(1);
 
 pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
@@ -26,6 +28,11 @@ pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
         ID,
         "--no-database-access",
         "--no-rest-api",
+        // Where everything is silent the lease is lost first, and the process ends. This is about watches.
+        "--lease-duration",
+        "200s",
+        "--renew-deadline",
+        "180s",
     ];
     let controller = Controller::start_as(stage, "operator-silence", 18181, &proxy.kubeconfig, &args)?;
     controller.wait_until_it_works()?;
@@ -38,11 +45,25 @@ pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     )?;
     proxy.fall_silent();
     let begin = Instant::now();
-    // Connections that are new get through: the lease is renewed, and only what waits for news does not know that none will come.
+    // Connections that are new get through, and what waits for news on the old ones does not know that none will come.
     place.patch(
         "postgresql/quiet",
         &json!({"spec": {"serviceAnnotations": {"it/heard": "yes"}}}),
     )?;
+    let begun = || -> Result<f64> { Ok(requests(&controller.ask("/metrics")?, "watch")) };
+    let watches = begun()?;
+    while begun()? <= watches {
+        ensure!(
+            begin.elapsed() < GIVEN_UP,
+            "no watch was begun anew after {:.0?}",
+            begin.elapsed()
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    eprintln!(
+        "silent watches: the first begins anew after {:.1} s",
+        begin.elapsed().as_secs_f32()
+    );
     let heard = place.wait(
         "service/quiet",
         ".metadata.annotations.it/heard",
