@@ -146,8 +146,9 @@ fn begin(stage: &Stage) -> Result<()> {
 }
 
 fn holder(stage: &Stage) -> Result<String> {
-    let lease = format!("-n {NAMESPACE} lease/pgherd-controller");
-    stage.kubectl().value(&lease, ".spec.holderIdentity")
+    // There is one, whatever it is called for a controller with an id.
+    let leases = format!("-n {NAMESPACE} leases");
+    stage.kubectl().value(&leases, ".items[*].spec.holderIdentity")
 }
 
 fn restarts(stage: &Stage) -> Result<()> {
