@@ -1,49 +1,15 @@
 //! One watch, followed for ever: lists, watches, and starts over when the connection or the API server's memory ends. Must not: know kinds.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use kube::Resource;
 use kube::api::Api;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Config, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
+use pgherd_runtime::client::Patience;
 use pgherd_runtime::tasks::chain;
 use serde::de::DeserializeOwned;
-
-use crate::memory::jittered;
-
-/// Between two tries of a watch that fails. Short, and never longer: what happens while it does not work is to be known at once when it works
-/// again, and one controller has a dozen watches.
-const FIRST_TRY: Duration = Duration::from_millis(200);
-const LAST_TRY: Duration = Duration::from_millis(500);
-
-/// Grows from the first to the last.
-#[derive(Debug)]
-struct Patience(Duration);
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(FIRST_TRY)
-    }
-}
-
-impl Iterator for Patience {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = pause.saturating_mul(2).min(LAST_TRY);
-        Some(jittered(pause, 0.2))
-    }
-}
-
-impl Backoff for Patience {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-}
 
 /// Where the events of one watch go.
 pub(super) trait Sink<K> {

@@ -1,8 +1,10 @@
 //! The client for the API server: found where people expect, with timeouts, a name, counted requests, and errors that say what to do.
 
 mod meter;
+mod patience;
 
 pub use meter::Meter;
+pub use patience::Patience;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::client;
+use crate::client::{self, Patience};
 use crate::readiness::Gate;
 use crate::shutdown::Shutdown;
 use crate::tasks::chain;
@@ -192,7 +192,7 @@ impl Follower {
         }
     }
 
-    /// Errors of the stream come with kube's backoff (up to 30 s), so nothing here loops hot.
+    /// Errors of the stream come with pauses ([`Patience`]), so nothing here loops hot.
     async fn follow<K: ResourceExt>(
         &self,
         objects: impl Stream<Item = watcher::Result<Option<K>>>,
@@ -299,20 +299,22 @@ where
 {
     let named = client::watching().fields(&format!("metadata.name={name}"));
     let mut is_there = false;
-    let latest = watcher(api, named).default_backoff().map(move |event| {
-        Ok(match event? {
-            Event::Init => {
-                is_there = false;
-                None
-            }
-            Event::InitApply(object) | Event::Apply(object) => {
-                is_there = true;
-                Some(Some(object))
-            }
-            Event::InitDone if is_there => None,
-            Event::InitDone | Event::Delete(_) => Some(None),
-        })
-    });
+    let latest = watcher(api, named)
+        .backoff(Patience::default())
+        .map(move |event| {
+            Ok(match event? {
+                Event::Init => {
+                    is_there = false;
+                    None
+                }
+                Event::InitApply(object) | Event::Apply(object) => {
+                    is_there = true;
+                    Some(Some(object))
+                }
+                Event::InitDone if is_there => None,
+                Event::InitDone | Event::Delete(_) => Some(None),
+            })
+        });
     latest.filter_map(|seen| future::ready(seen.transpose()))
 }
 

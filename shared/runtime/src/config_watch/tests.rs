@@ -110,3 +110,23 @@ async fn recovery_clears_the_problems() {
     assert!(state.borrow().problems.is_empty());
     assert!(readiness.closed().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_the_api_server_is_away_it_is_asked_every_second() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let service = tower::service_fn(move |_: hyper::Request<kube::client::Body>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        future::ready(Err::<hyper::Response<kube::client::Body>, tower::BoxError>(
+            "away".into(),
+        ))
+    });
+    let api: Api<ConfigMap> = Api::namespaced(Client::new(service, "default"), "ops");
+    let tried = objects(api, "settings").for_each(|_| future::ready(()));
+    let _ = tokio::time::timeout(Duration::from_secs(60), tried).await;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((60..600).contains(&asked), "{asked} times in a minute");
+}
