@@ -23,6 +23,7 @@ pub mod configuration;
 pub mod context;
 pub mod credentials;
 pub mod database;
+pub mod departure;
 pub mod dispatch;
 pub mod error;
 pub mod events;

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
-use crate::error::{TurnError, is_not_found, status};
+use crate::departure::{self, Departure, KIND_REMOVED};
+use crate::error::TurnError;
 
 /// A cluster as it is stored, or was.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Found {
     pub going: bool,
     /// It is gone, without having been held by a finalizer.
     pub gone: bool,
+    /// Why what belongs to it stays, although it is being deleted or is gone.
+    pub spared: Option<&'static str>,
 }
 
 impl Found {
@@ -38,13 +41,14 @@ impl Found {
         let manifests = &context.cache.manifests;
         if let Some(last) = manifests.departed(cluster) {
             let manifest = last.value();
-            let view = departed(view_of(&manifest), now);
-            if is_gone(context, cluster, &view.uid).await? {
+            let departure = departure::of_absent(context, cluster, &manifest).await?;
+            if departure != Departure::None {
                 return Ok(Some(Self {
+                    view: departed(view_of(&manifest), now),
                     manifest,
-                    view,
                     going: true,
                     gone: true,
+                    spared: spared(departure),
                 }));
             }
             manifests.return_from_departure(cluster);
@@ -55,38 +59,23 @@ impl Found {
         let manifest = known.value();
         let view = view_of(&manifest);
         let going = view.deletion_timestamp.is_some();
+        let departure = if going {
+            departure::of_going(context, &manifest).await?
+        } else {
+            Departure::None
+        };
         Ok(Some(Self {
             manifest,
             view,
             going,
             gone: false,
+            spared: spared(departure),
         }))
     }
 }
 
-/// Asks the API server: databases are not removed because a list was short. That the kind itself is not known (somebody removed the CRD) is
-/// no answer, but an error, for as long as it takes.
-pub async fn is_gone(context: &Context, cluster: &ClusterRef, uid: &str) -> Result<bool, TurnError> {
-    match context
-        .postgresqls(&cluster.namespace)
-        .get_metadata(&cluster.name)
-        .await
-    {
-        // Of one that nobody has seen, any object of its name is a reason to leave everything as it is.
-        Ok(present) => Ok(!uid.is_empty() && present.metadata.uid.as_deref() != Some(uid)),
-        Err(error) if is_not_found(&error) && names_the_object(&error) => Ok(true),
-        Err(error) => Err(TurnError::kubernetes(
-            "confirm the deletion of",
-            &format!("postgresql {cluster}"),
-            error,
-        )),
-    }
-}
-
-/// "Not found" about an object names it; about a kind it does not.
-fn names_the_object(error: &kube::Error) -> bool {
-    let details = status(error).and_then(|status| status.details.as_ref());
-    details.is_some_and(|details| !details.name.is_empty())
+fn spared(departure: Departure) -> Option<&'static str> {
+    (departure == Departure::WithItsKind).then_some(KIND_REMOVED)
 }
 
 /// What the manifest says, or what is in force because it says nothing sensible.

@@ -45,6 +45,8 @@ pub struct Question<'a> {
     pub catalog_unwanted: Option<&'static str>,
     /// The cluster is going: its leftovers are of interest, its database is not.
     pub deleting: bool,
+    /// Why nothing of it is removed all the same, if so.
+    pub spared: Option<&'static str>,
 }
 
 /// Takes one snapshot.

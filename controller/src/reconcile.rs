@@ -9,7 +9,7 @@ use pgherd_planner::adopt;
 use pgherd_planner::assess::{Outcome, Subject, assess};
 use pgherd_planner::build::build;
 use pgherd_planner::observed::Observed;
-use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion};
+use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion, spare};
 use pgherd_runtime::tasks::chain;
 
 use crate::admit::{Turn, account, admit, lose};
@@ -95,6 +95,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         prepared: meaning.prepared(),
         catalog_unwanted: meaning.catalog_unwanted(&config),
         deleting: found.going,
+        spared: found.spared,
     };
     // Boxed: the largest futures of a turn.
     let observed = Box::pin(observe(context, &question)).await;
@@ -157,6 +158,9 @@ pub(crate) fn decide(
     observed: &Observed,
     now: Timestamp,
 ) -> Plan {
+    if let Some(why) = question.spared {
+        return spare(why);
+    }
     match (meaning.cluster(), question.desired) {
         _ if question.deleting => plan_deletion(question.names, observed, question.config, now),
         (Some(wanted), Some(desired)) => adopt::refuse(wanted, desired, observed)
@@ -224,7 +228,7 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
     Ending { word, next }
 }
 
-/// The object is gone, and what it was made of may not follow it: as with Zalando's operator the members go on without an object, until
+/// The object is gone, and what it was made of does not follow it: as with Zalando's operator the members go on without an object, until
 /// one of the same name takes them over.
 fn is_refused(plan: &Plan, found: &Found) -> bool {
     let gate = plan
@@ -232,7 +236,7 @@ fn is_refused(plan: &Plan, found: &Found) -> bool {
         .iter()
         .find(|hold| matches!(hold.reason, HoldReason::DeletionGate(_)));
     if let Some(hold) = gate.filter(|_| found.gone) {
-        tracing::warn!(%hold, "the object was deleted without the consent that is asked for; everything else stays");
+        tracing::warn!(%hold, "the object is gone; everything else stays");
     }
     gate.is_some() && found.gone
 }

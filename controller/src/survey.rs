@@ -157,6 +157,7 @@ impl Survey {
                 Some(NO_DATABASE)
             },
             deleting: found.going,
+            spared: found.spared,
         };
         let mut observed = Box::pin(observe(context, &question)).await;
         observed.pod_environment = environment;

@@ -3,9 +3,9 @@
 //!
 //! Somebody's data hangs on it, so that a StatefulSet counts only when we applied it ourselves, when the API server says that there is no
 //! object of its name (and knows the kind), and when no consent to the deletion would have been asked for: what was consented to went with
-//! the object.
+//! the object. What was left because the kind itself was removed is only told.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::plan::Mode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cache::Manifest;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
+use crate::departure::{self, Departure};
 use crate::error::TurnError;
 use crate::kinds::Watched;
-use crate::manifest::is_gone;
 use crate::memory::jittered;
 use crate::queue::Lane;
 
@@ -33,7 +33,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// configuration changes. Only where no other operator can have made them.
 pub async fn sweep(context: &Context) {
     let mut settings = context.config.clone();
-    let mut told = BTreeSet::new();
+    let mut told = BTreeMap::new();
     loop {
         let config = Arc::clone(&settings.borrow_and_update());
         let left = look(context, &config).await;
@@ -41,8 +41,8 @@ pub async fn sweep(context: &Context) {
             .metrics
             .leftovers
             .set(i64::try_from(left.len()).unwrap_or(i64::MAX));
-        for cluster in &left {
-            deal_with(context, cluster, &config, told.contains(cluster));
+        for (cluster, found) in &left {
+            deal_with(context, cluster, found, &config, told.get(cluster) == Some(found));
         }
         told = left;
         let pause = jittered(config.general.repair_period.max(SHORTEST), 0.1);
@@ -53,17 +53,26 @@ pub async fn sweep(context: &Context) {
     }
 }
 
-async fn look(context: &Context, config: &OperatorConfig) -> BTreeSet<ClusterRef> {
-    let mut left = BTreeSet::new();
+/// What is left of one cluster.
+#[derive(Debug, Clone, PartialEq)]
+struct LeftOver {
+    /// In place of the object that nobody has seen: without an identity, which every other object would differ from.
+    stand_in: Value,
+    /// Somebody deleted the object, as opposed to its kind.
+    deleted: bool,
+}
+
+async fn look(context: &Context, config: &OperatorConfig) -> BTreeMap<ClusterRef, LeftOver> {
+    let mut left = BTreeMap::new();
     for cluster in context.cache.owned.having(Watched::StatefulSet) {
         let manifests = &context.cache.manifests;
         if manifests.get(&cluster).is_some() || manifests.departed(&cluster).is_some() {
             continue;
         }
-        match is_left_over(context, &cluster, config).await {
-            Ok(false) => {}
-            Ok(true) => {
-                left.insert(cluster);
+        match left_over(context, &cluster, config).await {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                left.insert(cluster, found);
             }
             Err(error) => tracing::warn!(%cluster, %error, "cannot tell whether this was left over"),
         }
@@ -71,11 +80,11 @@ async fn look(context: &Context, config: &OperatorConfig) -> BTreeSet<ClusterRef
     left
 }
 
-async fn is_left_over(
+async fn left_over(
     context: &Context,
     cluster: &ClusterRef,
     config: &OperatorConfig,
-) -> Result<bool, TurnError> {
+) -> Result<Option<LeftOver>, TurnError> {
     let names = Names::of(&cluster.namespace, &cluster.name, config);
     let resource = Watched::StatefulSet.resource();
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &cluster.namespace, &resource);
@@ -88,14 +97,43 @@ async fn is_left_over(
             && object.owner_references().is_empty()
             && object.metadata.deletion_timestamp.is_none()
     };
-    Ok(found.as_ref().is_some_and(is_ours) && is_gone(context, cluster, "").await?)
+    let Some(found) = found.filter(is_ours) else {
+        return Ok(None);
+    };
+    // Not older than its object, as far as anybody can tell.
+    let stand_in = json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": {"name": cluster.name, "namespace": cluster.namespace,
+            "creationTimestamp": found.metadata.creation_timestamp},
+    });
+    let deleted = match departure::of_absent(context, cluster, &stand_in).await? {
+        Departure::None => return Ok(None),
+        Departure::Deleted => true,
+        Departure::WithItsKind => false,
+    };
+    Ok(Some(LeftOver { stand_in, deleted }))
 }
 
-fn deal_with(context: &Context, cluster: &ClusterRef, config: &OperatorConfig, was_told: bool) {
+fn deal_with(
+    context: &Context,
+    cluster: &ClusterRef,
+    found: &LeftOver,
+    config: &OperatorConfig,
+    was_told: bool,
+) {
     let kubernetes = &config.kubernetes;
     let is_gated =
         kubernetes.delete_annotation_date_key.is_some() || kubernetes.delete_annotation_name_key.is_some();
     let view = pgherd_planner::observed::ClusterView::default();
+    if !found.deleted {
+        if !was_told {
+            tracing::warn!(
+                %cluster,
+                "left over from before the kind postgresql was removed: give it its object back, or remove it by hand"
+            );
+        }
+        return;
+    }
     if !config.fleet.sweep_leftovers || is_gated || Mode::of(&view, config) != Mode::Live {
         if !was_told {
             tracing::warn!(
@@ -106,18 +144,9 @@ fn deal_with(context: &Context, cluster: &ClusterRef, config: &OperatorConfig, w
         return;
     }
     tracing::warn!(%cluster, "left over from a cluster whose object is gone; removing it");
-    if let Some(manifest) = stand_in(cluster) {
-        context.cache.manifests.note_left_over(cluster, manifest);
+    if let Ok(stand_in) = serde_json::from_value::<DynamicObject>(found.stand_in.clone()) {
+        let manifests = &context.cache.manifests;
+        manifests.note_left_over(cluster, Manifest::of(&stand_in));
         context.queue.wake(cluster, Lane::Edit);
     }
-}
-
-/// In place of the object that nobody has seen: without an identity, which every other object would differ from.
-fn stand_in(cluster: &ClusterRef) -> Option<Manifest> {
-    let object = json!({
-        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
-        "metadata": {"name": cluster.name, "namespace": cluster.namespace},
-    });
-    let object: DynamicObject = serde_json::from_value(object).ok()?;
-    Some(Manifest::of(&object))
 }

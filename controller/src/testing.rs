@@ -24,6 +24,15 @@ use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
 use crate::queue::Queue;
 
+/// Where the CRD of the clusters is stored; a context finds one there.
+pub(crate) const KIND: &str =
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/postgresqls.acid.zalan.do";
+
+/// An old one.
+pub(crate) fn kind() -> Value {
+    json!({"metadata": {"name": "postgresqls.acid.zalan.do", "creationTimestamp": "2025-01-01T00:00:00Z"}})
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeApi(Arc<Mutex<State>>);
 
@@ -32,6 +41,8 @@ struct State {
     objects: BTreeMap<String, Value>,
     asked: Vec<String>,
     version: u64,
+    /// Requests (`METHOD path`, or how it begins) that are refused, and with what code.
+    refused: Vec<(String, u16)>,
 }
 
 impl FakeApi {
@@ -46,6 +57,9 @@ impl FakeApi {
 
     /// A context whose every request comes here. The receiver of settings stays at this configuration.
     pub(crate) fn context(&self) -> Context {
+        if self.get(KIND).is_none() {
+            self.put(KIND, kind());
+        }
         let config = Arc::new(OperatorConfig::default_for(Form::ConfigMap));
         let (_, settings) = watch::channel(config);
         Context {
@@ -95,6 +109,17 @@ impl FakeApi {
         self.0.lock().unwrap().objects.remove(path);
     }
 
+    /// Refuses what begins like this, `METHOD path`, from now on.
+    pub(crate) fn refuse(&self, request: &str, code: u16) {
+        let mut state = self.0.lock().unwrap();
+        state.refused.push((request.to_owned(), code));
+    }
+
+    /// Refuses nothing any more.
+    pub(crate) fn accept(&self) {
+        self.0.lock().unwrap().refused.clear();
+    }
+
     /// What was asked since the last call, as `METHOD path`.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().asked)
@@ -117,6 +142,14 @@ impl FakeApi {
 impl State {
     fn carry_out(&mut self, method: &Method, path: &str, body: Value, apply: bool) -> (StatusCode, Value) {
         self.asked.push(format!("{method} {path}"));
+        let request = format!("{method} {path}");
+        if let Some((_, code)) = self
+            .refused
+            .iter()
+            .find(|(start, _)| request.starts_with(start.as_str()))
+        {
+            return refusal(StatusCode::from_u16(*code).unwrap(), "Refused", path);
+        }
         let target = path.strip_suffix("/status").unwrap_or(path);
         let known = self.objects.get(target).cloned();
         match (method, known) {

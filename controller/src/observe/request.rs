@@ -113,9 +113,11 @@ mod tests {
             names: &Names::of("apps", "a", &config),
             config: &config,
             desired: None,
+            sources: &pgherd_model::cluster::RoleSources::default(),
             prepared: Vec::new(),
             catalog_unwanted: None,
             deleting: false,
+            spared: None,
         };
         read(context, &question, &patroni(role)).await
     }

@@ -4,6 +4,7 @@ use pgherd_planner::plan::{Action, Hold, Impact, Precondition, Reason, Step};
 
 use super::*;
 
+mod departures;
 mod turns;
 
 fn step() -> Step {
@@ -21,6 +22,7 @@ fn found(going: bool, gone: bool) -> Found {
         view: ClusterView::default(),
         going,
         gone,
+        spared: None,
     }
 }
 

@@ -40,7 +40,7 @@ mod text;
 pub use crate::build::SecretDraft;
 pub use action::{Action, Propagation};
 pub use deferral::spec_inputs;
-pub use deletion::plan_deletion;
+pub use deletion::{plan_deletion, spare};
 pub use mode::Mode;
 pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
@@ -245,7 +245,7 @@ pub enum HoldReason {
     Lacking(String),
     /// The object of that name belongs to somebody else.
     NotOurs(String),
-    /// The annotations that allow a deletion are not there.
+    /// What allows a deletion is not there: annotations, or that somebody deleted this very object.
     DeletionGate(String),
     /// It is not allowed to, by this parameter or field.
     SwitchedOff(String),

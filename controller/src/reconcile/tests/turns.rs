@@ -270,6 +270,26 @@ async fn what_was_left_over_goes_when_we_made_it_and_its_object_is_gone() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_kind_that_was_removed_is_not_swept() {
+    let api = FakeApi::default();
+    let (context, cluster) = orphaned(&api, &json!([{"manager": "pgherd"}])).await;
+    let path = "/apis/apps/v1/namespaces/apps/statefulsets/acid-demo";
+    let mut set = api.get(path).unwrap();
+    set["metadata"]["creationTimestamp"] = "2024-01-01T00:00:00Z".into();
+    api.put(path, set);
+    api.remove(MANIFEST);
+    for kind in [Some(crate::testing::kind()), None] {
+        match kind {
+            Some(kind) => drop(api.put(crate::testing::KIND, kind)),
+            None => api.remove(crate::testing::KIND),
+        }
+        crate::sweep::sweep(&context).await;
+        assert!(context.cache.manifests.departed(&cluster).is_none());
+        assert_eq!(context.metrics.leftovers.get(), 1, "it is told");
+    }
+}
+
+#[tokio::test]
 async fn an_object_that_comes_back_in_time_keeps_what_was_left_over() {
     let api = FakeApi::default();
     let (context, cluster) = orphaned(&api, &json!([{"manager": "pgherd"}])).await;

@@ -32,6 +32,13 @@ pub fn plan_deletion(names: &Names, observed: &Observed, config: &OperatorConfig
     plan
 }
 
+/// In place of that, for an object that goes or has gone without that anybody deleted the cluster: nothing of it is removed.
+pub fn spare(why: &str) -> Plan {
+    let mut plan = Plan::default();
+    hold(&mut plan, HoldReason::DeletionGate(why.to_owned()));
+    plan
+}
+
 fn steps(names: &Names, observed: &Observed, config: &OperatorConfig, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     if let Some(text) = gate(&observed.cluster, config, now) {
