@@ -77,7 +77,7 @@ pub fn account(context: &Context, cluster: &ClusterRef, outcome: &Outcome) {
     let config = context.config();
     wake(
         context,
-        &context.fleet.acted(cluster, outcome.trouble(), known, &config),
+        &context.fleet.acted(cluster, outcome.hindrance(), known, &config),
     );
 }
 

@@ -15,10 +15,11 @@ use tracing::Instrument;
 use crate::admit::{dismiss, lose};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
+use crate::error::Retry;
 use crate::memory::{Memory, jittered};
 use crate::metrics::TurnLabels;
 use crate::queue::{Lane, Turn};
-use crate::reconcile::{Ending, Next, reconcile};
+use crate::reconcile::{Ending, Next, Rest, reconcile};
 
 /// How a turn ended that did not get to its end, in a word.
 const PANICKED: &str = "panicked";
@@ -143,6 +144,21 @@ fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Ins
         }
         Next::Backoff => (now + memory.failed(), Lane::Resync),
         Next::LastResort => ((now + jittered(repair, 0.2)).min(resync), Lane::Resync),
+        Next::Despite(retry, rest) => {
+            let again = match retry {
+                Retry::Backoff => now + memory.failed(),
+                Retry::OnChange => now + jittered(repair, 0.2),
+            };
+            let (rest, lane) = match rest {
+                Rest::Done => (Some(memory.pace()), Lane::Edit),
+                Rest::Waits(wake) => {
+                    let wake = memory.wake(*wake, now);
+                    (wake.map(|delay| delay + spread(delay)), Lane::Resync)
+                }
+            };
+            let rest = rest.map_or(resync, |delay| now + delay);
+            (again.min(rest).min(resync), lane)
+        }
         Next::Never => (resync, Lane::Resync),
     }
 }
@@ -193,6 +209,32 @@ mod tests {
             REPAIR,
         );
         assert_eq!(at, resync, "never later than the resync");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_alone_does_not_slow_the_rest_down() {
+        let (now, mut memory) = (Instant::now(), Memory::default());
+        memory.begin(now, Duration::from_mins(30), None);
+        let mut wait = |retry, rest| due(&mut memory, &Next::Despite(retry, rest), now, REPAIR).0 - now;
+        for _ in 0..12 {
+            wait(Retry::Backoff, Rest::Waits(None));
+        }
+        // A roll goes on.
+        let planned = Rest::Waits(Some(Duration::from_secs(3)));
+        for retry in [Retry::Backoff, Retry::OnChange] {
+            assert!(wait(retry, planned) < Duration::from_secs(4), "{retry:?}");
+            assert!(wait(retry, Rest::Done) < Duration::from_secs(1), "{retry:?}");
+        }
+        // And what failed is tried ever more rarely.
+        assert!(wait(Retry::Backoff, Rest::Waits(None)) > Duration::from_mins(1));
+        assert!(wait(Retry::OnChange, Rest::Waits(None)) > Duration::from_mins(3));
+        for _ in 0..20 {
+            wait(Retry::OnChange, Rest::Done);
+        }
+        assert!(
+            wait(Retry::OnChange, Rest::Done) > Duration::from_secs(30),
+            "a storm"
+        );
     }
 
     #[tokio::test]

@@ -100,6 +100,17 @@ impl TurnError {
         }
     }
 
+    /// The API server does not work (now): that says nothing about what was asked. A 500 does: it is what a webhook of somebody else's that
+    /// does not answer comes as.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Kubernetes { answer, .. } => {
+                status(answer).is_none_or(|status| matches!(status.code, 408 | 429 | 502 | 503 | 504))
+            }
+            _ => false,
+        }
+    }
+
     /// Somebody was faster: nothing is wrong, the plan is out of date.
     pub fn is_overtaken(&self) -> bool {
         matches!(self, Self::Kubernetes { answer, .. } if is_overtaken(answer))
@@ -184,6 +195,7 @@ mod tests {
                 (category, retry),
                 "{code}"
             );
+            assert_eq!(refused(code).is_outage(), [429, 504].contains(&code), "{code}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! Carries a plan out, step by step, until one fails or its precondition no longer holds. Every kind of action is one function in a file
-//! below, idempotent, and knows no policy. What is left of the plan is not kept: the next turn observes and plans anew.
+//! Carries a plan out, step by step, until a precondition no longer holds; what relies on a step that failed is left out (the planner says what
+//! does). Every kind of action is one function in a file below, idempotent, and knows no policy. What is left of the plan is not kept: the next turn observes and plans anew.
 
 use std::collections::BTreeSet;
 
@@ -67,15 +67,17 @@ impl Executed<'_> {
     }
 }
 
-/// Walks the steps up to the first that fails. A statement that the server refuses keeps only those from being tried that need it: a role that
-/// cannot be had is no reason to leave a cluster as it is.
+/// Walks the steps. One that fails keeps only those from being taken that rely on it: a role or a claim that cannot be had is no reason to leave
+/// a cluster as it is.
 pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -> Executed<'a> {
     let mut walk = Walk::default();
     let mut rest = plan.steps.as_slice();
     while let Some(step) = rest.first() {
-        let is_sql = matches!(step.action, Action::RunSql { .. });
-        if walk.is_cut_short && !is_sql {
-            break;
+        if let Some(cause) = walk.hindrance(step, scene) {
+            context.metrics.count_step(step.action.kind(), "left_out");
+            tracing::info!(step = %step, %cause, "step left out");
+            rest = &rest[1..];
+            continue;
         }
         let denial = context.authority.denies().map(str::to_owned);
         if let Some(reason) = denial.or_else(|| broken(context, scene, &step.precondition)) {
@@ -91,7 +93,7 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
             _ => vec![take(context, scene, step).await],
         };
         for (step, result) in now.iter().zip(results) {
-            if let Some(overtaken) = walk.note(context, step, result) {
+            if let Some(overtaken) = walk.note(context, scene, step, result) {
                 return walk.ended(Some(overtaken));
             }
         }
@@ -104,16 +106,32 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
 struct Walk<'a> {
     done: Vec<&'a Step>,
     failures: Vec<Failure>,
-    /// Something else failed than a statement that the server refused.
-    is_cut_short: bool,
+    /// Those that failed for another reason than that the server refused a statement.
+    failed: Vec<&'a Step>,
+    /// One that failed because the API server does not work: nor would others.
+    outage: Option<&'a Step>,
     retry: Option<Retry>,
     /// What the statements were about that were refused.
     refused: BTreeSet<Subject>,
 }
 
 impl<'a> Walk<'a> {
+    /// A step that has failed and without which this one is not tried.
+    fn hindrance(&self, step: &Step, scene: &Scene<'_>) -> Option<&'a Step> {
+        let mut failed = self.failed.iter().copied();
+        let relied_on = failed.find(|failed| failed.hinders(step, &scene.cluster.namespace));
+        let needs_api_server = !matches!(step.action, Action::RunSql { .. });
+        relied_on.or(self.outage.filter(|_| needs_api_server))
+    }
+
     /// Whether the step may be followed by any other.
-    fn note(&mut self, context: &Context, step: &'a Step, result: Result<(), TurnError>) -> Option<Outcome> {
+    fn note(
+        &mut self,
+        context: &Context,
+        scene: &Scene<'_>,
+        step: &'a Step,
+        result: Result<(), TurnError>,
+    ) -> Option<Outcome> {
         let error = match result {
             Ok(()) => {
                 context.metrics.count_step(step.action.kind(), "done");
@@ -137,11 +155,18 @@ impl<'a> Walk<'a> {
             });
         }
         tracing::warn!(step = text, error = problem, "step failed");
-        self.is_cut_short |= !error.is_refusal();
+        if !error.is_refusal() {
+            self.failed.push(step);
+        }
+        if error.is_outage() {
+            self.outage = Some(step);
+        }
+        let is_alone = error.is_refusal() || step.is_aside(&scene.cluster.namespace);
         self.failures.push(Failure {
             step: text,
             subject: subject_of(&step.action),
             error: problem,
+            hinders: error.is_outage() || !is_alone,
         });
         None
     }

@@ -172,6 +172,11 @@ impl Memory {
     /// a disagreement with the API server, or with somebody else who writes, does not become a storm.
     pub fn moved(&mut self) -> Duration {
         self.failures = 0;
+        self.pace()
+    }
+
+    /// The same, where something failed besides.
+    pub fn pace(&mut self) -> Duration {
         self.idle_since = None;
         self.moves = self.moves.saturating_add(1);
         match self.moves.checked_sub(RESTLESS) {

@@ -52,8 +52,19 @@ pub enum Next {
     Backoff,
     /// It will fail until somebody changes something.
     LastResort,
+    /// Something failed on which nothing else relies: that is tried again as ever, and the rest goes on as if it had not.
+    Despite(Retry, Rest),
     /// There is no such cluster (any more).
     Never,
+}
+
+/// What a turn leaves to the next one beside what has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Something was done: see whether it is as wanted now.
+    Done,
+    /// The plan asks to look again.
+    Waits(Option<Duration>),
 }
 
 /// Observe, parse, build, plan, execute, report.
@@ -218,7 +229,13 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
     if finished && plan.is_empty() {
         tracing::info!("deletion complete");
     }
+    let rest = if executed.done.is_empty() {
+        Rest::Waits(wake)
+    } else {
+        Rest::Done
+    };
     let next = match retry {
+        Some(retry) if is_alone(executed) => Next::Despite(retry, rest),
         Some(Retry::Backoff) => Next::Backoff,
         Some(Retry::OnChange) => Next::LastResort,
         None if finished => Next::Never,
@@ -226,6 +243,11 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
         None => Next::Now,
     };
     Ending { word, next }
+}
+
+/// Steps failed, and none on which others rely.
+fn is_alone(executed: &Executed<'_>) -> bool {
+    matches!(executed.outcome, Outcome::Failed(_)) && executed.outcome.hindrance().is_none()
 }
 
 /// The object is gone, and what it was made of does not follow it: as with Zalando's operator the members go on without an object, until

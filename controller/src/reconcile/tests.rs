@@ -5,6 +5,7 @@ use pgherd_planner::plan::{Action, Hold, Impact, Precondition, Reason, Step};
 use super::*;
 
 mod departures;
+mod failures;
 mod turns;
 
 fn step() -> Step {

@@ -65,6 +65,8 @@ pub struct Failure {
     pub subject: Option<sql::Subject>,
     /// The error with its sources in one line, without secrets.
     pub error: String,
+    /// Others relied on it, so that the cluster does not get on before it is mended.
+    pub hinders: bool,
 }
 
 impl fmt::Display for Failure {
@@ -80,6 +82,7 @@ impl Outcome {
             step: step.into(),
             subject: None,
             error: error.into(),
+            hinders: true,
         }])
     }
 
@@ -98,13 +101,21 @@ impl Outcome {
 
     /// The first failure, and how many more there are; `None` where nothing failed.
     pub fn trouble(&self) -> Option<String> {
-        let failures = self.failures();
-        let first = failures.first()?;
-        Some(match failures.len() {
-            1 => first.to_string(),
-            many => format!("{first}; and {} more", many - 1),
-        })
+        told(self.failures().iter())
     }
+
+    /// The same, of failures on which others relied.
+    pub fn hindrance(&self) -> Option<String> {
+        told(self.failures().iter().filter(|failure| failure.hinders))
+    }
+}
+
+fn told<'a>(mut failures: impl Iterator<Item = &'a Failure>) -> Option<String> {
+    let first = failures.next()?;
+    Some(match failures.count() {
+        0 => first.to_string(),
+        more => format!("{first}; and {more} more"),
+    })
 }
 
 /// What the manifest turned out to be.

@@ -2,7 +2,8 @@
 //! carried out (controller).
 //!
 //! A plan is made from one snapshot and thrown away after use: nothing in it is remembered. The executor walks the steps in order and stops
-//! at the first whose precondition does not hold any more; the next snapshot gives the next plan.
+//! at the first whose precondition does not hold any more; of those after one that fails it leaves out what relies on that. The next snapshot
+//! gives the next plan.
 
 use std::collections::BTreeSet;
 
@@ -30,6 +31,7 @@ mod mode;
 mod network;
 mod object;
 pub(crate) mod provision;
+mod reliance;
 pub(crate) mod roll;
 mod rotation;
 mod secret_change;
@@ -333,8 +335,8 @@ impl Plan {
 
 /// What brings a cluster from what was observed to what is desired. Nothing to do: the plan is empty.
 ///
-/// The order is that of creation (zalando-behaviour 4.2). What may fail for reasons outside of the cluster comes late, because a step that
-/// fails keeps those after it from being taken.
+/// The order is that of creation (zalando-behaviour 4.2). A step that fails keeps those after it from being taken that rely on it
+/// ([`Step::hinders`]).
 pub fn plan(
     cluster: &Cluster,
     desired: &Desired,

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::units::{Window, window};
 use pgherd_planner::build::Desired;
-use pgherd_planner::observed::{Observed, PatroniView, PodView, Source};
-use pgherd_planner::plan::{Action, Plan, Precondition, plan};
+use pgherd_planner::observed::{ClaimView, Observed, PatroniView, PodView, Source};
+use pgherd_planner::plan::{Action, Object, Plan, Precondition, Step, plan};
 
 use crate::recorded::{config, manifest};
 
@@ -157,6 +157,8 @@ pub(crate) struct Simulation {
     pub(crate) wanted: Template,
     pub(crate) truth: Truth,
     pub(crate) faults: Faults,
+    /// A larger volume and a service are wanted, and refused for ever.
+    pub(crate) refuses: bool,
     /// What the watch of pods will deliver, oldest first.
     past: VecDeque<Vec<PodView>>,
     past_patroni: PatroniView,
@@ -193,6 +195,7 @@ impl Simulation {
             wanted: template.clone(),
             truth: Truth::new(template, members),
             faults: Faults::default(),
+            refuses: false,
             past: VecDeque::new(),
             past_patroni: PatroniView::default(),
             last: None,
@@ -249,7 +252,7 @@ impl Simulation {
             laws::determinism(&plan, &self.planned(&observed))?;
         }
         laws::tried_first(&plan)?;
-        if plan.steps.is_empty() {
+        if plan.steps.iter().all(is_hopeless) {
             let wake = plan.wake_after.map_or(Timestamp::MAX, |delay| now + delay);
             self.last = Some((noticed, wake));
             return Ok(());
@@ -257,11 +260,20 @@ impl Simulation {
         self.carry_out(&plan, &observed)
     }
 
-    /// Steps in order, until one is refused, fails, or was overtaken.
+    /// Steps in order, without those that rely on one that failed or was refused, until one was overtaken.
     fn carry_out(&mut self, plan: &Plan, observed: &Observed) -> Result<(), Broken> {
+        let mut failed: Vec<&Step> = Vec::new();
         for step in &plan.steps {
+            let home = &self.cluster.identity.namespace;
+            if failed.iter().any(|failed| failed.hinders(step, home)) {
+                continue;
+            }
             if !self.holds(&step.precondition) {
                 return Ok(());
+            }
+            if is_hopeless(step) {
+                failed.push(step);
+                continue;
             }
             let fails = self.faults.failing > 0;
             self.faults.failing = self.faults.failing.saturating_sub(1);
@@ -269,7 +281,8 @@ impl Simulation {
             if !fails || self.faults.failing % 2 == 1 {
                 laws::before(self, observed, step)?;
                 if !self.take(step) {
-                    return Ok(());
+                    failed.push(step);
+                    continue;
                 }
                 if !matches!(
                     step.action,
@@ -279,7 +292,7 @@ impl Simulation {
                 }
             }
             if fails {
-                return Ok(());
+                failed.push(step);
             }
         }
         Ok(())
@@ -337,6 +350,7 @@ impl Simulation {
             stateful_set: Source::Known(
                 self.stateful_set(&self.wanted, self.cluster.instances.unsigned_abs()),
             ),
+            services: self.refuses.then(Service::default).into_iter().collect(),
             ..Desired::default()
         }
     }
@@ -360,7 +374,7 @@ impl Simulation {
             service_account: Source::Known(Some(ServiceAccount::default())),
             role_binding: Source::Known(Some(RoleBinding::default())),
             secrets: Source::Known(Vec::new()),
-            claims: Source::Known(Vec::new()),
+            claims: Source::Known(self.refuses.then(small_claim).into_iter().collect()),
             pods: Source::Known(pods),
             patroni,
             catalog: self.catalog(),
@@ -401,6 +415,25 @@ impl Simulation {
             && truth
                 .leader
                 .is_some_and(|leader| self.stays(leader) && truth.is_on_good_node(leader))
+    }
+}
+
+/// Smaller than any volume that is wanted.
+fn small_claim() -> ClaimView {
+    ClaimView {
+        name: format!("pgdata-{}", name(0)),
+        phase: "Bound".to_owned(),
+        requested: "1Ki".to_owned(),
+        ..ClaimView::default()
+    }
+}
+
+/// It is refused in this world.
+pub(crate) fn is_hopeless(step: &Step) -> bool {
+    match &step.action {
+        Action::GrowClaim { .. } => true,
+        Action::Apply(object) => matches!(**object, Object::Service(_)),
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use pgherd_model::units::Window;
 
 use super::laws::{self, Broken, broken};
-use super::{Condition, Luck, Mutation, NODES, Request, Simulation, StatefulSetIs, Template};
+use super::{Condition, Luck, Mutation, NODES, Request, Simulation, StatefulSetIs, Template, is_hopeless};
 
 /// Something that happens to the cluster from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +164,8 @@ pub(crate) struct Schedule {
     pub(crate) members: u32,
     /// Patroni is older than 4.0.
     pub(crate) old_patroni: bool,
+    /// Something beside the members is wanted that cannot be had.
+    pub(crate) refuses: bool,
     pub(crate) events: Vec<(u32, Event)>,
 }
 
@@ -185,6 +187,7 @@ impl Schedule {
             seed,
             members,
             old_patroni: luck.one_in(3),
+            refuses: luck.one_in(2),
             events,
         }
     }
@@ -193,6 +196,8 @@ impl Schedule {
         let mut simulation = Simulation::new(self.members);
         simulation.mutation = mutation;
         simulation.truth.says_nothing = self.old_patroni;
+        // A planted bug waits for plans without steps.
+        simulation.refuses = self.refuses && mutation.is_none();
         let mut luck = Luck::new(!self.seed);
         let mut events = self.events.iter().peekable();
         for tick in 1..=EVENTFUL {
@@ -243,7 +248,8 @@ impl Schedule {
         let mut simulation = simulation.clone();
         simulation.truth.seen = (simulation.truth.generation, simulation.truth.template.version);
         simulation.tick(&mut luck)?;
-        let plan = simulation.planned(&simulation.observe());
+        let mut plan = simulation.planned(&simulation.observe());
+        plan.steps.retain(|step| !is_hopeless(step));
         if !plan.is_empty() {
             return broken(laws::FIXPOINT, shown(&simulation));
         }
