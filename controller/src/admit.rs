@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use pgherd_planner::adopt::refuse;
 use pgherd_planner::assess::Outcome;
-use pgherd_planner::build::build;
+use pgherd_planner::build::{Desired, build};
 use pgherd_planner::fleet::{self, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
 use pgherd_planner::plan::{Plan, plan_waiting};
@@ -49,7 +50,9 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
         Verdict::Go => {}
         Verdict::Finish => plan.keep_turn(missing(question, turn.observed)),
         Verdict::Wait(why) => {
-            if let Some(desired) = question.desired {
+            // One that nothing may be done to waits with everything, not only with its roll.
+            let refused = |desired: &&Desired| refuse(cluster, desired, turn.observed).is_some();
+            if let Some(desired) = question.desired.filter(|desired| !refused(desired)) {
                 *plan = plan_waiting(
                     cluster,
                     desired,

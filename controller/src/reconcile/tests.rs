@@ -6,6 +6,7 @@ use super::*;
 
 mod departures;
 mod failures;
+mod refused;
 mod turns;
 
 fn step() -> Step {

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::cluster::Cluster;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ use crate::plan::{Hold, HoldReason, Impact, Plan};
 mod refusal;
 
 pub use refusal::{Label, Refusal};
+
+/// What is held back of a cluster that nothing is done to.
+const EVERYTHING: &str = "change anything";
 
 /// What taking over one cluster would mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,24 +104,37 @@ pub fn judge(cluster: &Cluster, desired: &Desired, observed: &Observed, plan: &P
 
 /// In place of a plan: nothing is done to a cluster that is found, called or kept differently under this configuration. Its members are not
 /// seen, or would become another cluster beside it. None where all is well, or where no member could be harmed. An object that was made anew
-/// is no reason: it takes its members over, as with Zalando's operator.
+/// is no reason: it takes its members over, as with Zalando's operator. Nor is a hand in the StatefulSet that reached none of its members.
+///
+/// As long as one that was made cannot be read, nobody knows: then everything waits as well.
 pub fn refuse(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Option<Plan> {
-    let stored = observed.stateful_set.known()?.as_ref()?;
+    let stored = match &observed.stateful_set {
+        Source::Known(stored) => stored.as_ref()?,
+        Source::Unknown(why) => return unread(observed, why),
+    };
     let wanted = stored.spec.as_ref().and_then(|spec| spec.replicas);
     let present = stored.status.as_ref().map(|status| status.replicas);
     if wanted.unwrap_or_default() == 0 && present.unwrap_or_default() == 0 {
         return None;
     }
-    let mut refusals = refusal::find(cluster, desired, observed);
-    refusals.retain(|refusal| !matches!(refusal, Refusal::Identity { .. }));
+    let refusals = refusal::of_members(cluster, desired, observed);
     let hold = |refusal: &Refusal| Hold {
-        step: "change anything".to_owned(),
+        step: EVERYTHING.to_owned(),
         reason: HoldReason::Refused(format!("{refusal}: {}", refusal.remedy())),
         until: None,
     };
     (!refusals.is_empty()).then(|| Plan {
         holds: refusals.iter().map(hold).collect(),
         ..Plan::default()
+    })
+}
+
+fn unread(observed: &Observed, why: &str) -> Option<Plan> {
+    let was_made = observed.cluster.status.postgres_cluster_status != ClusterStatus::Unknown;
+    was_made.then(|| {
+        let mut plan = Plan::default();
+        plan.hold_unknown(EVERYTHING, "stateful set", why);
+        plan
     })
 }
 

@@ -321,7 +321,7 @@ impl Plan {
     }
 
     /// Adds something that has to wait because a source did not answer, which is asked again.
-    fn hold_unknown(&mut self, step: impl Into<String>, source: &str, why: &str) {
+    pub(crate) fn hold_unknown(&mut self, step: impl Into<String>, source: &str, why: &str) {
         self.hold(
             step,
             HoldReason::SourceUnknown {

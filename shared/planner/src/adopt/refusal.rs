@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::containers::{DATA_PATH, POSTGRES};
 use pgherd_model::names::env;
@@ -165,9 +165,52 @@ impl fmt::Display for Refusal {
 /// All reasons; none for a cluster that has no StatefulSet.
 pub(super) fn find(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Vec<Refusal> {
     let stored = observed.stateful_set.known().and_then(Option::as_ref);
-    let (Some(stored), Some(wanted)) = (stored, desired.stateful_set.known()) else {
-        return Vec::new();
+    match (stored, desired.stateful_set.known()) {
+        (Some(stored), Some(wanted)) => between(cluster, stored, wanted),
+        _ => Vec::new(),
+    }
+}
+
+/// All reasons not to touch a running cluster, by what its members were made of: what stands in the StatefulSet by now may be a slip of
+/// somebody's that none of them has heard of. Where that is not known, the StatefulSet counts.
+pub(super) fn of_members(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Vec<Refusal> {
+    let is_reason = |refusal: &Refusal| !matches!(refusal, Refusal::Identity { .. });
+    let reasons = |mut found: Vec<Refusal>| {
+        found.retain(is_reason);
+        found
     };
+    let found = reasons(find(cluster, desired, observed));
+    let stored = observed.stateful_set.known().and_then(Option::as_ref);
+    let (false, Some(stored), Some(wanted)) = (found.is_empty(), stored, desired.stateful_set.known()) else {
+        return found;
+    };
+    let Some(own) = templates(observed, stored) else {
+        return found;
+    };
+    let mut of_pods = own.into_iter().map(|template| {
+        let mut set = stored.clone();
+        if let Some(spec) = set.spec.as_mut() {
+            spec.template = template.clone();
+        }
+        reasons(between(cluster, &set, wanted))
+    });
+    of_pods.find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// What each pod was made of; none when there is no pod, or one whose template is not known.
+fn templates<'a>(observed: &'a Observed, stored: &'a StatefulSet) -> Option<Vec<&'a PodTemplateSpec>> {
+    let latest = observed.latest_revision()?;
+    let pods = observed.pods.known().filter(|pods| !pods.is_empty())?;
+    let own = pods.iter().map(|pod| {
+        if pod.revision == latest {
+            return stored.spec.as_ref().map(|spec| &spec.template);
+        }
+        observed.templates.get(&pod.revision)?.known()?.as_ref()
+    });
+    own.collect()
+}
+
+fn between(cluster: &Cluster, stored: &StatefulSet, wanted: &StatefulSet) -> Vec<Refusal> {
     let mut found = Vec::new();
     found.extend(selector(stored, wanted));
     found.extend(owner(stored, &cluster.identity.uid));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::Names;
 use pgherd_planner::adopt::{Refusal, Verdict, judge, refuse};
@@ -306,6 +307,53 @@ fn a_fleet_can_be_taken_over_under_its_own_configuration_only() {
                 assert!(has(|it| matches!(it, Refusal::Account { .. })), "{case}");
                 assert!(has(|it| matches!(it, Refusal::Secret { .. })), "{case}");
             }
+        }
+    }
+}
+
+#[test]
+fn while_nobody_can_tell_how_members_are_kept_everything_waits() {
+    let mut recorded = Recorded::read("A", "minimal", |_| {}).unwrap();
+    recorded.observed.stateful_set = Source::Unknown("429".to_owned());
+    let refused = |recorded: &Recorded| refuse(&recorded.cluster, &recorded.desired, &recorded.observed);
+    assert_eq!(refused(&recorded), None, "it was never made");
+    recorded.observed.cluster.status.postgres_cluster_status = ClusterStatus::Running;
+    let held = refused(&recorded).unwrap();
+    assert!(held.steps.is_empty() && held.wake_after.is_some(), "{held:?}");
+}
+
+#[test]
+fn a_slip_of_the_hand_that_no_member_has_heard_of_is_repaired() {
+    for reached in [false, true] {
+        let mut recorded = Recorded::read("A", "minimal", |_| {}).unwrap();
+        let stored = recorded.observed.stateful_set.known().unwrap().clone().unwrap();
+        let own = stored.spec.clone().unwrap().template;
+        let mut edited = serde_json::to_value(&stored).unwrap();
+        let env = edited["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut();
+        let superuser = env
+            .unwrap()
+            .iter_mut()
+            .find(|it| it["name"] == "PGUSER_SUPERUSER");
+        superuser.unwrap()["value"] = "somebody".into();
+        edited["status"]["updateRevision"] = "edited".into();
+        recorded.observed.stateful_set = Source::Known(Some(serde_json::from_value(edited).unwrap()));
+        recorded
+            .observed
+            .templates
+            .insert(REVISION.to_owned(), Source::Known(Some(own)));
+        if let (true, Source::Known(pods)) = (reached, &mut recorded.observed.pods) {
+            pods[0].revision = "edited".to_owned();
+        }
+        let refused = refuse(&recorded.cluster, &recorded.desired, &recorded.observed);
+        assert_eq!(refused.is_some(), reached, "{refused:?}");
+        if !reached {
+            let plan = recorded.plan();
+            let changes = changes(&plan);
+            assert!(
+                changes.len() == 1 && changes[0].contains("StatefulSet"),
+                "{changes:?}"
+            );
+            assert_eq!(plan.rolled(), Vec::<String>::new());
         }
     }
 }
