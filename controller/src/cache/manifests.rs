@@ -3,13 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kube::api::DynamicObject;
 use pgherd_model::names::annotations;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::locked;
 use crate::cluster_ref::ClusterRef;
+
+/// A new scope's first lists come within moments; whose namespace comes into view later than this was out of it.
+const STILL_OURS: Duration = Duration::from_mins(5);
 
 /// One `postgresql` as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,9 +96,33 @@ struct Known {
     present: HashMap<ClusterRef, Arc<Manifest>>,
     /// Gone without a finalizer of ours: the last that was seen, until what belonged to it is dealt with.
     departed: HashMap<ClusterRef, Arc<Manifest>>,
-    /// Out of view: the operator's scope has changed, or the namespace does not count any more. Nothing is done about them, but one that is
-    /// gone when it comes into view again was deleted meanwhile.
-    aside: HashMap<ClusterRef, Arc<Manifest>>,
+    /// Out of view: the operator's scope has changed, or the namespace does not count any more. Nothing is done about them. One that is gone
+    /// when it comes into view again was somebody else's when it went, and what is left of it may have been left on purpose: a leftover like
+    /// others (`sweep`), as if this process had begun just now.
+    aside: HashMap<ClusterRef, Aside>,
+}
+
+#[derive(Debug)]
+struct Aside {
+    manifest: Arc<Manifest>,
+    /// Its deletion had begun when it went out of view: then.
+    departed: Option<Instant>,
+}
+
+impl Aside {
+    fn of(manifest: Arc<Manifest>) -> Self {
+        Self {
+            manifest,
+            departed: None,
+        }
+    }
+
+    /// A deletion that had begun goes on, if that is not long ago.
+    fn departed(self) -> Option<Arc<Manifest>> {
+        let since = self.departed?;
+        let unseen = || Arc::unwrap_or_clone(self.manifest).without_version();
+        (since.elapsed() < STILL_OURS).then(|| Arc::new(unseen()))
+    }
 }
 
 impl Manifests {
@@ -157,21 +186,20 @@ impl Manifests {
     }
 
     /// All objects in view of a watch have been listed anew: what it covers and did not list is gone. Returns what is. Of one that was out of
-    /// view it is not known whether it only belongs to somebody else now: should it not be gone, it is not brought back.
+    /// view it is not known whether it only belongs to somebody else now: only a deletion that had begun goes on, and should the object not be
+    /// gone, it is not brought back.
     pub fn note_listed(
         &self,
         covers: impl Fn(&ClusterRef) -> bool,
         listed: &HashSet<ClusterRef>,
     ) -> Vec<ClusterRef> {
         let known = &mut *locked(&self.clusters);
-        let is_gone =
-            |cluster: &ClusterRef, _: &mut Arc<Manifest>| covers(cluster) && !listed.contains(cluster);
-        let gone: Vec<_> = known.present.extract_if(is_gone).collect();
-        let unseen = known.aside.extract_if(is_gone).map(|(cluster, manifest)| {
-            let manifest = Arc::unwrap_or_clone(manifest).without_version();
-            (cluster, Arc::new(manifest))
-        });
-        let gone: Vec<_> = unseen.chain(gone).collect();
+        let is_gone = |cluster: &ClusterRef| covers(cluster) && !listed.contains(cluster);
+        let gone = known.present.extract_if(|cluster, _| is_gone(cluster));
+        let gone: Vec<_> = gone.collect();
+        let aside = known.aside.extract_if(|cluster, _| is_gone(cluster));
+        let going_on = aside.filter_map(|(cluster, aside)| Some((cluster, aside.departed()?)));
+        let gone: Vec<_> = going_on.chain(gone).collect();
         let names = gone.iter().map(|(cluster, _)| cluster.clone()).collect();
         known.departed.extend(gone);
         names
@@ -192,15 +220,21 @@ impl Manifests {
         let Some(manifest) = known.present.remove(cluster) else {
             return false;
         };
-        known.aside.insert(cluster.clone(), manifest);
+        known.aside.insert(cluster.clone(), Aside::of(manifest));
         true
     }
 
     /// Other namespaces are looked at from now on, or others than before.
     pub fn set_all_aside(&self) {
         let known = &mut *locked(&self.clusters);
-        known.aside.extend(known.departed.drain());
-        known.aside.extend(known.present.drain());
+        let departed = Some(Instant::now());
+        let going = known.departed.drain();
+        let going = going.map(|(cluster, manifest)| (cluster, Aside { manifest, departed }));
+        known.aside.extend(going);
+        let present = known.present.drain();
+        known
+            .aside
+            .extend(present.map(|(cluster, manifest)| (cluster, Aside::of(manifest))));
     }
 
     pub fn get(&self, cluster: &ClusterRef) -> Option<Arc<Manifest>> {
@@ -356,20 +390,36 @@ mod tests {
         assert_eq!(manifests.all(), [ClusterRef::new("n", "b")]);
     }
 
-    #[test]
-    fn what_goes_while_it_is_out_of_view_is_gone_when_it_would_be_in_view_again() {
+    /// Clusters `a`, `b` and `c`; the deletion of `c` has begun. Then all go out of view.
+    fn out_of_view() -> (Manifests, [ClusterRef; 3]) {
         let manifests = Manifests::default();
         let names = ["a", "b", "c"].map(|name| ClusterRef::new("n", name));
         for cluster in &names {
             manifests.note(cluster, manifest("5", 2, "Running"));
         }
+        manifests.note_gone(&names[2]);
         manifests.set_all_aside();
-        assert!(manifests.is_empty() && manifests.departed(&names[0]).is_none());
+        assert!(manifests.is_empty() && manifests.departed(&names[2]).is_none());
+        (manifests, names)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_while_it_is_out_of_view_is_somebody_elses() {
+        let (manifests, names) = out_of_view();
         let elsewhere = |cluster: &ClusterRef| cluster.namespace == "other";
         assert_eq!(manifests.note_listed(elsewhere, &HashSet::new()), []);
-        // One is there, one belongs to another controller, one is not.
+        tokio::time::advance(2 * STILL_OURS).await;
+        assert_eq!(manifests.note_listed(|_| true, &HashSet::new()), []);
+        for cluster in &names {
+            assert!(manifests.departed(cluster).is_none(), "{cluster}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_has_begun_goes_on_when_the_scope_changes() {
+        let (manifests, names) = out_of_view();
+        // One is there, one has gone meanwhile.
         manifests.note(&names[0], manifest("6", 2, "Running"));
-        manifests.forget(&names[1]);
         let listed = HashSet::from([names[0].clone()]);
         assert_eq!(
             manifests.note_listed(|_| true, &listed),
@@ -377,6 +427,7 @@ mod tests {
         );
         let value = manifests.departed(&names[2]).unwrap().value();
         assert_eq!(value["spec"]["numberOfInstances"], 2);
+        assert!(manifests.departed(&names[1]).is_none());
         manifests.return_from_departure(&names[2]);
         assert!(
             manifests.get(&names[2]).is_none(),
