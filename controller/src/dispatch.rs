@@ -75,6 +75,12 @@ async fn one(context: &Context, turn: Turn) {
     let span = tracing::info_span!("cluster", name = %cluster);
     let period = context.config().general.resync_period;
     let manifest = context.cache.manifests.get(&cluster);
+    let generation = manifest.as_ref().and_then(|manifest| manifest.generation());
+    let rests = |memory: &mut Memory| memory.rests(generation, Instant::now());
+    if let Some(until) = context.memories.with(&cluster, rests) {
+        context.queue.wake_at(&cluster, until, turn.lane);
+        return;
+    }
     let asked = manifest.as_ref().and_then(|manifest| manifest.sync());
     let resync = context.memories.with(&cluster, |memory| {
         if turn.lane == Lane::Edit {
@@ -136,7 +142,7 @@ fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
 fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Instant, Lane) {
     let resync = memory.resync.unwrap_or(now);
     match next {
-        Next::Now => (now + memory.moved(), Lane::Edit),
+        Next::Now => (now + memory.moved(now), Lane::Edit),
         Next::After(wake) => {
             memory.settled();
             let wake = memory.wake(*wake, now).map(|delay| now + delay + spread(delay));
@@ -150,7 +156,7 @@ fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Ins
                 Retry::OnChange => now + jittered(repair, 0.2),
             };
             let (rest, lane) = match rest {
-                Rest::Done => (Some(memory.pace()), Lane::Edit),
+                Rest::Done => (Some(memory.pace(now)), Lane::Edit),
                 Rest::Waits(wake) => {
                     let wake = memory.wake(*wake, now);
                     (wake.map(|delay| delay + spread(delay)), Lane::Resync)
@@ -172,6 +178,9 @@ fn spread(delay: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Key;
+    use crate::kinds::Watched;
+    use crate::testing::{FakeApi, manifest};
 
     #[test]
     fn a_wait_for_a_window_ends_when_it_opens() {
@@ -209,6 +218,48 @@ mod tests {
             REPAIR,
         );
         assert_eq!(at, resync, "never later than the resync");
+    }
+
+    const SERVICE: &str = "/api/v1/namespaces/apps/services/acid-demo";
+
+    /// Sets a service back, when a turn has found it as wanted.
+    async fn write_back(context: Context, api: FakeApi, cluster: ClusterRef) {
+        tokio::time::sleep(4 * crate::memory::BREATH).await;
+        let mut service = api.get(SERVICE).unwrap();
+        service["spec"]["ports"] = serde_json::json!([{"port": 1}]);
+        let service = api.put(SERVICE, service);
+        let key = Key {
+            kind: Watched::Service,
+            name: "acid-demo".to_owned(),
+        };
+        let metadata = serde_json::from_value(service["metadata"].clone()).unwrap();
+        context.cache.owned.note(&cluster, key, &metadata);
+        context.queue.wake(&cluster, Lane::Edit);
+    }
+
+    /// How often we write the service in ten minutes.
+    async fn war(context: &Context, api: &FakeApi, cluster: &ClusterRef) -> usize {
+        let (begin, mut writes) = (Instant::now(), 0);
+        while begin.elapsed() < Duration::from_mins(10) && writes < 500 {
+            let turn = context.queue.next().await;
+            one(context, turn).await;
+            let asked = api.asked();
+            if asked.contains(&format!("PATCH {SERVICE}")) {
+                writes += 1;
+                tokio::spawn(write_back(context.clone(), api.clone(), cluster.clone()));
+            }
+        }
+        writes
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_who_writes_back_gets_ever_fewer_answers() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let cluster = api.submit(&context, &manifest());
+        context.queue.wake(&cluster, Lane::Edit);
+        let writes = war(&context, &api, &cluster).await;
+        assert!((8..40).contains(&writes), "{writes} in ten minutes");
     }
 
     #[tokio::test(start_paused = true)]

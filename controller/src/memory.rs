@@ -19,9 +19,11 @@ use crate::cluster_ref::ClusterRef;
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// Between two turns that follow each other because something was done.
-const BREATH: Duration = Duration::from_millis(50);
-/// After so many turns in a row that did something, the cluster does not settle: a creation takes three or four.
+pub(crate) const BREATH: Duration = Duration::from_millis(50);
+/// After so many turns that did something, the cluster does not settle: a creation takes three or four, a roll two for each member.
 const RESTLESS: u32 = 8;
+/// One of them is forgotten after this. A turn that finds nothing to do says little: who writes back may only not have done so yet.
+const FORGOTTEN: Duration = Duration::from_mins(1);
 /// The longest pause between tries: half an hour would hide that a cause is gone.
 const LAST_RETRY: Duration = Duration::from_mins(2);
 
@@ -58,6 +60,12 @@ pub struct Memory {
     idle_since: Option<Instant>,
     failures: u32,
     moves: u32,
+    /// When the last of them was.
+    moved: Option<Instant>,
+    /// It does not settle: nothing that happens to it counts before this time.
+    rests: Option<Instant>,
+    /// Generation of the manifest that the last turn was about.
+    generation: Option<i64>,
 }
 
 /// What a cluster waits for.
@@ -165,30 +173,42 @@ impl Memory {
     /// A turn found nothing to do.
     pub fn settled(&mut self) {
         self.failures = 0;
-        self.moves = 0;
     }
 
     /// A turn did something: how long to wait until the next one looks whether all is as wanted. Grows when that never comes to be, so that
     /// a disagreement with the API server, or with somebody else who writes, does not become a storm.
-    pub fn moved(&mut self) -> Duration {
+    pub fn moved(&mut self, now: Instant) -> Duration {
         self.failures = 0;
-        self.pace()
+        self.pace(now)
     }
 
     /// The same, where something failed besides.
-    pub fn pace(&mut self) -> Duration {
+    pub fn pace(&mut self, now: Instant) -> Duration {
         self.idle_since = None;
-        self.moves = self.moves.saturating_add(1);
-        match self.moves.checked_sub(RESTLESS) {
-            None => BREATH,
-            Some(beyond) => {
-                tracing::warn!(
-                    turns = self.moves,
-                    "the cluster does not settle: every turn finds something to do"
-                );
-                pause(beyond)
-            }
-        }
+        let idle = self.moved.map_or(Duration::ZERO, |last| now.duration_since(last));
+        let forgotten = idle.as_secs() / FORGOTTEN.as_secs();
+        let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
+        self.moves = self.moves.saturating_sub(forgotten).saturating_add(1);
+        self.moved = Some(now);
+        let Some(beyond) = self.moves.checked_sub(RESTLESS) else {
+            return BREATH;
+        };
+        tracing::warn!(
+            turns = self.moves,
+            "the cluster does not settle: turn after turn finds something to do"
+        );
+        let pause = pause(beyond);
+        self.rests = Some(now + pause);
+        pause
+    }
+
+    /// Until when a cluster that does not settle has no turn, whatever happens to it; none where it has. Another manifest, of this
+    /// `generation`, has its turn always.
+    pub fn rests(&mut self, generation: Option<i64>, now: Instant) -> Option<Instant> {
+        let is_edit = self.generation != generation;
+        self.generation = generation;
+        self.rests = self.rests.filter(|until| now < *until && !is_edit);
+        self.rests
     }
 
     /// A turn failed: how long to wait until the next one. Doubles, with jitter, up to a limit.
@@ -290,12 +310,33 @@ mod tests {
 
     #[test]
     fn a_cluster_that_never_settles_gets_its_turns_ever_more_rarely() {
-        let mut memory = Memory::default();
-        let waits: Vec<Duration> = (0..20).map(|_| memory.moved()).collect();
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        let waits: Vec<Duration> = (0..20).map(|_| memory.moved(now)).collect();
         assert!(waits[..7].iter().all(|wait| *wait == BREATH), "{waits:?}");
         assert!(waits[19] > Duration::from_mins(1), "{waits:?}");
         memory.settled();
-        assert_eq!(memory.moved(), BREATH);
+        assert!(
+            memory.moved(now) > Duration::from_mins(1),
+            "a turn without work proves nothing"
+        );
+        assert_eq!(memory.moved(now + 20 * FORGOTTEN), BREATH);
+    }
+
+    #[test]
+    fn only_another_manifest_ends_a_rest() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        assert_eq!(memory.rests(Some(1), now), None);
+        for _ in 0..20 {
+            memory.moved(now);
+        }
+        assert!(
+            memory
+                .rests(Some(1), now)
+                .is_some_and(|until| until > now + FORGOTTEN)
+        );
+        assert_eq!(memory.rests(Some(1), now + LAST_RETRY * 2), None, "it is over");
+        memory.moved(now);
+        assert_eq!(memory.rests(Some(2), now), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -324,7 +365,7 @@ mod tests {
         memory.stirred();
         assert_eq!(wake(&mut memory, 6000), planned);
         assert_eq!(wake(&mut memory, 7000), LAST_RETRY);
-        memory.moved();
+        memory.moved(start);
         assert_eq!(wake(&mut memory, 7000), planned);
         // A window that opens in nine hours is waited for to the point.
         let hours = Some(Duration::from_hours(9));

@@ -23,6 +23,7 @@ pub struct Manifest {
     essence: Box<[u8]>,
     status: Box<[u8]>,
     version: Option<String>,
+    generation: Option<i64>,
     /// Value of the annotation that asks for a look at everything.
     sync: Option<Box<str>>,
 }
@@ -52,8 +53,14 @@ impl Manifest {
             essence: Value::Object(essence).to_string().into_bytes().into(),
             status: status.to_string().into_bytes().into(),
             version,
+            generation: metadata.generation,
             sync,
         }
+    }
+
+    /// Counts the edits of its spec, and its deletion.
+    pub fn generation(&self) -> Option<i64> {
+        self.generation
     }
 
     /// What the annotation says by which somebody asks for a look at everything.
