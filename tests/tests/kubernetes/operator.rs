@@ -10,6 +10,7 @@ use super::stage::Stage;
 
 mod configuration;
 mod environment;
+mod kind;
 mod leftovers;
 mod rest;
 mod resync;
@@ -33,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
         leftovers::found,
     ),
     ("watches_that_fall_silent_are_noticed", silence::is_noticed),
+    ("no_database_goes_with_its_kind", kind::removed),
 ];
 
 /// A namespace of the trial's own, empty at the start.
