@@ -12,12 +12,13 @@ use serde_json::Value;
 
 use super::Change;
 use crate::build::spilo;
-use crate::plan::{Action, Impact, Step};
+use crate::plan::{Action, Impact, Step, dynamic};
 
 const TEMPLATE: &str = "/spec/template/";
 /// Part of Patroni's configuration whose fields are parameters of Postgres.
 const PARAMETERS: &str = "parameters";
 const SLOTS: &str = "slots";
+const STANDBY: &str = "standby_cluster";
 
 /// Postgres restarts in place for this step.
 pub(super) fn is_restart(step: &Step) -> bool {
@@ -179,7 +180,11 @@ pub(super) fn of_patroni(change: &Change) -> Settings {
             continue;
         };
         let version = change.after.cluster.version;
-        for name in patch.iter().flat_map(|(name, value)| names(name, value)) {
+        // A promotion is told by itself.
+        let told = patch
+            .iter()
+            .filter(|(name, value)| *name != STANDBY || !value.is_null());
+        for name in told.flat_map(|(name, value)| names(name, value)) {
             if is_restart(step) && restarts(&name, version) {
                 settings.restarting.push(name);
             } else {
@@ -188,6 +193,33 @@ pub(super) fn of_patroni(change: &Change) -> Settings {
         }
     }
     settings
+}
+
+/// Settings that the old manifest names and the new one does not, as they are changed in Patroni's configuration.
+pub(super) fn taken_back(change: &Change) -> Vec<String> {
+    let names = |state: &super::State| {
+        let places = dynamic::claimed(&state.cluster).into_iter();
+        places
+            .filter_map(|place| {
+                let (part, name) = place
+                    .trim_start_matches('/')
+                    .rsplit_once('/')
+                    .unwrap_or(("", &place[1..]));
+                match part {
+                    STANDBY => None,
+                    SLOTS => Some(format!("slot {name}")),
+                    _ => Some(name.to_owned()),
+                }
+            })
+            .filter(|name| name != STANDBY)
+            .collect::<Vec<String>>()
+    };
+    let (before, after) = (names(&change.before), names(&change.after));
+    let settings = of_patroni(change);
+    let mut changed = settings.restarting;
+    changed.extend(settings.reloading);
+    changed.retain(|name| before.contains(name) && !after.contains(name));
+    changed
 }
 
 /// What a part of Patroni's configuration sets.

@@ -18,7 +18,8 @@ const PG_HBA_ROLLS: &str = "pg_hba cannot be reloaded: members read it from thei
 pub(super) fn of(change: &Change, now: Timestamp) -> Vec<String> {
     let disruptions: Vec<String> = rolls(change).into_iter().chain(restarts(change)).collect();
     let is_disruptive = !disruptions.is_empty();
-    let mut lines: Vec<String> = put_off(change).into_iter().chain(disruptions).collect();
+    let first = put_off(change).into_iter().chain(promotes(change));
+    let mut lines: Vec<String> = first.chain(disruptions).collect();
     if is_disruptive {
         lines.extend(unreloadable(change));
         lines.extend(waits(change, now));
@@ -44,6 +45,13 @@ fn put_off(change: &Change) -> Option<String> {
     Some(format!(
         "nothing is done now: the cluster is {state} (pgherd.io/mode); when it is live again:"
     ))
+}
+
+/// There is no way back.
+fn promotes(change: &Change) -> Option<String> {
+    let mut steps = change.plan.steps.iter();
+    let promotes = steps.any(|step| dynamic::promotes(&step.action));
+    promotes.then(|| "promotes the standby cluster: it follows no more and takes writes, for good".to_owned())
 }
 
 fn rolls(change: &Change) -> Option<String> {
@@ -169,16 +177,18 @@ fn reloads(change: &Change, is_disruptive: bool) -> Option<String> {
     (!names.is_empty()).then(|| because(line, &names))
 }
 
-/// What Patroni keeps although the manifest does not name it any more.
-fn left(change: &Change) -> Option<String> {
+/// What the manifest does not name any more: what takes its value back, and what Patroni keeps.
+fn left(change: &Change) -> Vec<String> {
     let named = |cluster: &Cluster| {
         let parameters = dynamic::wanted(cluster).map(|(name, _)| name.to_owned());
-        let slots = cluster.patroni.slots.keys().map(|slot| format!("slot {slot}"));
-        parameters.chain(slots).collect::<Vec<String>>()
+        parameters.collect::<Vec<String>>()
     };
     let after = named(&change.after.cluster);
-    let mut gone = named(&change.before.cluster);
-    gone.retain(|name| !after.contains(name));
-    let line = "stays set in Patroni, no longer named here: ";
-    (!gone.is_empty()).then(|| listed(line, &gone, ""))
+    let mut kept = named(&change.before.cluster);
+    kept.retain(|name| dynamic::is_kept(name) && !after.contains(name));
+    let back = cause::taken_back(change);
+    let line = |line: &str, names: &[String]| (!names.is_empty()).then(|| listed(line, names, ""));
+    let back = line("goes back to its default, no longer named here: ", &back);
+    let kept = line("stays set in Patroni, no longer named here: ", &kept);
+    back.into_iter().chain(kept).collect()
 }

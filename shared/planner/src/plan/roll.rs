@@ -16,7 +16,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{Action, Hold, HoldReason, Plan, Reason, Step, provision};
+use super::{Action, Hold, HoldReason, Plan, Reason, Step, dynamic, provision};
 use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
@@ -144,7 +144,9 @@ fn next<'a>(
 ) -> Result<Next<'a>, Wait> {
     // A pod that goes before Kubernetes knows the new template comes back with the old one.
     let changes_stateful_set = plan.steps.iter().any(|step| step.action.is_of_stateful_set());
-    if changes_stateful_set || situation.observed.latest_revision().is_none() {
+    // Nor does anything move while the one that leads becomes a primary.
+    let promotes = plan.steps.iter().any(|step| dynamic::promotes(&step.action));
+    if changes_stateful_set || promotes || situation.observed.latest_revision().is_none() {
         return Err(Wait::silent());
     }
     // One change at a time: which members stay comes first.

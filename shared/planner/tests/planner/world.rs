@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use pgherd_model::cluster::Cluster;
+use pgherd_model::api::postgresql::PostgresqlSpec;
+use pgherd_model::cluster::{Cluster, Origin};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
+use pgherd_planner::assess::{Manifest, Outcome, Subject, assess};
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::observed::{
     ClaimView, MemberRole, MemberView, ObjectRef, Observed, PatroniView, PodEnvironment, PodView, SecretView,
@@ -294,8 +296,29 @@ impl World {
         found.has_password = true;
     }
 
+    /// What the status keeps from one turn to the next of what the manifest set in Patroni.
+    pub(crate) fn remember(&mut self) {
+        let spec = PostgresqlSpec::default();
+        let plan = Plan::default();
+        let subject = Subject {
+            manifest: Manifest::Valid {
+                cluster: &self.cluster,
+                spec: &spec,
+            },
+            config: &self.config,
+            observed: &self.observed,
+            plan: &plan,
+            outcome: &Outcome::Done,
+            is_edited: false,
+            now: NOW,
+        };
+        let kept = assess(&subject).patroni_settings;
+        self.observed.cluster.status.patroni_settings = kept;
+    }
+
     /// Pods come up and go, Patroni elects the first, Postgres answers.
     pub(crate) fn pass(&mut self) {
+        self.remember();
         let Some(stateful_set) = known(&mut self.observed.stateful_set).clone() else {
             return;
         };
@@ -383,17 +406,12 @@ impl World {
         }
         let config = match &self.observed.patroni {
             Source::Known(view) => view.config.clone(),
-            Source::Unknown(_) => {
-                json!({ "ttl": 30, "loop_wait": 10, "postgresql": { "parameters": { "max_connections": "100" } } })
-            }
+            Source::Unknown(_) => first_configuration(&self.cluster),
         };
+        let leader = leader(&config);
         let member = |ordinal: u32| MemberView {
             name: self.names.pod(ordinal),
-            role: if ordinal == 0 {
-                MemberRole::Leader
-            } else {
-                MemberRole::Replica
-            },
+            role: if ordinal == 0 { leader } else { MemberRole::Replica },
             state: if ordinal == 0 { "running" } else { "streaming" }.to_owned(),
             lag: Some(0),
             ..MemberView::default()
@@ -404,6 +422,33 @@ impl World {
             config,
             ..PatroniView::default()
         });
+    }
+}
+
+/// What the image makes of its variables when there is no data yet.
+fn first_configuration(cluster: &Cluster) -> Value {
+    let mut config =
+        json!({ "ttl": 30, "loop_wait": 10, "postgresql": { "parameters": { "max_connections": "100" } } });
+    if let Origin::Standby(standby) = &cluster.origin {
+        let host = standby.host.as_ref();
+        let mut section = json!({ "create_replica_methods": ["basebackup_fast_xlog"] });
+        if let Some(host) = host {
+            section["host"] = json!(host.host);
+        }
+        if standby.archive.is_some() || standby.by_variable {
+            section["restore_command"] = json!("envdir");
+        }
+        config["standby_cluster"] = section;
+    }
+    config
+}
+
+/// The first member's role.
+pub(crate) fn leader(config: &Value) -> MemberRole {
+    if config["standby_cluster"].is_object() {
+        MemberRole::StandbyLeader
+    } else {
+        MemberRole::Leader
     }
 }
 

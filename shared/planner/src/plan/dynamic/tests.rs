@@ -35,7 +35,7 @@ fn step_with(wanted: &Value, streams: &Value, found: &Value) -> Option<Step> {
         ..Observed::default()
     };
     let mut plan = Plan::default();
-    ensure(&cluster, &observed, &mut plan);
+    ensure(&cluster, &observed, &config, &mut plan);
     plan.steps.pop()
 }
 

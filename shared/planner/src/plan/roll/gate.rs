@@ -72,7 +72,7 @@ pub(super) fn pass<'a>(situation: &Situation<'a>, old: &[Member<'_>]) -> Result<
         return Err(Wait::of(HoldReason::PatroniPaused));
     }
     // Whatever comes next, it needs somebody who leads.
-    if patroni.running_leader().is_none() {
+    if patroni.running_leader().is_none() || patroni.is_being_promoted() {
         return Err(Wait::silent());
     }
     let wanted = usize::try_from(situation.cluster.instances).unwrap_or(usize::MAX);

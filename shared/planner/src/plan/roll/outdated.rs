@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::{STEP, Situation};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan, Step};
+use crate::plan::{HoldReason, Plan};
+
+mod first_start;
 
 const TEMPLATE: &str = "/spec/template/";
 /// A running pod is given these as it runs: they are for others to read.
@@ -34,7 +36,7 @@ enum Age {
 
 /// The pods that have to be made anew, by ordinal: those of an older template, and those that Zalando's operator marked for it.
 pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &mut Plan) -> Vec<Member<'a>> {
-    let latest = latest(plan);
+    let latest = latest(situation, wanted, plan);
     let mut ages: BTreeMap<&str, Age> = BTreeMap::new();
     let mut old = Vec::new();
     let mut deferred = Vec::new();
@@ -79,9 +81,10 @@ fn is_marked_by_us(member: &Member<'_>) -> bool {
 }
 
 /// Age of the stored template. What was found to differ is being changed by this very plan.
-fn latest(plan: &Plan) -> Age {
-    match plan.steps.iter().find_map(Step::stateful_set_paths) {
-        Some(paths) => judged(paths.iter().map(String::as_str)),
+fn latest(situation: &Situation<'_>, wanted: &StatefulSet, plan: &Plan) -> Age {
+    let is_changed = plan.steps.iter().any(|step| step.stateful_set_paths().is_some());
+    match situation.stored.filter(|_| is_changed) {
+        Some(stored) => compared(template(wanted), template(stored)),
         None => Age::Current,
     }
 }
@@ -91,17 +94,24 @@ fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, latest: 
     if revision.is_empty() || latest_revision == Some(revision) {
         return latest.clone();
     }
-    let template = match situation.observed.templates.get(revision) {
-        Some(Source::Unknown(why)) => return Age::Unknown(why.clone()),
-        Some(Source::Known(Some(template))) => template,
+    match situation.observed.templates.get(revision) {
+        Some(Source::Unknown(why)) => Age::Unknown(why.clone()),
+        Some(Source::Known(Some(found))) => compared(template(wanted), Some(found)),
         // Kubernetes keeps the revision of every pod; one whose revision somebody removed is old for sure.
-        Some(Source::Known(None)) | None if latest_revision.is_some() => return Age::Old,
+        Some(Source::Known(None)) | None if latest_revision.is_some() => Age::Old,
         Some(Source::Known(None)) | None => {
-            return Age::Unknown("kubernetes has not named the latest one yet".to_owned());
+            Age::Unknown("kubernetes has not named the latest one yet".to_owned())
         }
-    };
-    let wanted = wanted.spec.as_ref().map(|spec| &spec.template);
-    match difference("StatefulSet", &wrapped(wanted), &wrapped(Some(template))) {
+    }
+}
+
+fn template(stateful_set: &StatefulSet) -> Option<&PodTemplateSpec> {
+    stateful_set.spec.as_ref().map(|spec| &spec.template)
+}
+
+fn compared(wanted: Option<&PodTemplateSpec>, found: Option<&PodTemplateSpec>) -> Age {
+    let [wanted, found] = first_start::forgotten(wanted, found).map(|template| wrapped(template.as_ref()));
+    match difference("StatefulSet", &wanted, &found) {
         Some(found) => judged(found.paths().iter().map(String::as_str)),
         None => Age::Current,
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use pgherd_model::postgres_parameters::HOT_STANDBY;
+use pgherd_model::postgres_parameters::{HOT_STANDBY, patroni_default};
 
 use super::gate::{self, LOOK_AGAIN, Wait};
 use super::{Situation, steps};
@@ -77,8 +77,11 @@ fn primary_shrinks(situation: &Situation<'_>) -> Result<bool, Wait> {
     };
     let wanted = &patroni.config["postgresql"]["parameters"];
     let changes = catalog.settings.iter().filter_map(|(name, found)| {
-        let wanted = wanted.get(name)?;
-        let wanted = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
+        let set = wanted.get(name).filter(|set| !set.is_null());
+        let wanted = match set {
+            Some(set) => set.as_str().map_or_else(|| set.to_string(), str::to_owned),
+            None => patroni_default(name)?.to_owned(),
+        };
         let (wanted, found) = (wanted.parse::<i64>().ok()?, found.parse::<i64>().ok()?);
         Some(wanted.cmp(&found))
     });

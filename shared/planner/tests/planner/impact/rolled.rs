@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::StatefulSetStatus;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::cluster::Cluster;
-use pgherd_model::postgres_parameters::restarts;
+use pgherd_model::postgres_parameters::{patroni_default, restarts};
 use pgherd_planner::observed::{MemberRole, ParameterChange, Source};
 use pgherd_planner::plan::{Action, Plan, Step};
 use serde_json::Value;
 
-use crate::world::{World, known};
+use crate::world::{World, known, leader};
 
 /// Enough for five members, one after the other, and what comes before.
 const TURNS: usize = 60;
@@ -128,7 +128,10 @@ impl Members {
             }
             let change = ParameterChange {
                 old: text(&set[name]),
-                new: text(value),
+                new: match value {
+                    Value::Null => patroni_default(name).unwrap_or_default().to_owned(),
+                    value => text(value),
+                },
             };
             for member in &view.members {
                 let waits = self.pending.entry(member.name.clone()).or_default();
@@ -174,9 +177,10 @@ impl Members {
             } else {
                 MemberRole::Replica
             };
+            let leader = leader(&view.config);
             for member in &mut view.members {
                 let (role, state) = if member.name == self.leader {
-                    (MemberRole::Leader, "running")
+                    (leader, "running")
                 } else {
                     (replica, "streaming")
                 };

@@ -66,7 +66,12 @@ pub(super) const ACCEPTED: &[Accepted] = &[
     row(
         "standby-add",
         "patroniPatches",
-        "making a running cluster a standby is not built yet",
+        "a running primary is never made a follower: it is held and told",
+    ),
+    row(
+        "standby-add",
+        "podsDeleted",
+        "whom to follow is read at the first start only: no pod is made anew for it",
     ),
     row("team", "podsDeleted", WORN),
     row("team", "objectsChanged", LABELS),
