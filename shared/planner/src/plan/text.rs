@@ -113,10 +113,10 @@ impl fmt::Display for HoldReason {
             }
             Self::Lacking(what) => write!(f, "{what} does not exist"),
             Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),
-            Self::DeletionGate(text) => f.write_str(text),
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
-            Self::Fleet(why) => f.write_str(why),
-            Self::Refused(why) | Self::Conflict(why) => f.write_str(why),
+            Self::DeletionGate(text) | Self::Fleet(text) | Self::Refused(text) | Self::Conflict(text) => {
+                f.write_str(text)
+            }
             Self::Unheard { source, why } => write!(f, "{source} are not known: {why}"),
             Self::Deferred => f.write_str(
                 "this pgherd would make the pods otherwise than the one before; that waits for a change that rolls them, or for pgherd restart",
