@@ -22,7 +22,7 @@ use crate::queue::Queue;
 pub struct TurnLabels {
     /// `edit` or `resync`.
     pub lane: &'static str,
-    /// `done`, `stopped`, `failed`, `paused`, `unreported`, `gone`, `panicked`.
+    /// `done`, `stopped`, `failed`, `observed`, `paused`, `unreported`, `gone`, `panicked`.
     pub outcome: &'static str,
 }
 
@@ -45,6 +45,8 @@ pub struct ControllerMetrics {
     pub leftovers: Gauge,
     /// What keeps the operator's configuration from being in force; 0 when it is.
     pub configuration_problems: Gauge,
+    /// CRDs in the cluster that are not of this version.
+    pub foreign_definitions: Gauge,
 }
 
 impl ControllerMetrics {
@@ -57,6 +59,7 @@ impl ControllerMetrics {
             steps: Family::default(),
             leftovers: Gauge::default(),
             configuration_problems: Gauge::default(),
+            foreign_definitions: Gauge::default(),
         }
     }
 
@@ -83,6 +86,11 @@ impl ControllerMetrics {
             "controller_configuration_problems",
             "What keeps the operator's configuration from being in force",
             metrics.configuration_problems.clone(),
+        );
+        registry.register(
+            "controller_foreign_definitions",
+            "CRDs in the cluster that are of another version than the controller",
+            metrics.foreign_definitions.clone(),
         );
         registry.register_collector(Box::new(sources));
         metrics

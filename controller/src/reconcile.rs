@@ -58,6 +58,9 @@ pub enum Next {
     Never,
 }
 
+/// A wake-up that comes so early is a good time to try again what could not be told.
+const SOON: Duration = Duration::from_secs(30);
+
 /// What a turn leaves to the next one beside what has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
@@ -209,13 +212,11 @@ async fn act<'a>(
 }
 
 fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>, found: &Found) -> Ending {
-    let retry = match reported {
-        Ok(()) => executed.retry,
-        Err(error) => {
-            tracing::warn!(error = chain(error), "cannot report");
-            Some(error.retry())
-        }
-    };
+    let unreported = reported.as_ref().err().map(|error| {
+        tracing::warn!(error = chain(error), "cannot report");
+        error.retry()
+    });
+    let retry = executed.retry.or(unreported);
     let word = match &executed.outcome {
         _ if reported.is_err() => "unreported",
         Outcome::Done => "done",
@@ -235,6 +236,9 @@ fn ending(plan: &Plan, executed: &Executed<'_>, reported: &Result<(), TurnError>
         Rest::Done
     };
     let next = match retry {
+        // What is to be done does not wait for what could not be told.
+        Some(_) if executed.retry.is_none() && !executed.done.is_empty() => Next::Now,
+        Some(_) if executed.retry.is_none() && wake.is_some_and(|wake| wake <= SOON) => Next::After(wake),
         Some(retry) if is_alone(executed) => Next::Despite(retry, rest),
         Some(Retry::Backoff) => Next::Backoff,
         Some(Retry::OnChange) => Next::LastResort,

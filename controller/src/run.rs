@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use kube::Client;
-use pgherd_model::config::{OperatorConfig, OperatorMode, Overrides};
+use pgherd_model::config::{OperatorConfig, Overrides};
 use pgherd_model::names::operator::CONTROLLER_LEASE;
 use pgherd_runtime::admin;
 use pgherd_runtime::client::{self, Meter};
@@ -38,7 +38,7 @@ use crate::memory::Memories;
 use crate::metrics::{ControllerMetrics, Sources};
 use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
-use crate::register::register;
+use crate::register::{keep, register};
 use crate::rest::{self, Identity};
 use crate::sweep::sweep;
 use crate::watch::{Namespaces, Scope, Watches};
@@ -74,7 +74,7 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
         configured,
         shutdown.clone(),
     );
-    let params = LeaseParams::new(&namespace, CONTROLLER_LEASE, &args.lease)?;
+    let params = LeaseParams::new(&namespace, &lease_name(args.scope.controller_id()), &args.lease)?;
     let (leadership, elect) = lease::elect(client.clone(), params, shutdown.clone());
     let (settings, settle) = settings(states.clone(), args.overrides());
 
@@ -110,6 +110,22 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     tasks.spawn("clusters", work.run(shutdown));
     tasks.join(patience).await?;
     Ok(())
+}
+
+/// Controllers of different ids look after different clusters, and do not wait for each other. An id that no object can be named after is
+/// written out by its bytes.
+fn lease_name(controller_id: Option<&str>) -> String {
+    let Some(id) = controller_id else {
+        return CONTROLLER_LEASE.to_owned();
+    };
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends_plainly = id.bytes().next_back().is_some_and(is_plain);
+    if ends_plainly && id.bytes().all(|byte| is_plain(byte) || byte == b'-') {
+        return format!("{CONTROLLER_LEASE}-{id}");
+    }
+    id.bytes().fold(format!("{CONTROLLER_LEASE}-x"), |name, byte| {
+        format!("{name}-{byte:02x}")
+    })
 }
 
 /// What the process knows, empty at the start.
@@ -228,19 +244,13 @@ impl Work {
         let Some(mut leadership) = self.begin(&shutdown).await else {
             return Ok(());
         };
-        let config = self.context.config();
-        // Who only looks writes no definitions either.
-        if config.fleet.operator_mode == OperatorMode::Live {
-            register(
-                &self.context.client,
-                &config,
-                self.args.work.crd_ready_wait_timeout,
-            )
-            .await?;
-        }
+        let within = self.args.work.crd_ready_wait_timeout;
+        register(&self.context, within).await?;
+        let mut kept = std::pin::pin!(keep(&self.context, within));
         while !shutdown.has_begun() {
             tokio::select! {
                 () = leadership.lost() => return Err(WorkEnded::LeaseLost),
+                () = &mut kept => {}
                 () = self.serve(&shutdown) => {}
             }
         }
@@ -301,7 +311,7 @@ impl Work {
                 if is_alone {
                     sweep(&self.context).await;
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 () = turns => {}
@@ -338,6 +348,33 @@ impl Work {
             for cluster in self.context.cache.manifests.all() {
                 self.context.queue.wake(&cluster, Lane::Resync);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_controller_id_has_a_lease_of_its_own() {
+        let ids = [
+            None,
+            Some("blue"),
+            Some("Blue"),
+            Some("b/lue"),
+            Some("b-lue-"),
+            Some("x-42"),
+            Some("B"),
+        ];
+        let names = ids.map(lease_name);
+        assert_eq!(names[0], "pgherd-controller");
+        assert_eq!(names[1], "pgherd-controller-blue");
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
+        for name in &names {
+            let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            assert!(name.bytes().all(is_allowed) && !name.ends_with('-'), "{name}");
         }
     }
 }

@@ -126,3 +126,39 @@ fn a_refused_deletion_ends_when_the_object_is_gone_and_waits_for_consent_while_i
         Next::After(None)
     );
 }
+
+#[test]
+fn a_status_that_is_refused_does_not_slow_a_plan_down() {
+    let step = step();
+    let refused = |code| {
+        let status = kube::core::Status {
+            code,
+            ..kube::core::Status::default()
+        };
+        Err(TurnError::kubernetes(
+            "write the status of",
+            &"postgresql a/b",
+            kube::Error::Api(Box::new(status)),
+        ))
+    };
+    let next = |wake: Option<i64>, done: Vec<&Step>, code| {
+        let plan = Plan {
+            wake_after: wake.map(SignedDuration::from_secs),
+            ..Plan::default()
+        };
+        let executed = Executed {
+            done,
+            outcome: Outcome::Done,
+            retry: None,
+        };
+        let ending = ending(&plan, &executed, &refused(code), &found(false, false));
+        assert_eq!(ending.word, "unreported");
+        ending.next
+    };
+    let soon = Next::After(Some(Duration::from_secs(3)));
+    assert_eq!(next(Some(3), vec![], 422), soon);
+    assert_eq!(next(Some(3), vec![], 500), soon);
+    assert_eq!(next(None, vec![&step], 422), Next::Now);
+    assert_eq!(next(None, vec![], 422), Next::LastResort);
+    assert_eq!(next(Some(40_000), vec![], 500), Next::Backoff);
+}

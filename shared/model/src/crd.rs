@@ -14,11 +14,23 @@ use constraints::Row;
 #[cfg(feature = "crd-check")]
 pub mod check;
 mod constraints;
+mod standing;
 mod structural;
+
+pub use standing::Standing;
+
+/// Says which version of ours wrote a CRD.
+const WRITTEN_BY: &str = "pgherd.io/version";
 
 /// All three, in the order in which they are applied.
 pub fn all() -> [CustomResourceDefinition; 3] {
-    [postgresql(), crate::config::schema::crd(), postgres_team()]
+    [postgresql(), crate::config::schema::crd(), postgres_team()].map(signed)
+}
+
+fn signed(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let annotations = crd.metadata.annotations.get_or_insert_default();
+    annotations.insert(WRITTEN_BY.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    crd
 }
 
 /// `postgresqls.acid.zalan.do`. Kinds in lower case: history, and stored objects.
