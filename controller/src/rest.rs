@@ -15,8 +15,8 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pgherd_runtime::http::{self, Bounds};
+use pgherd_runtime::listen::{ListenError, listen};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
@@ -50,6 +50,7 @@ struct Desk {
 pub async fn serve(context: Context, identity: Identity) {
     let mut settings = context.config.clone();
     let router = router(context, identity);
+    let mut told = None;
     loop {
         let port = settings.borrow_and_update().logging_rest_api.api_port;
         let stop = CancellationToken::new();
@@ -60,22 +61,25 @@ pub async fn serve(context: Context, identity: Identity) {
             stop.cancel();
         };
         let served = one(port, router.clone(), stop.clone());
+        // Of one port it is said once, however often it is tried.
         tokio::select! {
-            () = served => tokio::time::sleep(RETRY).await,
+            served = served => {
+                if let Err(error) = served
+                    && told.replace(port) != Some(port)
+                {
+                    tracing::warn!(%error, "no answers on api_port; trying again until there are");
+                }
+                tokio::time::sleep(RETRY).await;
+            }
             () = moved => {}
         }
     }
 }
 
-async fn one(port: u16, router: Router, stop: CancellationToken) {
-    let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(port, %error, "cannot listen on api_port; trying again");
-            return;
-        }
-    };
+async fn one(port: u16, router: Router, stop: CancellationToken) -> Result<(), ListenError> {
+    let listener = listen((Ipv6Addr::UNSPECIFIED, port).into(), "api_port").await?;
     http::serve(listener, router, Bounds::default(), stop.cancelled_owned()).await;
+    Ok(())
 }
 
 fn router(context: Context, identity: Identity) -> Router {

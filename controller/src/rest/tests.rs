@@ -196,3 +196,17 @@ async fn tasks_are_told_as_text() {
     let text = String::from_utf8(body.to_vec()).unwrap();
     assert!(text.contains("turn 0: n/a (edit)"), "{text}");
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_by_the_name_of_its_parameter() {
+    let held = tokio::net::TcpListener::bind("[::]:0").await;
+    let held = match held {
+        Ok(held) => held,
+        Err(_) => tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap(),
+    };
+    let port = held.local_addr().unwrap().port();
+    let refused = one(port, Router::new(), CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("api_port"), "{refused}");
+}

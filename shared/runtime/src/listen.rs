@@ -36,10 +36,19 @@ pub enum ListenError {
 ///
 /// [`ListenError`].
 pub async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ListenError> {
-    let first = TcpListener::bind(address).await;
+    listen_by(async |address| TcpListener::bind(address).await, address, flag).await
+}
+
+/// As [`listen`], with what opens a port.
+async fn listen_by(
+    bind: impl AsyncFn(SocketAddr) -> io::Result<TcpListener>,
+    address: SocketAddr,
+    flag: &'static str,
+) -> Result<TcpListener, ListenError> {
+    let first = bind(address).await;
     let outcome = match first {
         Err(err) if lacks_ipv6(address, &err) => {
-            TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, address.port())).await
+            bind((std::net::Ipv4Addr::UNSPECIFIED, address.port()).into()).await
         }
         outcome => outcome,
     };
@@ -75,5 +84,25 @@ mod tests {
             "{err}"
         );
         assert!(err.contains("in use"), "{err}");
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_ipv6_the_unspecified_address_is_that_of_ipv4() {
+        let without_ipv6 = async |address: SocketAddr| match address {
+            SocketAddr::V6(_) => Err(io::Error::from_raw_os_error(
+                rustix::io::Errno::AFNOSUPPORT.raw_os_error(),
+            )),
+            SocketAddr::V4(address) => {
+                assert!(address.ip().is_unspecified());
+                TcpListener::bind("127.0.0.1:0").await
+            }
+        };
+        let any = "[::]:8080".parse().unwrap();
+        assert!(listen_by(without_ipv6, any, "api_port").await.is_ok());
+        let one = "[::1]:8080".parse().unwrap();
+        assert!(
+            listen_by(without_ipv6, one, "api_port").await.is_err(),
+            "somebody meant it"
+        );
     }
 }
