@@ -30,7 +30,7 @@ pub struct Turn<'a> {
     pub round: Round,
 }
 
-/// Makes another plan where the roll has to wait for others. True when the manifest's own edit rolls the pods.
+/// Makes another plan where the roll has to wait for others. True when somebody wants this cluster's pods to roll.
 pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     let question = turn.question;
     let (Some(cluster), false) = (turn.meaning.cluster(), question.deleting) else {
@@ -96,13 +96,16 @@ fn wake(context: &Context, clusters: &[ClusterRef]) {
     }
 }
 
-/// Whether it is the manifest that rolls the pods: this edit, or the one whose roll is under way.
+/// Whether it is somebody's own wish for this cluster that rolls the pods: an edit of the manifest, or marks on the pods; this one, or the one
+/// whose roll is under way.
 fn is_edited(context: &Context, turn: &Turn<'_>, plan: &Plan) -> bool {
     let view = turn.question.view;
     let rolls = !plan.rolled().is_empty();
     let is_new = rolls && view.status.observed_generation != Some(view.generation) && changes_template(turn);
+    let is_asked = fleet::is_asked(turn.observed, &plan.rolled());
     context.memories.with(turn.question.cluster, |memory| {
-        memory.is_edited = rolls && (is_new || memory.is_edited || fleet::is_edited(&view.status));
+        let was_edited = memory.is_edited || fleet::is_edited(&view.status);
+        memory.is_edited = rolls && (is_new || is_asked || was_edited);
         memory.is_edited
     })
 }
@@ -189,5 +192,70 @@ mod tests {
         assert_eq!(context.fleet.counts(), (1, 1, 0));
         lose(&context, &cluster, "its turn ended in a panic");
         assert_eq!(context.fleet.counts(), (1, 1, 1));
+    }
+
+    /// Whether a roll of this pod is said to be this cluster's own affair.
+    async fn is_own_affair(marks: &[&str]) -> bool {
+        use pgherd_model::cluster::RoleSources;
+        use pgherd_model::names::Names;
+        use pgherd_planner::observed::PodView;
+        use pgherd_planner::plan::{Hold, HoldReason};
+
+        let api = FakeApi::default();
+        let context = api.context();
+        let cluster = api.submit(&context, &manifest());
+        let (config, round) = context.fleet.begin(|| context.config());
+        let now = Timestamp::UNIX_EPOCH;
+        let found = Found::look(&context, &cluster, now).await.unwrap().unwrap();
+        let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
+        let question = Question {
+            cluster: &cluster,
+            view: &found.view,
+            names: &Names::of("apps", "acid-demo", &config),
+            config: &config,
+            desired: None,
+            sources: &RoleSources::default(),
+            prepared: Vec::new(),
+            catalog_unwanted: None,
+            deleting: false,
+            spared: None,
+        };
+        let pod = PodView {
+            name: "acid-demo-0".to_owned(),
+            annotations: marks
+                .iter()
+                .map(|key| ((*key).to_owned(), String::new()))
+                .collect(),
+            ..PodView::default()
+        };
+        let observed = Observed {
+            pods: Source::Known(vec![pod]),
+            ..Observed::default()
+        };
+        let mut plan = Plan::default();
+        plan.holds.push(Hold {
+            step: "roll".to_owned(),
+            reason: HoldReason::RollPending(vec!["acid-demo-0".to_owned()]),
+            until: None,
+        });
+        let turn = Turn {
+            question: &question,
+            found: &found,
+            meaning: &meaning,
+            environment: &Source::Unknown(String::new()),
+            observed: &observed,
+            now,
+            round,
+        };
+        admit(&context, &turn, &mut plan)
+    }
+
+    #[tokio::test]
+    async fn a_roll_that_somebody_asked_for_with_a_mark_waits_for_no_other_cluster() {
+        use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
+
+        assert!(is_own_affair(&[ROLLING_UPDATE_REQUIRED]).await);
+        assert!(!is_own_affair(&[ROLLING_UPDATE_REQUIRED, ROLL_MARKED]).await);
+        assert!(!is_own_affair(&[]).await);
     }
 }

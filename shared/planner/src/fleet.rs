@@ -184,6 +184,22 @@ fn silence(members: &[Member<'_>], status: &PostgresqlStatus, now: Timestamp) ->
     ))
 }
 
+/// Every pod that is made anew has somebody's mark on it: `pgherd restart`, or a roll that Zalando's operator began. It is for this cluster
+/// alone, and waits for no other.
+pub fn is_asked(observed: &Observed, rolled: &[String]) -> bool {
+    let Some(pods) = observed.pods.known() else {
+        return false;
+    };
+    let is_asked = |name: &String| {
+        let mut pods = pods.iter();
+        pods.find(|pod| pod.name == *name).is_some_and(|pod| {
+            pod.annotations.contains_key(annotations::ROLLING_UPDATE_REQUIRED)
+                && !pod.annotations.contains_key(annotations::ROLL_MARKED)
+        })
+    };
+    !rolled.is_empty() && rolled.iter().all(is_asked)
+}
+
 /// The stored status says that the roll that is under way is the manifest's own.
 pub fn is_edited(status: &PostgresqlStatus) -> bool {
     pending(status).is_some_and(|condition| condition.reason == roll_reason::EDITED)

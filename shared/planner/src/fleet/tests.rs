@@ -329,3 +329,37 @@ fn a_step_that_fails_is_trouble_until_none_does() {
     let waits = book.hear(&b, &due(), 3, 2).verdict;
     assert_eq!(waits, Verdict::Wait(Why::Canary(a)));
 }
+
+#[test]
+fn marks_that_are_not_ours_ask_for_the_roll_of_this_cluster() {
+    use crate::observed::{PodView, Source};
+
+    let pod = |name: &str, marks: &[&str]| PodView {
+        name: name.to_owned(),
+        annotations: marks
+            .iter()
+            .map(|key| ((*key).to_owned(), "true".to_owned()))
+            .collect(),
+        ..PodView::default()
+    };
+    let (asked, ours) = (annotations::ROLLING_UPDATE_REQUIRED, annotations::ROLL_MARKED);
+    let observed = Observed {
+        pods: Source::Known(vec![
+            pod("a-0", &[asked]),
+            pod("a-1", &[asked, ours]),
+            pod("a-2", &[]),
+        ]),
+        ..Observed::default()
+    };
+    let is_asked = |rolled: &[&str]| {
+        let rolled: Vec<String> = rolled.iter().map(|&name| name.to_owned()).collect();
+        super::is_asked(&observed, &rolled)
+    };
+    assert!(is_asked(&["a-0"]));
+    assert!(!is_asked(&["a-0", "a-1"]), "a mark of ours waits for its turn");
+    assert!(
+        !is_asked(&["a-0", "a-2"]),
+        "another is older by the configuration"
+    );
+    assert!(!is_asked(&[]) && !is_asked(&["a-9"]));
+}
