@@ -11,7 +11,7 @@ use crate::sql::SqlError;
 /// A request to the API server failed, or a step could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
-    #[error("cannot {verb} {object}: {}", said(answer))]
+    #[error("cannot {verb} {object}: {}{}", said(answer), remedy(object, answer))]
     Kubernetes {
         verb: &'static str,
         object: String,
@@ -120,6 +120,17 @@ impl TurnError {
 /// One sentence: kube's own words repeat the whole answer.
 pub fn said(error: &kube::Error) -> String {
     status(error).map_or_else(|| chain(error), |status| status.message.clone())
+}
+
+/// What to do about a refusal that does not say so itself.
+fn remedy(object: &str, error: &kube::Error) -> &'static str {
+    let is_forbidden = status(error).is_some_and(|status| status.code == 403);
+    if is_forbidden && object.starts_with("RoleBinding ") {
+        "; the controller may bind the cluster roles that its own role names (verb bind, resourceNames): add this one there, or make the \
+         binding by hand"
+    } else {
+        ""
+    }
 }
 
 /// What the API server said, if it was it that refused.
@@ -252,5 +263,17 @@ mod tests {
     #[test]
     fn the_message_says_what_was_tried_on_what() {
         assert_eq!(refused(403).to_string(), "cannot apply Service a/b: no");
+    }
+
+    #[test]
+    fn a_role_that_may_not_be_bound_is_told_with_what_to_do() {
+        let status = Status {
+            code: 403,
+            message: "no".to_owned(),
+            ..Status::default()
+        };
+        let answer = kube::Error::Api(Box::new(status));
+        let error = TurnError::kubernetes("apply", &"RoleBinding a/pods", answer).to_string();
+        assert!(error.contains("verb bind, resourceNames"), "{error}");
     }
 }

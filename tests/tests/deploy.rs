@@ -147,3 +147,85 @@ fn only_changes_of_a_clusters_spec_depend_on_the_webhook() {
         );
     }
 }
+
+fn rules_of_the_controller() -> Vec<Value> {
+    let documents = documents("deploy/kustomize/controller/rbac.yaml");
+    let mut roles = documents
+        .iter()
+        .filter(|document| document["kind"] == "ClusterRole");
+    let role = roles.next().expect("it has a role");
+    role["rules"].as_array().expect("the role has rules").clone()
+}
+
+fn has(list: &Value, word: &str) -> bool {
+    list.as_array()
+        .is_some_and(|list| list.iter().any(|it| it == word))
+}
+
+#[test]
+fn the_controller_changes_no_definitions_but_its_own() {
+    let named: BTreeSet<String> = pgherd_model::crd::all()
+        .into_iter()
+        .filter_map(|crd| crd.metadata.name)
+        .collect();
+    let rules = rules_of_the_controller();
+    let of_definitions: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| has(&rule["resources"], "customresourcedefinitions"))
+        .collect();
+    assert_eq!(of_definitions.len(), 2);
+    for rule in of_definitions {
+        match rule.get("resourceNames").and_then(Value::as_array) {
+            Some(names) => {
+                let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
+                assert_eq!(names.collect::<BTreeSet<String>>(), named);
+            }
+            // A name cannot be asked for before there is an object.
+            None => assert_eq!(rule["verbs"], serde_json::json!(["create"])),
+        }
+    }
+}
+
+#[test]
+fn the_right_to_create_pods_is_for_dry_runs() {
+    let may_create = rules_of_the_controller()
+        .iter()
+        .any(|rule| has(&rule["resources"], "pods") && has(&rule["verbs"], "create"));
+    assert!(may_create, "else the guard is for nothing");
+    let installed = documents("deploy/kustomize/controller/kustomization.yaml");
+    assert!(has(&installed[0]["resources"], "guard.yaml"));
+    let guard = documents("deploy/kustomize/controller/guard.yaml");
+    let (policy, binding) = (&guard[0]["spec"], &guard[1]["spec"]);
+    let matched = &policy["matchConstraints"]["resourceRules"][0];
+    assert_eq!(matched["resources"], serde_json::json!(["pods"]));
+    assert_eq!(matched["operations"], serde_json::json!(["CREATE"]));
+    let who = policy["matchConditions"][0]["expression"].as_str();
+    let account = format!(
+        "system:serviceaccount:{}:{}",
+        pgherd_model::names::operator::NAMESPACE,
+        pgherd_model::names::operator::CONTROLLER
+    );
+    assert!(who.is_some_and(|who| who.contains(&account)), "{who:?}");
+    assert_eq!(
+        policy["validations"][0]["expression"],
+        "has(request.dryRun) && request.dryRun"
+    );
+    assert_eq!(binding["policyName"], guard[0]["metadata"]["name"]);
+    assert_eq!(binding["validationActions"], serde_json::json!(["Deny"]));
+}
+
+#[test]
+fn the_account_of_the_pods_is_bound_to_the_role_that_may_be() {
+    let config = pgherd_model::config::OperatorConfig::default_for(pgherd_model::config::Form::ConfigMap);
+    let rules = rules_of_the_controller();
+    let mut bind = rules.iter().filter(|rule| has(&rule["verbs"], "bind"));
+    let bound = bind.next().expect("it may bind");
+    let account = config.kubernetes.pod_service_account_name;
+    assert_eq!(bound["resourceNames"], serde_json::json!([account]));
+    let about = text("docs/reference/operator-configuration.md");
+    let mut rows = about
+        .lines()
+        .filter(|line| line.contains("`pod_service_account_name`"));
+    let row = rows.next().expect("the parameter is in the reference");
+    assert!(row.contains("verb `bind`"), "{row}");
+}

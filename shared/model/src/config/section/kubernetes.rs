@@ -17,7 +17,9 @@ section! {
         enable_owner_references: bool = "false" => Objects;
         /// Put a finalizer on `postgresql` objects, so that a delete is never missed.
         enable_finalizers: bool = "false" => Objects;
-        /// Service account of database, pooler and backup pods; made in every namespace with a cluster.
+        /// Service account of database, pooler and backup pods; made in every namespace with a cluster, and bound to the cluster role
+        /// of its name. With another name, give the controller the right to bind that role: the `resourceNames` of verb `bind` in
+        /// `deploy/kustomize/controller/rbac.yaml`.
         pod_service_account_name: String = "postgres-pod" => Pods | Pooler | Backup;
         /// The service account as JSON or YAML, where the plain one does not do. Its name is replaced.
         pod_service_account_definition: Option<String> = "" => Objects [manifest("ServiceAccount")];
