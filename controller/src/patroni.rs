@@ -8,23 +8,21 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+mod entrance;
 pub mod members;
 mod proxy;
 pub mod wire;
 
+pub use entrance::Entrance;
+use entrance::{Door, Entry};
 use proxy::Proxy;
 use wire::{ClusterAnswer, MemberAnswer};
 
 /// Where every member's REST API listens.
 const PORT: u16 = 8008;
-/// A member that does not accept a connection within this time is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A member answers from memory, or asks the API server once: seconds mean that it hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// A change of the configuration writes to the API server and is waited for.
@@ -57,6 +55,17 @@ pub enum PatroniError {
         call: &'static str,
         message: String,
     },
+    #[error("patroni at {at} is not asked for {call}: {reason}")]
+    Closed {
+        at: IpAddr,
+        call: &'static str,
+        reason: String,
+    },
+    #[error(
+        "patroni at {at} did not take our user and password for {call}: patroni_api_secret_name has to name a secret with username and \
+         password as the members have them in restapi.authentication"
+    )]
+    Unauthorized { at: IpAddr, call: &'static str },
     #[error("patroni at {at} refused {call} with status {status}: {message}")]
     Refused {
         at: IpAddr,
@@ -75,7 +84,7 @@ pub enum PatroniError {
 /// The client: a pool of connections that are kept alive, shared by all clusters. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Patroni {
-    http: Client<HttpConnector, Full<Bytes>>,
+    entry: Entry,
     port: u16,
     /// Asked in place of the members themselves.
     proxy: Option<Proxy>,
@@ -113,15 +122,8 @@ impl Default for Patroni {
 impl Patroni {
     /// A client for members that listen elsewhere; tests have no pod addresses of their own.
     pub fn at_port(port: u16) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_nodelay(true);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(1)
-            .build(connector);
         Self {
-            http,
+            entry: Entry::default(),
             port,
             proxy: None,
         }
@@ -133,6 +135,16 @@ impl Patroni {
             proxy: Some(Proxy::new(client, namespace, pods)),
             ..Self::default()
         }
+    }
+
+    /// From now on, members are entered like this by all clones.
+    pub fn enter_by(&self, entrance: Entrance) {
+        self.entry.change(entrance);
+    }
+
+    /// Until that is known, nobody is asked: why.
+    pub fn close(&self, why: String) {
+        self.entry.close(why);
     }
 
     /// `GET /cluster`: every member as the asked one sees it.
@@ -230,7 +242,8 @@ impl Patroni {
         let (at, name) = (call.at, call.name);
         let (status, body) = match &self.proxy {
             Some(proxy) => {
-                let answer = proxy.exchange(&call, self.port).await;
+                let scheme = self.entry.door(at, name)?.scheme;
+                let answer = proxy.exchange(&call, scheme, self.port).await;
                 let unreached = |message| PatroniError::NotProxied {
                     at,
                     call: name,
@@ -242,6 +255,9 @@ impl Patroni {
         };
         if accepts(name, status) {
             return Ok(body);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(PatroniError::Unauthorized { at, call: name });
         }
         let message = String::from_utf8_lossy(&body).chars().take(200).collect();
         Err(PatroniError::Refused {
@@ -260,10 +276,11 @@ impl Patroni {
             call: name,
             message,
         };
+        let door = self.entry.door(at, name)?;
         let request = self
-            .request(call)
+            .request(call, &door)
             .map_err(|error| unreadable(error.to_string()))?;
-        let answer = self
+        let answer = door
             .http
             .request(request)
             .await
@@ -281,7 +298,7 @@ impl Patroni {
         Ok((status, body))
     }
 
-    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    fn request(&self, call: Call, door: &Door) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let Call {
             at,
             method,
@@ -291,11 +308,14 @@ impl Patroni {
             limit: _,
         } = call;
         let authority = std::net::SocketAddr::new(at, self.port);
-        Request::builder()
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("http://{authority}{path}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
+            .uri(format!("{}://{authority}{path}", door.scheme))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &door.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        request.body(Full::new(body))
     }
 }
 

@@ -3,19 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use pgherd_model::config::{ApiScheme, NamespacedName};
+use pgherd_model::secret::Secret;
 use pgherd_planner::observed::{MemberRole, MemberView, ParameterChange, PatroniView, PodView, Source};
 use serde_json::Value;
 
+use crate::cache::environment::Source as Secrets;
+use crate::cache::outside::Data;
 use crate::context::Context;
-use crate::patroni::PatroniError;
+use crate::credentials;
 use crate::patroni::members::members;
 use crate::patroni::wire::{Change, ClusterMember, Lag, Tags};
+use crate::patroni::{Entrance, PatroniError};
 
 /// How many members are asked before the cluster counts as silent.
 const TRIES: usize = 3;
 
 /// The view of the first member that answers.
 pub(super) async fn read(context: &Context, pods: &[PodView]) -> Source<PatroniView> {
+    match entrance(context).await {
+        Ok(entrance) => context.patroni.enter_by(entrance),
+        Err(why) => context.patroni.close(why),
+    }
     let mut reason = "not asked: no pod runs".to_owned();
     for (name, address) in members(pods).into_iter().take(TRIES) {
         match ask(context, name, address).await {
@@ -27,6 +36,43 @@ pub(super) async fn read(context: &Context, pods: &[PodView]) -> Source<PatroniV
         }
     }
     Source::Unknown(reason)
+}
+
+/// As the operator's configuration says. The error is a sentence.
+async fn entrance(context: &Context) -> Result<Entrance, String> {
+    let config = context.config();
+    let fleet = &config.fleet;
+    let mut entrance = Entrance {
+        has_tls: fleet.patroni_api_scheme == ApiScheme::Https,
+        ..Entrance::default()
+    };
+    if let Some(place) = fleet
+        .patroni_api_ca_secret_name
+        .as_ref()
+        .filter(|_| entrance.has_tls)
+    {
+        entrance.authority = Some(key_of(&secret(context, place).await?, place, "ca.crt")?);
+    }
+    if let Some(place) = &fleet.patroni_api_secret_name {
+        let data = secret(context, place).await?;
+        entrance.login = Some((
+            key_of(&data, place, "username")?,
+            key_of(&data, place, "password")?,
+        ));
+    }
+    Ok(entrance)
+}
+
+async fn secret(context: &Context, place: &NamespacedName) -> Result<Data, String> {
+    let found = credentials::data(context, Secrets::Secret, place).await?;
+    found.ok_or_else(|| format!("secret {place} does not exist"))
+}
+
+fn key_of(data: &Data, place: &NamespacedName, key: &str) -> Result<Secret, String> {
+    let found = data.get(key).filter(|value| !value.is_empty());
+    found
+        .cloned()
+        .ok_or_else(|| format!("secret {place} has no {key}"))
 }
 
 async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniView, PatroniError> {

@@ -40,11 +40,18 @@ impl Proxy {
         }
     }
 
-    /// The answer's status and body; the error is a sentence.
-    pub(super) async fn exchange(&self, call: &Call, port: u16) -> Result<(StatusCode, Bytes), String> {
+    /// The answer's status and body; the error is a sentence. A user and a password for Patroni do not get through: the API server takes
+    /// them for its own.
+    pub(super) async fn exchange(
+        &self,
+        call: &Call,
+        scheme: &str,
+        port: u16,
+    ) -> Result<(StatusCode, Bytes), String> {
         let pod = self.pods.get(&call.at).ok_or("not asked")?;
+        let prefix = if scheme == "https" { "https:" } else { "" };
         let path = format!(
-            "/api/v1/namespaces/{}/pods/{pod}:{port}/proxy{}",
+            "/api/v1/namespaces/{}/pods/{prefix}{pod}:{port}/proxy{}",
             self.namespace, call.path
         );
         let request = Request::builder()

@@ -105,3 +105,115 @@ async fn nobody_listening_is_unreachable() {
     let error = Patroni::at_port(port).cluster(LOCAL).await.unwrap_err();
     assert!(matches!(error, PatroniError::Unreachable { .. }), "{error}");
 }
+
+/// A member that speaks TLS and wants a user and a password, as Patroni with `restapi.certfile` and `restapi.authentication`.
+struct Locked {
+    port: u16,
+    authority: String,
+}
+
+const BODY: &str = r#"{"members":[],"scope":"c"}"#;
+
+async fn locked() -> Locked {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(params, key);
+    let leaf_key = rcgen::KeyPair::generate().unwrap();
+    // Its name is no address.
+    let leaf = rcgen::CertificateParams::new(vec!["member.example".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut buffer = vec![0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap_or_default();
+            let asked = String::from_utf8_lossy(&buffer[..read]).to_lowercase();
+            // `herd:sword`.
+            let is_known = asked.contains("authorization: basic agvyzdpzd29yza==");
+            let answer = if is_known {
+                json("200 OK", BODY)
+            } else {
+                json("401 Unauthorized", "no auth header received")
+            };
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    Locked { port, authority }
+}
+
+fn entrance(authority: Option<&str>, password: Option<&str>) -> Entrance {
+    let secret = |text: &str| pgherd_model::secret::Secret::new(text);
+    Entrance {
+        has_tls: true,
+        authority: authority.map(secret),
+        login: password.map(|password| (secret("herd"), secret(password))),
+    }
+}
+
+#[tokio::test]
+async fn members_are_entered_with_tls_and_a_password() {
+    let member = locked().await;
+    let patroni = Patroni::at_port(member.port);
+    let other = patroni.clone();
+    // In clear, nobody answers in a way that can be read.
+    assert!(matches!(
+        patroni.cluster(LOCAL).await,
+        Err(PatroniError::Unreachable { .. } | PatroniError::Unreadable { .. })
+    ));
+    patroni.enter_by(entrance(Some(&member.authority), Some("sword")));
+    assert!(other.cluster(LOCAL).await.unwrap().members.is_empty());
+    patroni.enter_by(entrance(None, Some("sword")));
+    other.cluster(LOCAL).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_what_to_do_and_no_password() {
+    let member = locked().await;
+    let patroni = Patroni::at_port(member.port);
+    for password in [None, Some("wrong-word")] {
+        patroni.enter_by(entrance(Some(&member.authority), password));
+        let change = patroni.patch_config(LOCAL, &json!({"ttl": 30})).await;
+        let error = change.unwrap_err();
+        assert!(matches!(error, PatroniError::Unauthorized { .. }), "{error:?}");
+        let told = format!("{error} {error:?} {patroni:?}");
+        assert!(told.contains("patroni_api_secret_name") && !told.contains("wrong-word"));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_gets_no_password() {
+    let (member, stranger) = (locked().await, locked().await);
+    let patroni = Patroni::at_port(member.port);
+    patroni.enter_by(entrance(Some(&stranger.authority), Some("sword")));
+    let error = patroni.cluster(LOCAL).await.unwrap_err();
+    assert!(matches!(error, PatroniError::Unreachable { .. }), "{error:?}");
+    patroni.enter_by(entrance(Some("no certificate"), Some("sword")));
+    let error = patroni.cluster(LOCAL).await.unwrap_err();
+    assert!(matches!(error, PatroniError::Closed { .. }), "{error:?}");
+    patroni.enter_by(entrance(Some(&member.authority), Some("sword")));
+    patroni.cluster(LOCAL).await.unwrap();
+    patroni.close("secret a/b does not exist".to_owned());
+    let error = patroni.cluster(LOCAL).await.unwrap_err().to_string();
+    assert!(error.contains("secret a/b does not exist"), "{error}");
+    patroni.enter_by(entrance(Some(&member.authority), Some("sword")));
+    patroni.cluster(LOCAL).await.unwrap();
+}

@@ -66,8 +66,13 @@ impl Trust {
         Ok(Self(Arc::new(config)))
     }
 
+    /// For other protocols.
+    pub fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.0)
+    }
+
     pub(super) fn connector(&self) -> MakeRustlsConnect {
-        MakeRustlsConnect::new(ClientConfig::clone(&self.0))
+        MakeRustlsConnect::new(self.config())
     }
 }
 

@@ -111,11 +111,18 @@ impl Scope {
     }
 }
 
-/// Each once: two definitions may use one secret. The authorities of databases are looked after in the same way.
+/// Each once: two definitions may use one secret. Authorities, and how Patroni is entered, are looked after in the same way.
 fn role_secrets(config: &OperatorConfig) -> Vec<NamespacedName> {
     let definitions = config.infrastructure_role_secrets().into_iter();
     let authorities = config.provisioning.database_tls_ca_secret_name.clone();
-    let names = definitions.map(|it| it.secret_name).chain(authorities);
+    let of_patroni = [
+        &config.fleet.patroni_api_ca_secret_name,
+        &config.fleet.patroni_api_secret_name,
+    ];
+    let others = authorities
+        .into_iter()
+        .chain(of_patroni.into_iter().flatten().cloned());
+    let names = definitions.map(|it| it.secret_name).chain(others);
     let names: BTreeSet<NamespacedName> = names.collect();
     names.into_iter().collect()
 }

@@ -32,8 +32,8 @@ mod view;
 
 pub use crate::finding::Finding;
 pub use choice::{
-    BackupProvider, ClaimFate, OperatorMode, PodManagement, PoolerMode, ReadinessMerge, ResizeMode,
-    TlsVerification, TrafficPolicy, UpgradeMode, ValidationProfile,
+    ApiScheme, BackupProvider, ClaimFate, OperatorMode, PodManagement, PoolerMode, ReadinessMerge,
+    ResizeMode, TlsVerification, TrafficPolicy, UpgradeMode, ValidationProfile,
 };
 pub use compound::{ClaimRetention, InfrastructureRole, NamespacedName};
 pub use environment::{Overrides, Watch};

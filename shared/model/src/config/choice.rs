@@ -56,6 +56,14 @@ macro_rules! choices {
 }
 
 choices! {
+    /// How Patroni's REST API is spoken to.
+    ApiScheme {
+        /// In clear.
+        Http = "http",
+        /// Over TLS.
+        Https = "https",
+    }
+
     /// How far a server's certificate is verified.
     TlsVerification {
         /// Not at all: the connection is encrypted, and that is it.

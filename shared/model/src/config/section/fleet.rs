@@ -1,6 +1,7 @@
 //! Parameters of the group `fleet`: ours, beside Zalando's.  // table
 
-use crate::config::choice::OperatorMode;
+use crate::config::NamespacedName;
+use crate::config::choice::{ApiScheme, OperatorMode};
 
 section! {
     /// How the operator treats all its clusters together. Zalando's operator has none of it and ignores this group.
@@ -18,5 +19,13 @@ section! {
         /// owner references, volumes as the retention switches have it. If false, they are only reported. With a
         /// controller id or a namespace selector nothing is looked for: it could be another operator's.
         sweep_leftovers: bool = "false" => Operator;
+        /// How members' Patroni API is spoken to: `https` where they have `restapi.certfile`. All members of all clusters
+        /// are asked in the same way.
+        patroni_api_scheme: ApiScheme = "http" => Operator;
+        /// Secret with the authorities under ca.crt that sign the certificates of Patroni's API. Without it, they are not
+        /// verified. The names in them do not count, because members are asked by their addresses.
+        patroni_api_ca_secret_name: Option<NamespacedName> = "" => Operator;
+        /// Secret with username and password for Patroni's API, where members have `restapi.authentication`.
+        patroni_api_secret_name: Option<NamespacedName> = "" => Operator;
     }
 }
