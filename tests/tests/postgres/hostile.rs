@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use pgherd_model::cluster::RoleSources;
+use pgherd_model::cluster::{Role, RoleSources};
+use pgherd_model::secret::Secret;
 use pgherd_model::source::Source;
 use pgherd_tests::postgres::Major;
 use proptest::prelude::*;
@@ -119,6 +120,53 @@ fn one(
     before: &Value,
     case: &Case,
 ) -> Result<()> {
+    world.sources = sources(case)?;
+    let place = |role: Role| (role.name, role.secret.map(|place| (place.namespace, place.name)));
+    let wanted: BTreeMap<String, Option<(String, String)>> =
+        world.cluster()?.roles.into_iter().map(place).collect();
+    world.sync()?;
+    for place in wanted.values().flatten() {
+        let stored = world.secrets.get_mut(place);
+        if let Some(stored) = stored.filter(|stored| stored.username != "postgres") {
+            stored.password = Secret::new(case.password.clone());
+        }
+    }
+    let mut last = Vec::new();
+    for _ in 0..4 {
+        last = world.sync()?.failures;
+    }
+    // A search_path that is no list of names is refused, by us or by the server, and takes with it what needs the role; nothing else is.
+    let expected = ["search_path", "is not an SQL identifier", "not tried: role"];
+    let is_expected = |failure: &String| expected.iter().any(|words| failure.contains(words));
+    ensure!(last.iter().all(is_expected), "{last:?}");
+    world
+        .login_as("app", &case.password, "postgres")
+        .context("log in as app")?;
+    let place = wanted.get(&case.role).cloned().flatten();
+    let has_secret = place.is_some_and(|place| world.secrets.contains_key(&place));
+    known.extend(wanted.into_keys());
+    unharmed(superuser, known, before)?;
+    let catalog = world.catalog()?;
+    let Some(view) = catalog.roles.get(&case.role).filter(|_| last.is_empty()) else {
+        return Ok(());
+    };
+    let stored = view.settings.get("my.text");
+    ensure!(
+        stored == Some(&case.value),
+        "{stored:?} instead of {:?}",
+        case.value
+    );
+    // Only names that a secret can have come with a password.
+    if has_secret {
+        world
+            .login_as(&case.role, &case.password, "postgres")
+            .context("log in")?;
+    }
+    Ok(())
+}
+
+/// The case's texts wherever others may say something of roles.
+fn sources(case: &Case) -> Result<RoleSources> {
     let role = |name: &str, groups: &[&str]| {
         json!({"name": name, "login": true, "memberOf": groups, "parameters": {"my.text": case.value, "search_path": case.value},
             "password": {"namespace": "apps", "name": "given", "key": "k", "inside": null}})
@@ -128,74 +176,25 @@ fn one(
     } else {
         vec![role(&case.group, &[]), role(&case.role, &[&case.group])]
     };
+    let infrastructure = json!({"roles": roles, "findings": []});
     let teams = json!({"acid": {"superuserTeams": [], "additionalTeams": [], "members": [case.member]}});
-    world.sources = RoleSources {
-        infrastructure: vec![Source::Known(serde_json::from_value(
-            json!({"roles": roles, "findings": []}),
-        )?)],
+    Ok(RoleSources {
+        infrastructure: vec![Source::Known(serde_json::from_value(infrastructure)?)],
         teams: Source::Known(serde_json::from_value(teams)?),
         ..RoleSources::none()
-    };
-    let wanted: BTreeMap<String, Option<(String, String)>> = world
-        .cluster()?
-        .roles
-        .into_iter()
-        .map(|role| (role.name, role.secret.map(|place| (place.namespace, place.name))))
-        .collect();
-    world.sync()?;
-    for place in wanted.values().flatten() {
-        if let Some(stored) = world
-            .secrets
-            .get_mut(place)
-            .filter(|stored| stored.username != "postgres")
-        {
-            stored.password = pgherd_model::secret::Secret::new(case.password.clone());
-        }
-    }
-    let mut last = Vec::new();
-    for _ in 0..4 {
-        let round = world.sync()?;
-        last = round.failures;
-    }
-    // A search_path that is no list of names is refused, by us or by the server, and takes with it what needs the role; nothing else is.
-    let expected = ["search_path", "is not an SQL identifier", "not tried: role"];
-    ensure!(
-        last.iter()
-            .all(|failure| expected.iter().any(|words| failure.contains(words))),
-        "{last:?}"
-    );
-    world
-        .login_as("app", &case.password, "postgres")
-        .context("log in as app")?;
-    let place = wanted.get(&case.role).cloned().flatten();
-    let has_secret = place.is_some_and(|place| world.secrets.contains_key(&place));
-    known.extend(wanted.into_keys());
+    })
+}
+
+/// No role that nobody asked for, no superuser, no database; the canary sings.
+fn unharmed(superuser: &Login, known: &BTreeSet<String>, before: &Value) -> Result<()> {
     let now: Value = serde_json::from_str(&superuser.run(CANARY)?)?;
     for key in ["superusers", "databases", "canary"] {
-        ensure!(
-            now[key] == before[key],
-            "{key}: {} instead of {}",
-            now[key],
-            before[key]
-        );
+        let (now, before) = (&now[key], &before[key]);
+        ensure!(now == before, "{key}: {now} instead of {before}");
     }
     let found: BTreeSet<String> = serde_json::from_value(now["roles"].clone())?;
     let strangers: Vec<_> = found.difference(known).collect();
     ensure!(strangers.is_empty(), "{strangers:?}");
-    let settings = world.catalog()?;
-    if let Some(view) = settings.roles.get(&case.role) {
-        ensure!(
-            view.settings.get("my.text") == Some(&case.value) || !last.is_empty(),
-            "{:?} instead of {:?}",
-            view.settings.get("my.text"),
-            case.value
-        );
-        if last.is_empty() && has_secret {
-            world
-                .login_as(&case.role, &case.password, "postgres")
-                .context("log in")?;
-        }
-    }
     Ok(())
 }
 

@@ -149,12 +149,8 @@ impl Cluster {
                 self.secrets.insert(draft.name.clone(), secret);
                 continue;
             }
-            let done = take(
-                Ok(self.server.clone()),
-                now,
-                &InMemory(&self.secrets),
-                &mut failed,
-            );
+            let passwords = InMemory(&self.secrets);
+            let done = take(Ok(self.server.clone()), now, &passwords, &mut failed);
             for result in self.runtime.block_on(done) {
                 result?;
             }
