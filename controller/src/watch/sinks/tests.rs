@@ -157,7 +157,7 @@ async fn clusters_of_namespaces_that_do_not_count_are_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn an_owned_object_wakes_the_cluster_that_its_labels_name() {
     let watches = watches(None);
-    let mut sink = OwnedSink::new(watches.clone(), &scope(), Watched::Secret, None);
+    let mut sink = OwnedSink::new(watches.clone(), &scope(), Watched::Service, None);
     let labels = json!({"application": "spilo", "cluster-name": "acid-demo"});
     sink.apply(owned("s", "1", &labels));
     sink.apply(owned("t", "2", &labels));

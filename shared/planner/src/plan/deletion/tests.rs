@@ -247,7 +247,7 @@ fn endpoints_that_could_not_be_read_hold_the_end_up_where_there_are_some() {
         config.general.etcd_host = etcd.map(str::to_owned);
         let plan = plan_deletion(&names(), &without_members(), &config, NOW);
         let mut holds = plan.holds.iter();
-        holds.any(|hold| hold.step.contains("endpoints"))
+        holds.any(|hold| hold.to_string().contains("endpoints"))
     };
     let etcd = Some("etcd:2379");
     assert_eq!(
