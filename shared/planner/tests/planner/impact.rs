@@ -187,52 +187,6 @@ fn postgres_restarts_for_some_parameters() {
 }
 
 #[test]
-fn what_is_no_longer_named_goes_back() {
-    let base = json!({"spec": {
-        "postgresql": {"parameters": {"max_connections": "300", "wal_level": "logical"}},
-        "patroni": {"ttl": 60, "slots": {"feed": {"type": "physical"}}},
-    }});
-    let gone = json!({"spec": {"postgresql": {"parameters": null}, "patroni": null}});
-    let old = with(&demo(), &base);
-    assert_eq!(
-        under(&config("A"), &old, &with(&old, &gone)),
-        [
-            "restarts Postgres on 3 pods, primary first (max_connections)",
-            "reloads Postgres (work_mem, slot feed, ttl)",
-            "goes back to its default, no longer named here: max_connections, work_mem, slot feed, ttl",
-            "stays set in Patroni, no longer named here: wal_level",
-        ]
-    );
-}
-
-#[test]
-fn a_promotion_is_told_and_rolls_nothing() {
-    let section = |section: Value| with(&demo(), &json!({"spec": {"standby": section}}));
-    let standby = section(json!({"standby_host": "10.0.0.1"}));
-    let told = under(&config("A"), &standby, &demo());
-    assert_eq!(
-        told,
-        [
-            "promotes the standby cluster: it follows no more and takes writes, for good",
-            "updates in place: 1 stateful set"
-        ]
-    );
-    let other = section(json!({"standby_host": "10.0.0.2"}));
-    assert_eq!(
-        under(&config("A"), &standby, &other),
-        ["reload only (host)", "updates in place: 1 stateful set"]
-    );
-    let lines = under(&config("A"), &demo(), &standby);
-    assert!(!lines.iter().any(|line| is_disruptive(line)), "{lines:?}");
-    let image = json!({"spec": {"dockerImage": "registry.example/spilo:2"}});
-    let both = under(&config("A"), &standby, &with(&demo(), &image));
-    assert!(
-        both[0].starts_with("promotes ") && both[1].starts_with("rolls 3 pods"),
-        "{both:?}"
-    );
-}
-
-#[test]
 fn an_image_that_is_put_off_rolls_nothing() {
     let mut lazy = config("A");
     lazy.general.enable_lazy_spilo_upgrade = true;

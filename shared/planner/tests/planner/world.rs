@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_model::api::postgresql::PostgresqlSpec;
-use pgherd_model::cluster::{Cluster, Origin};
+use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_planner::assess::{Manifest, Outcome, Subject, assess};
@@ -23,6 +23,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 mod catalog;
+mod configuration;
+
+pub(crate) use configuration::leader;
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -298,8 +301,7 @@ impl World {
 
     /// What the status keeps from one turn to the next of what the manifest set in Patroni.
     pub(crate) fn remember(&mut self) {
-        let spec = PostgresqlSpec::default();
-        let plan = Plan::default();
+        let (spec, plan) = (PostgresqlSpec::default(), Plan::default());
         let subject = Subject {
             manifest: Manifest::Valid {
                 cluster: &self.cluster,
@@ -406,7 +408,7 @@ impl World {
         }
         let config = match &self.observed.patroni {
             Source::Known(view) => view.config.clone(),
-            Source::Unknown(_) => first_configuration(&self.cluster),
+            Source::Unknown(_) => configuration::first(&self.cluster),
         };
         let leader = leader(&config);
         let member = |ordinal: u32| MemberView {
@@ -422,33 +424,6 @@ impl World {
             config,
             ..PatroniView::default()
         });
-    }
-}
-
-/// What the image makes of its variables when there is no data yet.
-fn first_configuration(cluster: &Cluster) -> Value {
-    let mut config =
-        json!({ "ttl": 30, "loop_wait": 10, "postgresql": { "parameters": { "max_connections": "100" } } });
-    if let Origin::Standby(standby) = &cluster.origin {
-        let host = standby.host.as_ref();
-        let mut section = json!({ "create_replica_methods": ["basebackup_fast_xlog"] });
-        if let Some(host) = host {
-            section["host"] = json!(host.host);
-        }
-        if standby.archive.is_some() || standby.by_variable {
-            section["restore_command"] = json!("envdir");
-        }
-        config["standby_cluster"] = section;
-    }
-    config
-}
-
-/// The first member's role.
-pub(crate) fn leader(config: &Value) -> MemberRole {
-    if config["standby_cluster"].is_object() {
-        MemberRole::StandbyLeader
-    } else {
-        MemberRole::Leader
     }
 }
 
