@@ -121,7 +121,6 @@ pub async fn keep(context: &Context, within: Duration) {
     let named = client::watching().fields(&format!("metadata.name={CLUSTERS}"));
     let events = watcher(api, named).default_backoff();
     let mut settings = context.config.clone();
-    settings.mark_unchanged();
     pin_mut!(events);
     let mut is_failing = false;
     loop {

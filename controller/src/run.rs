@@ -123,8 +123,8 @@ fn lease_name(controller_id: Option<&str>) -> String {
     if ends_plainly && id.bytes().all(|byte| is_plain(byte) || byte == b'-') {
         return format!("{CONTROLLER_LEASE}-{id}");
     }
-    id.bytes().fold(format!("{CONTROLLER_LEASE}-x"), |name, byte| {
-        format!("{name}-{byte:02x}")
+    id.bytes().fold(format!("{CONTROLLER_LEASE}.x"), |name, byte| {
+        format!("{name}{byte:02x}")
     })
 }
 
@@ -364,7 +364,7 @@ mod tests {
             Some("Blue"),
             Some("b/lue"),
             Some("b-lue-"),
-            Some("x-42"),
+            Some("x42"),
             Some("B"),
         ];
         let names = ids.map(lease_name);
@@ -373,7 +373,8 @@ mod tests {
         let different: std::collections::BTreeSet<_> = names.iter().collect();
         assert_eq!(different.len(), names.len(), "{names:?}");
         for name in &names {
-            let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let is_allowed =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
             assert!(name.bytes().all(is_allowed) && !name.ends_with('-'), "{name}");
         }
     }
