@@ -88,6 +88,7 @@ impl World {
             let plan = self.plan();
             let is_done = plan.steps.is_empty() && plan.wake_after.is_none();
             self.execute(&plan);
+            self.remember();
             plans.push(plan);
             if is_done {
                 return plans;
@@ -299,7 +300,7 @@ impl World {
         found.has_password = true;
     }
 
-    /// What the status keeps from one turn to the next of what the manifest set in Patroni.
+    /// What the status keeps of what the manifest set in Patroni.
     pub(crate) fn remember(&mut self) {
         let (spec, plan) = (PostgresqlSpec::default(), Plan::default());
         let subject = Subject {
@@ -314,8 +315,7 @@ impl World {
             is_edited: false,
             now: NOW,
         };
-        let kept = assess(&subject).patroni_settings;
-        self.observed.cluster.status.patroni_settings = kept;
+        self.observed.cluster.status.patroni_settings = assess(&subject).patroni_settings;
     }
 
     /// Pods come up and go, Patroni elects the first, Postgres answers.
