@@ -159,7 +159,7 @@ fn gone(
             if !catalog.roles.contains_key(heir) && cluster.role(heir).is_none() {
                 return wanted.lacking(format!("drop role {name}"), heir);
             }
-            let groups = without_rights(name, Some(heir), catalog);
+            let groups = without_rights(name, heir, catalog);
             let drop = Statement::DropRole {
                 role: name.to_owned(),
             };
@@ -171,43 +171,37 @@ fn gone(
     }
 }
 
-/// What a role owns goes to the heir, and what is granted to it goes, in every database; without an heir only the latter.
-pub(super) fn without_rights(name: &str, heir: Option<&str>, catalog: &Catalog) -> Vec<Group> {
+/// What a role owns goes to the heir, and what is granted to it goes, in every database. The first also where nothing of its own was seen: it
+/// may have made something since, and what is taken from it next would take that along.
+pub(super) fn without_rights(name: &str, heir: &str, catalog: &Catalog) -> Vec<Group> {
     let Some(found) = catalog.roles.get(name) else {
         return Vec::new();
     };
     // What all databases share is reached from any of them.
-    let shared = |place: &&String| place.is_empty();
     let place = |place: &String| match place.as_str() {
         "" => MAINTENANCE_DATABASE.to_owned(),
         _ => place.clone(),
     };
     let owns_databases = catalog.databases.values().any(|database| database.owner == name);
-    let owning: BTreeSet<String> = found
+    let places: BTreeSet<String> = found
         .owns_in
         .iter()
+        .chain(&found.granted_in)
         .map(place)
         .chain(owns_databases.then(|| MAINTENANCE_DATABASE.to_owned()))
         .collect();
-    let mut places: BTreeSet<String> = found.granted_in.iter().map(place).collect();
-    places.extend(owning.iter().filter(|_| heir.is_some()).cloned());
-    debug_assert!(found.owns_in.iter().filter(shared).count() <= 1);
-    places
-        .into_iter()
-        .map(|database| {
-            let reassign = heir
-                .filter(|_| owning.contains(&database))
-                .map(|heir| Statement::ReassignOwned {
-                    role: name.to_owned(),
-                    owner: heir.to_owned(),
-                });
-            let mut statements = Vec::from_iter(reassign);
-            statements.push(Statement::DropOwned {
-                role: name.to_owned(),
-            });
-            Group::of(Subject::Role(name.to_owned()), statements).inside(&database)
-        })
-        .collect()
+    let role = || name.to_owned();
+    let cleared = |database: String| {
+        let statements = vec![
+            Statement::ReassignOwned {
+                role: role(),
+                owner: heir.to_owned(),
+            },
+            Statement::DropOwned { role: role() },
+        ];
+        Group::of(Subject::Role(role()), statements).inside(&database)
+    };
+    places.into_iter().map(cleared).collect()
 }
 
 /// Databases in words.

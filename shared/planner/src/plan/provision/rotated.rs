@@ -65,7 +65,7 @@ pub(super) fn over(
                 continue;
             }
             if view.owns_in.is_empty() {
-                wanted.groups.extend(dropped(name, catalog));
+                wanted.groups.extend(dropped(name, &base.name, catalog));
             } else {
                 let owned =
                     HoldReason::Conflict(format!("it owns objects in {}", leave::places(&view.owns_in)));
@@ -76,8 +76,8 @@ pub(super) fn over(
     wanted
 }
 
-fn dropped(name: &str, catalog: &Catalog) -> Vec<Group> {
-    let mut groups = leave::without_rights(name, None, catalog);
+fn dropped(name: &str, base: &str, catalog: &Catalog) -> Vec<Group> {
+    let mut groups = leave::without_rights(name, base, catalog);
     let role = name.to_owned();
     groups.push(Group::of(
         Subject::Role(role.clone()),

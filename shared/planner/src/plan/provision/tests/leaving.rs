@@ -81,7 +81,15 @@ fn a23_what_rotation_left_behind_goes_in_time_and_nothing_else_does() {
         ..with(catalog)
     };
     let (lines, plan) = lines(&cluster, &config, &observed, NOW);
-    assert_eq!(lines, ["DROP OWNED BY \"foo260101\"", "DROP ROLE \"foo260101\""]);
+    assert_eq!(
+        lines,
+        [
+            "REASSIGN OWNED BY \"foo260101\" TO \"foo\"",
+            "DROP OWNED BY \"foo260101\"",
+            "DROP ROLE \"foo260101\""
+        ],
+        "what it has made since it was looked at stays"
+    );
     assert_eq!(plan.holds.len(), 1);
     assert!(
         plan.holds[0].to_string().contains("foo260301"),
@@ -276,6 +284,7 @@ fn who_leaves_loses_login_and_groups_or_goes_with_an_heir() {
             "DROP OWNED BY \"old\"",
             "REASSIGN OWNED BY \"old\" TO \"keeper\"",
             "DROP OWNED BY \"old\"",
+            "REASSIGN OWNED BY \"old\" TO \"keeper\"",
             "DROP OWNED BY \"old\"",
             "DROP ROLE \"old\""
         ]
