@@ -319,7 +319,10 @@ fn members_that_are_up_do_not_go_for_one_that_is_broken() {
     for (members, why) in [(1, "the broken one goes itself"), (0, "all go")] {
         world.cluster.instances = members;
         let mut steps = world.plan().steps.into_iter();
-        assert!(steps.any(|step| matches!(step.action, Action::Scale { .. })), "{why}");
+        assert!(
+            steps.any(|step| matches!(step.action, Action::Scale { .. })),
+            "{why}"
+        );
     }
 }
 
