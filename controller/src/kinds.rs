@@ -6,7 +6,7 @@
 use kube::api::ApiResource;
 use pgherd_model::api::{GROUP, VERSION};
 
-/// A kind that is watched by its metadata only.
+/// A kind of which clusters own objects. Most are watched by their metadata only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Watched {
     StatefulSet,
@@ -47,6 +47,11 @@ impl Watched {
             | Self::PersistentVolumeClaim => FoundBy::ClusterLabels,
             Self::ServiceAccount | Self::RoleBinding => FoundBy::AccountName,
         }
+    }
+
+    /// Others change it all the time, in ways that count: the whole object comes with each change, instead of being asked for.
+    pub const fn is_watched_whole(self) -> bool {
+        matches!(self, Self::StatefulSet | Self::PersistentVolumeClaim)
     }
 
     /// Nothing in its status is of interest, and it counts generations: then a change of its status is no news. A StatefulSet's status tells

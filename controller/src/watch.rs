@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | postgresqls | whole, as text | itself: at once, unless only its status changed |
 //! | pods of all clusters | decoded to the few fields we use | its cluster, a moment later |
-//! | what clusters own | metadata only | its cluster, a moment later, unless it is the echo of our own write |
+//! | what clusters own | metadata only; stateful sets and claims whole, as text | its cluster, a moment later, unless it is the echo of our own write |
 //! | config map and secret of the pods' environment | entries and keys | all clusters that take it |
 //! | namespaces, where a selector counts | metadata only | none: their clusters are listed |
 //! | service account, role binding | metadata only | all clusters of its namespace |
@@ -56,6 +56,9 @@ use prime::prime;
 
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// Whole objects per page of a list: parsed, a stateful set has a hundred kilobytes.
+const WHOLE_PAGE: u32 = 50;
 
 /// What every stream needs.
 #[derive(Clone)]
@@ -218,20 +221,21 @@ impl Watches {
 
     async fn owned(&self, scope: &Scope, namespace: Option<&str>, kind: Watched, listing: Listing) {
         let resource = kind.resource();
-        prime(
-            &api(&self.client, namespace, &resource),
-            scope,
-            kind,
-            &self.cache.owned,
-        )
-        .await;
         let config = match kind.found_by() {
             FoundBy::ClusterLabels => watching().labels(&scope.selector()),
             FoundBy::AccountName => watching().fields(&scope.account_field()),
         };
-        let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);
-        follow(&resource.plural, api, config, sink, until_listed(listing)).await;
+        let listed = until_listed(listing);
+        if kind.is_watched_whole() {
+            let api = api::<DynamicObject>(&self.client, namespace, &resource);
+            follow(&resource.plural, api, config.page_size(WHOLE_PAGE), sink, listed).await;
+        } else {
+            let whole = api(&self.client, namespace, &resource);
+            prime(&whole, scope, kind, &self.cache.owned).await;
+            let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
+            follow(&resource.plural, api, config, sink, listed).await;
+        }
     }
 
     /// Something changed that concerns all of them.

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::locked;
@@ -92,6 +93,20 @@ impl Owned {
         news
     }
 
+    /// A watch says that the object is like this now, all of it. True when that is news.
+    pub fn note_whole(&self, cluster: &ClusterRef, key: Key, object: DynamicObject) -> bool {
+        let news = self.note(cluster, key.clone(), &object.metadata);
+        let is_outdated = {
+            let clusters = locked(&self.clusters);
+            let entry = clusters.get(cluster).and_then(|objects| objects.get(&key));
+            entry.is_some_and(|entry| !entry.is_current())
+        };
+        if is_outdated && let Ok(object) = serde_json::to_value(object) {
+            self.store(cluster, key, object);
+        }
+        news
+    }
+
     /// A watch says that the object is gone. True when that is news.
     pub fn note_gone(&self, cluster: &ClusterRef, key: &Key, metadata: &ObjectMeta) -> bool {
         let mut clusters = locked(&self.clusters);
@@ -156,6 +171,8 @@ impl Owned {
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
         match objects.get_mut(&key) {
+            // The answer to a write may come later than the watch's word of what somebody else wrote after it.
+            Some(entry) if entry.is_current() && marks.is_older_than(&entry.latest) => {}
             Some(entry) => {
                 entry.content = content;
                 if !marks.is_older_than(&entry.latest) {

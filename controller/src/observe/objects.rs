@@ -9,6 +9,7 @@ use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::{Role, secrets};
 use pgherd_planner::build::uses_config_maps;
 use pgherd_planner::observed::{ClaimView, Observed, SecretView, Source};
+use pgherd_planner::plan::Mode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -58,6 +59,9 @@ fn to_find(context: &Context, question: &Question<'_>) -> Vec<Key> {
         .desired
         .map(|desired| desired.secrets.as_slice())
         .unwrap_or_default();
+    if is_new(context, question) {
+        return Vec::new();
+    }
     let here = drafts
         .iter()
         .filter(|draft| draft.namespace == question.cluster.namespace);
@@ -74,6 +78,16 @@ fn to_find(context: &Context, question: &Question<'_>) -> Vec<Key> {
         .chain(set)
         .filter(|key| !context.cache.owned.has(question.cluster, key))
         .collect()
+}
+
+/// Nobody has ever looked at the cluster, and it is going to be made: who then creates a secret that somebody made beforehand is told so, and
+/// takes it as it is.
+fn is_new(context: &Context, question: &Question<'_>) -> bool {
+    let status = &question.view.status;
+    status.postgres_cluster_status == ClusterStatus::Unknown
+        && status.observed_generation.is_none()
+        && context.authority.leadership.is_some()
+        && Mode::of(question.view, question.config) == Mode::Live
 }
 
 /// Secrets in other namespaces have no place in the cluster's cache: they are read each time.

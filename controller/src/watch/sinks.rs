@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DynamicObject, PartialObjectMeta};
 use pgherd_model::names::annotations;
 
 use super::follow::Sink;
 use super::namespaces::Chosen;
 use super::{Scope, Watches, WirePod};
-use crate::cache::{Key, Manifest};
+use crate::cache::{Key, Manifest, Owned};
 use crate::cluster_ref::ClusterRef;
 use crate::kinds::{FoundBy, Watched};
 use crate::queue::Lane;
@@ -185,7 +186,7 @@ impl Sink<WirePod> for PodSink {
     }
 }
 
-/// Metadata of what clusters own, one kind.
+/// What clusters own, one kind.
 pub(super) struct OwnedSink {
     watches: Watches,
     scope: Scope,
@@ -205,8 +206,7 @@ impl OwnedSink {
         }
     }
 
-    fn place(&self, object: &PartialObjectMeta<DynamicObject>) -> Option<(ClusterRef, Key)> {
-        let metadata = &object.metadata;
+    fn place(&self, metadata: &ObjectMeta) -> Option<(ClusterRef, Key)> {
         let key = Key {
             kind: self.kind,
             name: metadata.name.clone()?,
@@ -239,30 +239,54 @@ impl OwnedSink {
     }
 }
 
-impl Sink<PartialObjectMeta<DynamicObject>> for OwnedSink {
+/// An object that clusters own, as a watch tells of it.
+pub(super) trait Told {
+    fn metadata(&self) -> &ObjectMeta;
+    /// True when it is news.
+    fn note(self, owned: &Owned, cluster: &ClusterRef, key: Key) -> bool;
+}
+
+impl Told for PartialObjectMeta<DynamicObject> {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn note(self, owned: &Owned, cluster: &ClusterRef, key: Key) -> bool {
+        owned.note(cluster, key, &self.metadata)
+    }
+}
+
+impl Told for DynamicObject {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn note(self, owned: &Owned, cluster: &ClusterRef, key: Key) -> bool {
+        owned.note_whole(cluster, key, self)
+    }
+}
+
+impl<K: Told> Sink<K> for OwnedSink {
     fn list_begins(&mut self) {
         self.listed = Some(HashSet::new());
     }
 
-    fn apply(&mut self, object: PartialObjectMeta<DynamicObject>) {
-        let Some((cluster, key)) = self.place(&object) else {
+    fn apply(&mut self, object: K) {
+        let Some((cluster, key)) = self.place(object.metadata()) else {
             return;
         };
         if let Some(listed) = &mut self.listed {
             listed.insert((cluster.clone(), key.clone()));
         }
-        if self.watches.cache.owned.note(&cluster, key, &object.metadata) {
+        if object.note(&self.watches.cache.owned, &cluster, key) {
             self.stir(&cluster);
         }
     }
 
-    fn delete(&mut self, object: PartialObjectMeta<DynamicObject>) {
-        if let Some((cluster, key)) = self.place(&object)
-            && self
-                .watches
-                .cache
-                .owned
-                .note_gone(&cluster, &key, &object.metadata)
+    fn delete(&mut self, object: K) {
+        let metadata = object.metadata();
+        if let Some((cluster, key)) = self.place(metadata)
+            && self.watches.cache.owned.note_gone(&cluster, &key, metadata)
         {
             self.stir(&cluster);
         }

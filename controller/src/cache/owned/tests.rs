@@ -137,3 +137,16 @@ fn contents_are_not_printed() {
     );
     assert!(!format!("{owned:?}").contains("aHVudGVyMg"));
 }
+
+#[test]
+fn what_is_watched_whole_need_not_be_read_and_a_late_answer_does_not_take_it_back() {
+    let owned = Owned::default();
+    let set = key(Watched::StatefulSet);
+    let whole = |version| serde_json::from_value(object(version, Some(1), "acid")).unwrap();
+    assert!(owned.note_whole(&cluster(), set.clone(), whole(7)));
+    assert!(!owned.note_whole(&cluster(), set.clone(), whole(7)));
+    assert!(owned.note_whole(&cluster(), set.clone(), whole(9)));
+    owned.store(&cluster(), set.clone(), object(8, Some(1), "acid"));
+    assert!(owned.outdated(&cluster()).is_empty());
+    assert_eq!(owned.content(&cluster(), &set).unwrap()["spec"]["version"], 9);
+}
