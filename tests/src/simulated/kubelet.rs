@@ -72,8 +72,10 @@ impl Kubelet {
         let is_new = known
             .lock()
             .is_ok_and(|mut known| known.insert(pod.uid().unwrap_or_default()));
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        if !is_new || (!is_going && phase == Some("Running")) {
+        let is_running = has(&pod, "Running");
+        // The scheduler may say too late that it finds no node.
+        let is_doubted = !is_going && is_running && is_called_unscheduled(&pod);
+        if !is_doubted && (!is_new || (!is_going && is_running)) {
             return;
         }
         for _ in 0..20 {
@@ -84,8 +86,7 @@ impl Kubelet {
             };
             match done {
                 Ok(()) => return,
-                // Gone, or another of its name is there.
-                Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => return,
+                Err(kube::Error::Api(status)) if status.code == 404 => return,
                 Err(error) => eprintln!("simulated kubelet: {}: {error}", pod.name_any()),
             }
             tokio::time::sleep(AGAIN).await;
@@ -146,6 +147,19 @@ impl Kubelet {
     }
 }
 
+fn has(pod: &Pod, phase: &str) -> bool {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some(phase)
+}
+
+fn is_called_unscheduled(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    let mut scheduled = conditions.filter(|condition| condition.type_ == "PodScheduled");
+    scheduled.any(|condition| condition.status == "False")
+}
+
 async fn beat(nodes: &Api<Node>) -> Result<(), kube::Error> {
     let node = json!({
         "apiVersion": "v1", "kind": "Node",
@@ -172,12 +186,14 @@ fn dynamic_configuration(pod: &Pod) -> Value {
     let text = given
         .and_then(|variable| variable.value.as_deref())
         .unwrap_or("{}");
-    let mut given: Value = serde_json::from_str(text).unwrap_or_default();
+    let given: Value = serde_json::from_str(text).unwrap_or_default();
     let mut config = json!({
         "ttl": 30, "loop_wait": 10, "retry_timeout": 10, "maximum_lag_on_failover": 33_554_432,
         "postgresql": {"use_pg_rewind": true, "use_slots": true, "parameters": {}},
     });
-    json_patch::merge(&mut config, &given["bootstrap"]["dcs"].take());
+    if let Some(stored) = given.pointer("/bootstrap/dcs") {
+        json_patch::merge(&mut config, stored);
+    }
     config
 }
 
@@ -194,6 +210,19 @@ mod tests {
         assert_eq!((&config["ttl"], &config["loop_wait"]), (&json!(20), &json!(10)));
         assert_eq!(config["postgresql"]["parameters"]["max_connections"], "50");
         assert_eq!(config["postgresql"]["use_slots"], true);
+    }
+
+    #[test]
+    fn the_schedulers_late_word_is_noticed() {
+        let pod = |status: &str| {
+            let conditions = [
+                json!({"type": "Ready", "status": "True"}),
+                json!({"type": "PodScheduled", "status": status}),
+            ];
+            serde_json::from_value(json!({"status": {"phase": "Running", "conditions": conditions}})).unwrap()
+        };
+        assert!(is_called_unscheduled(&pod("False")) && !is_called_unscheduled(&pod("True")));
+        assert!(has(&pod("True"), "Running") && !has(&Pod::default(), "Running"));
     }
 
     #[test]
