@@ -87,7 +87,7 @@ pub async fn in_a_burst(
         let edits = stream::iter(rolling).map(edit).buffered(AT_ONCE);
         let edits = edits.try_collect::<Vec<_>>();
         let (edits, timed) = tokio::join!(edits, time(clusters, log, &timed, round));
-        pickups.extend(timed?.into_iter());
+        pickups.extend(timed?);
         let wanted: Vec<_> = rolling
             .iter()
             .zip(edits?)
