@@ -34,12 +34,13 @@ pub type Answer = Source<Option<BTreeSet<String>>>;
 
 /// What was answered, and until when that is good.
 type Entry = Option<(Instant, Answer)>;
+/// The API's address, and the team.
+type Asked = (String, String);
 
 /// The client, with what it knows.
 #[derive(Default)]
 pub struct Teams {
-    /// By address and team.
-    known: Mutex<HashMap<(String, String), Arc<Turnstile<Entry>>>>,
+    known: Mutex<HashMap<Asked, Arc<Turnstile<Entry>>>>,
 }
 
 impl fmt::Debug for Teams {
@@ -145,6 +146,11 @@ fn client(url: &str, token: &Secret) -> Result<Client, String> {
     Client::try_from(config).map_err(|error| chain(&error))
 }
 
+/// Hexadecimal, of a number below sixteen.
+fn digit(number: u8) -> char {
+    char::from_digit(number.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
+}
+
 /// One segment of a path.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
@@ -152,7 +158,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             escaped.push(char::from(byte));
         } else {
-            escaped += &format!("%{byte:02X}");
+            escaped.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     escaped

@@ -176,9 +176,9 @@ fn the_controller_changes_no_definitions_but_its_own() {
     assert_eq!(of_definitions.len(), 2);
     for rule in of_definitions {
         match rule.get("resourceNames").and_then(Value::as_array) {
-            Some(names) => {
-                let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
-                assert_eq!(names.collect::<BTreeSet<String>>(), named);
+            Some(list) => {
+                let listed = list.iter().filter_map(Value::as_str).map(str::to_owned);
+                assert_eq!(listed.collect::<BTreeSet<String>>(), named);
             }
             // A name cannot be asked for before there is an object.
             None => assert_eq!(rule["verbs"], serde_json::json!(["create"])),

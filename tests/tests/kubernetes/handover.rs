@@ -72,7 +72,7 @@ fn hang(stage: &Stage, primary: &str, candidate: &str, witness: &str, nodes: &st
         "-n {NAMESPACE} delete pod {primary} --force --grace-period=0 --wait=false"
     ))?;
     ask_for(stage, primary, candidate)?;
-    let begin = wait_for(stage, witness, |leader| leader.is_none())?;
+    let begin = wait_for(stage, witness, Option::is_none)?;
     eprintln!("nobody leads, and {candidate} is asked to");
     while begin.elapsed() < HANGS {
         let leader = leader(stage, witness)?;

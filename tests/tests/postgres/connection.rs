@@ -26,7 +26,7 @@ fn certificates(major: Major) -> Result<()> {
     let enter = |trust: Trust, service: &str| {
         let mut server = world.entrance()?;
         server.trust = trust;
-        server.target.service = service.to_owned();
+        service.clone_into(&mut server.target.service);
         anyhow::Ok(
             world
                 .runtime

@@ -105,7 +105,7 @@ fn unseen(major: Major) -> Result<()> {
     let secret = world.plan()?;
     let mut told = format!("{secret:?}\n{}", serde_json::to_string(&secret)?);
     let round = world.sync()?;
-    told += &format!("{round:?}\n{:?}\n", world.catalog()?);
+    told = format!("{told}{round:?}\n{:?}\n", world.catalog()?);
     world.login("app", "postgres")?;
     let superuser = world.superuser("postgres")?;
     let verifiers = superuser.run(

@@ -389,7 +389,7 @@ impl World {
             .runtime
             .block_on(config.connect(NoTls))
             .map_err(|error| anyhow::anyhow!("{}", said(&error)))?;
-        self.runtime.spawn(async move { connection.await });
+        self.runtime.spawn(connection);
         Ok(Login {
             client,
             runtime: Arc::clone(&self.runtime),

@@ -27,10 +27,10 @@ pub(crate) fn remember(
         return Some(next);
     };
     for (name, before) in &previous.roles {
-        let found = catalog.map(|catalog| catalog.roles.get(name));
+        let found = Seen::of(catalog, name);
         let rest = match next.roles.get(name) {
             Some(now) => still_there(before, now, found),
-            None if cluster.removal.users == UserFate::Keep || found == Some(None) => continue,
+            None if cluster.removal.users == UserFate::Keep || found == Seen::Gone => continue,
             None => before.clone(),
         };
         if next.roles.contains_key(name) || !is_done(cluster, before, found) {
@@ -50,6 +50,30 @@ pub(crate) fn remember(
     Some(next)
 }
 
+/// A role in the database, as far as the database was asked.
+#[derive(Clone, Copy, PartialEq)]
+enum Seen<'a> {
+    Unread,
+    Gone,
+    There(&'a RoleView),
+}
+
+impl<'a> Seen<'a> {
+    fn of(catalog: Option<&'a Catalog>, name: &str) -> Self {
+        match catalog {
+            None => Self::Unread,
+            Some(catalog) => catalog.roles.get(name).map_or(Self::Gone, Self::There),
+        }
+    }
+
+    fn view(self) -> Option<&'a RoleView> {
+        match self {
+            Self::There(view) => Some(view),
+            Self::Unread | Self::Gone => None,
+        }
+    }
+}
+
 fn is_remembered(role: &Role) -> bool {
     matches!(role.origin, RoleOrigin::Manifest | RoleOrigin::Prepared)
 }
@@ -63,13 +87,9 @@ fn given(role: &Role) -> ProvisionedRole {
 }
 
 /// What was given before, is not now, and has not gone yet.
-fn still_there(
-    before: &ProvisionedRole,
-    now: &ProvisionedRole,
-    found: Option<Option<&RoleView>>,
-) -> ProvisionedRole {
-    let view = found.flatten();
-    let unread = found.is_none();
+fn still_there(before: &ProvisionedRole, now: &ProvisionedRole, found: Seen<'_>) -> ProvisionedRole {
+    let view = found.view();
+    let unread = found == Seen::Unread;
     ProvisionedRole {
         flags: before
             .flags
@@ -93,8 +113,8 @@ fn still_there(
 }
 
 /// A role that left and has nothing more to lose.
-fn is_done(cluster: &Cluster, before: &ProvisionedRole, found: Option<Option<&RoleView>>) -> bool {
-    let Some(Some(view)) = found else {
+fn is_done(cluster: &Cluster, before: &ProvisionedRole, found: Seen<'_>) -> bool {
+    let Some(view) = found.view() else {
         return false;
     };
     let is_member = |group: &String| view.member_of.contains_key(group);

@@ -1,4 +1,4 @@
-//! StatefulSets, which are large: what is the same to the letter is found by type, and only the rest is compared by meaning, as JSON.
+//! Stateful sets, which are large: what is the same to the letter is found by type, and only the rest is compared by meaning, as JSON.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Volume};

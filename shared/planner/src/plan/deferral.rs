@@ -140,5 +140,7 @@ fn inputs(observed: &Observed, config: &OperatorConfig) -> String {
 fn fingerprint(value: &impl Serialize) -> String {
     let text = serde_json::to_vec(value).unwrap_or_default();
     let digest = Sha256::digest(text);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let head = digest.iter().take(8);
+    let number = head.fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:016x}")
 }

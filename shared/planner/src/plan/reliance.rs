@@ -54,17 +54,17 @@ impl Step {
             | Action::RemoveFinalizer(_)
             | Action::LabelSecret(_)
             | Action::GrowClaim { .. } => Weight::Aside,
+            Action::Delete { target, .. } if target.kind != "StatefulSet" => Weight::Aside,
             Action::Apply(object) | Action::CheckObject(object) => of_kind(object.kind()),
             Action::Patch { target, .. } | Action::Relabel { target, .. } => of_kind(&target.kind),
             Action::CreateSecret(draft) | Action::FillSecret(draft) => of_secret(&draft.namespace),
             Action::ChangeSecret(change) => of_secret(&change.draft.namespace),
             Action::Scale { .. } | Action::PatchPatroni(_) | Action::RunSql { .. } => Weight::Ground,
             // Its pods would come back.
-            Action::Delete { target, .. } if target.kind == "StatefulSet" => match self.reason {
+            Action::Delete { .. } => match self.reason {
                 Reason::Deleted => Weight::Link,
                 _ => Weight::Ground,
             },
-            Action::Delete { .. } => Weight::Aside,
             Action::CheckTemplate { .. }
             | Action::DeletePod { .. }
             | Action::Checkpoint { .. }

@@ -74,7 +74,7 @@ pub enum NextRotation {
 
 impl fmt::Display for SecretChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SecretChange { draft, username, .. } = self;
+        let Self { draft, username, .. } = self;
         let secret = format!("secret {}/{}", draft.namespace, draft.name);
         match (self.why, &self.next_rotation) {
             (Why::Stamped, NextRotation::At(date)) => {

@@ -60,6 +60,7 @@ impl fmt::Display for Impact {
 }
 
 impl fmt::Display for HoldReason {
+    #[expect(clippy::too_many_lines, reason = "a line for each reason")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SourceUnknown { source, why } => write!(f, "{source} is not known: {why}"),

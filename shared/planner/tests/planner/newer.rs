@@ -24,7 +24,7 @@ fn left_by_an_older_one() -> World {
     let plan = world.plan();
     let mut record = plan.template.expect("a settled cluster is remembered");
     assert_eq!(record.deferred, None);
-    record.builder = "0.0.1".to_owned();
+    "0.0.1".clone_into(&mut record.builder);
     world.observed.cluster.status.template = Some(record);
     pods(&mut world).containers[0]
         .env

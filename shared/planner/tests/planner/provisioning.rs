@@ -7,6 +7,7 @@ use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::cluster::{Cluster, RoleOrigin};
 use pgherd_model::config::OperatorConfig;
 use pgherd_planner::assess::{Manifest, Outcome, Subject, assess};
+use pgherd_planner::observed::catalog::Membership;
 use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
 use pgherd_planner::plan::{Plan, plan};
 use proptest::prelude::*;
@@ -180,7 +181,7 @@ fn strangers(catalog: &mut Catalog) {
     };
     stranger
         .member_of
-        .insert("cron_admin".to_owned(), Default::default());
+        .insert("cron_admin".to_owned(), Membership::default());
     catalog.roles.insert("beta210101".to_owned(), stranger.clone());
     catalog.roles.insert("stranger".to_owned(), stranger);
     catalog

@@ -111,9 +111,8 @@ fn resource(path: &str) -> String {
             (*resource).to_owned()
         }
         // Of a proxy the rest of the path is another's.
-        ["namespaces", _, resource, _, part, ..] => format!("{resource}/{part}"),
+        ["namespaces", _, resource, _, part, ..] | [resource, _, part] => format!("{resource}/{part}"),
         [resource] | [resource, _] => (*resource).to_owned(),
-        [resource, _, part] => format!("{resource}/{part}"),
         _ => "other".to_owned(),
     }
 }

@@ -85,6 +85,7 @@ fn variable(place: &Place<'_>, pod: &str, name: &str) -> Result<String> {
     Ok(place.run(&line)?.trim().to_owned())
 }
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 pub(super) fn rolls(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&settings(false))?;

@@ -15,7 +15,7 @@ const PLACE: &str = "it-operator-kind";
 const ID: &str = "it-operator-kind";
 const CLUSTER: &str = "kept";
 const CRD: &str = "postgresqls.acid.zalan.do";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn settings(finalizers: bool) -> Value {
     json!({

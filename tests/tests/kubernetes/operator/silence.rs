@@ -17,6 +17,7 @@ const NOTICED: Duration = Duration::from_secs(85);
 /// Until the first are given up.
 const GIVEN_UP: Duration = Duration::from_mins(1);
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&json!({"enable_teams_api": "false", "enable_master_load_balancer": "false"}))?;
@@ -50,9 +51,9 @@ pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
         "postgresql/quiet",
         &json!({"spec": {"serviceAnnotations": {"it/heard": "yes"}}}),
     )?;
-    let begun = || -> Result<f64> { Ok(requests(&controller.ask("/metrics")?, "watch")) };
-    let watches = begun()?;
-    while begun()? <= watches {
+    let watched = || -> Result<f64> { Ok(requests(&controller.ask("/metrics")?, "watch")) };
+    let before = watched()?;
+    while watched()? <= before {
         ensure!(
             begin.elapsed() < GIVEN_UP,
             "no watch was begun anew after {:.0?}",

@@ -41,12 +41,16 @@ impl TeamMap {
             for (team, others) in &object.additional_superuser_teams {
                 let entry = teams.entry(team.clone()).or_default();
                 entry.superuser_teams.extend(others.iter().cloned());
-                others.iter().for_each(|other| mention(&mut teams, other));
+                for other in others {
+                    mention(&mut teams, other);
+                }
             }
             for (team, others) in &object.additional_teams {
                 let entry = teams.entry(team.clone()).or_default();
                 entry.additional_teams.extend(others.iter().cloned());
-                others.iter().for_each(|other| mention(&mut teams, other));
+                for other in others {
+                    mention(&mut teams, other);
+                }
             }
             for (team, members) in &object.additional_members {
                 let entry = teams.entry(team.clone()).or_default();

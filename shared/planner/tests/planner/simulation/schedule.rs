@@ -79,6 +79,7 @@ impl Event {
         )
     }
 
+    #[expect(clippy::too_many_lines, reason = "a few lines for each event")]
     fn apply(self, simulation: &mut Simulation) {
         let pods = &mut simulation.truth.pods;
         match self {
