@@ -130,9 +130,6 @@ fn data(draft: &SecretDraft, username: &str, password: &Text) -> BTreeMap<String
         (secrets::USERNAME.to_owned(), Text::new(username)),
         (secrets::PASSWORD.to_owned(), password.clone()),
     ]);
-    if let Some(date) = &draft.next_rotation {
-        data.insert(secrets::NEXT_ROTATION.to_owned(), Text::new(date.clone()));
-    }
     if let Some(connection) = &draft.connection {
         let keys = connection::keys(connection, username, password);
         data.extend(keys.into_iter().map(|(key, value)| (key.to_owned(), value)));
@@ -192,20 +189,12 @@ mod tests {
         let plain = [("password", "p w"), ("username", "app")].map(|(key, value)| (key.into(), value.into()));
         assert_eq!(keys(&draft), BTreeMap::from(plain));
         let full = SecretDraft {
-            next_rotation: Some("2030-01-31T00:00:00Z".to_owned()),
             connection: Some(connection::Connection::default()),
             ..draft
         };
         let found: Vec<String> = keys(&full).into_keys().collect();
         let all = [
-            "dbname",
-            "host",
-            "jdbc-uri",
-            "nextRotation",
-            "password",
-            "port",
-            "uri",
-            "username",
+            "dbname", "host", "jdbc-uri", "password", "port", "uri", "username",
         ];
         assert_eq!(found, all);
     }

@@ -2,10 +2,13 @@
 //! subresource, Zalando's HTTP interface, looks by time and on demand, and what was deleted while nobody looked. Each with a controller of
 //! the trial's own in a namespace of its own, but for scaling, which is the deployed one's.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Test;
+use super::away::controller::Controller;
 use super::stage::Stage;
 
 mod configuration;
@@ -36,6 +39,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("watches_that_fall_silent_are_noticed", silence::is_noticed),
     ("no_database_goes_with_its_kind", kind::removed),
 ];
+
+/// Of the controllers' admin interface; there is one at a time.
+const PORT: u16 = 18181;
+/// Where no database is needed, and nobody asks for Zalando's interface.
+const ALONE: [&str; 2] = ["--no-database-access", "--no-rest-api"];
 
 /// A namespace of the trial's own, empty at the start.
 struct Place<'a> {
@@ -68,6 +76,14 @@ impl<'a> Place<'a> {
             self.namespace
         ))?;
         Ok(())
+    }
+
+    /// A controller of the trial's own for the clusters that carry `id`, once it works.
+    fn controller(&self, name: &str, id: &str, kubeconfig: &Path, more: &[&str]) -> Result<Controller> {
+        let own = ["--operator-namespace", self.namespace, "--controller-id", id];
+        let controller = Controller::start_as(self.stage, name, PORT, kubeconfig, &[&own, more].concat())?;
+        controller.wait_until_it_works()?;
+        Ok(controller)
     }
 
     /// The operator's settings in the form of a ConfigMap.

@@ -309,7 +309,7 @@ impl World {
         let stored = Stored {
             username: draft.username.clone(),
             password: password::generate()?,
-            next_rotation: draft.next_rotation.clone(),
+            next_rotation: None,
             previous: None,
         };
         let place = (draft.namespace.clone(), draft.name.clone());

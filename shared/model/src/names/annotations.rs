@@ -34,8 +34,6 @@ pub const CANARY: &str = "pgherd.io/canary";
 pub const SYNC: &str = "pgherd.io/sync";
 /// On a secret in another namespace than its cluster's: that cluster, as `namespace/name`.
 pub const SECRET_OF: &str = "pgherd.io/cluster";
-/// On what pgherd applies: hash of what was last applied, so that an unchanged object costs no request.
-pub const APPLIED_HASH: &str = "pgherd.io/applied";
 /// Date format of the deletion gate, and of major upgrade annotations in full.
 pub const DATE_FORMAT: &str = "%Y-%m-%d";
 /// Time format of the major upgrade annotations, in UTC.

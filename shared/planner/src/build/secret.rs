@@ -31,8 +31,6 @@ pub struct SecretDraft {
     pub username: String,
     /// Where its password is given; `None`: the executor draws one.
     pub given: Option<SecretKey>,
-    /// Value of the key `nextRotation` when the secret is made; `None`: without that key.
-    pub next_rotation: Option<String>,
     /// What the keys about the connection say, where they are wanted.
     pub connection: Option<Connection>,
 }
@@ -132,7 +130,6 @@ fn draft(blueprint: Blueprint<'_>, role: &Role, place: &SecretPlace) -> SecretDr
         owner_references: if is_at_home { owners.clone() } else { Vec::new() },
         username: role.name.clone(),
         given: role.given.clone(),
-        next_rotation: None,
         connection: connection(blueprint, role),
     }
 }

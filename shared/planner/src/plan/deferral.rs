@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_model::api::status::{DeferredTemplate, TemplateRecord};
@@ -22,6 +23,9 @@ use crate::observed::{Observed, PodView, Source};
 
 /// What makes the templates.
 const BUILDER: &str = env!("CARGO_PKG_VERSION");
+/// What a parameter that nobody has set may be.
+static DEFAULTS: LazyLock<[OperatorConfig; 2]> =
+    LazyLock::new(|| [Form::ConfigMap, Form::Crd].map(OperatorConfig::default_for));
 /// Fields of a spec that no template is made of.
 const BESIDE: [&str; 9] = [
     "allowedSourceRanges",
@@ -122,10 +126,9 @@ fn is_asked_for(pod: &PodView) -> bool {
 /// Fingerprint of all that decides a template. Of the operator's parameters only those count that somebody has set: another default is the
 /// newer pgherd's own.
 fn inputs(observed: &Observed, config: &OperatorConfig) -> String {
-    let defaults = [Form::ConfigMap, Form::Crd].map(OperatorConfig::default_for);
     let set = params()
         .filter(|param| param.affects.contains(&Affects::Pods))
-        .filter(|param| defaults.iter().all(|default| param.differs(default, config)))
+        .filter(|param| DEFAULTS.iter().all(|default| param.differs(default, config)))
         .map(|param| (param.name, param.show(config)));
     let environment = observed.pod_environment.known();
     fingerprint(&json!({

@@ -18,12 +18,13 @@ use pgherd_planner::observed::{
 use pgherd_planner::plan::{
     Action, NewPassword, NextRotation, Object, Plan, SecretChange, SecretDraft, plan, plan_deletion,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 mod catalog;
 mod configuration;
+mod json;
+
+use json::{from_value, named, replace, to_value};
 
 pub(crate) use configuration::leader;
 
@@ -477,24 +478,4 @@ pub(crate) fn known<T>(source: &mut Source<T>) -> &mut T {
         Source::Known(value) => value,
         Source::Unknown(reason) => panic!("not known: {reason}"),
     }
-}
-
-fn to_value<T: Serialize>(object: &T) -> Value {
-    serde_json::to_value(object).unwrap()
-}
-
-fn from_value<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
-}
-
-fn named<T: Serialize>(objects: &[T], name: &str) -> Option<Value> {
-    objects
-        .iter()
-        .map(to_value)
-        .find(|value| value["metadata"]["name"] == name)
-}
-
-fn replace<T: Serialize + DeserializeOwned>(objects: &mut Vec<T>, name: &str, value: Option<Value>) {
-    objects.retain(|object| to_value(object)["metadata"]["name"] != name);
-    objects.extend(value.map(from_value::<T>));
 }

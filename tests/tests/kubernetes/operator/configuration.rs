@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Place, cluster, condition, metric};
+use super::{ALONE, Place, cluster, condition, metric};
 use crate::away::controller::Controller;
 use crate::stage::Stage;
 
@@ -63,19 +63,9 @@ pub(super) fn counts(stage: &Stage) -> Result<()> {
     may_write_its_status(stage)?;
     let place = Place::new(stage, PLACE)?;
     place.apply(&configuration("one", &json!({})))?;
-    let args = [
-        "--operator-configuration",
-        "settings",
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-database-access",
-        "--no-rest-api",
-    ];
+    let more = [&["--operator-configuration", "settings"], &ALONE[..]].concat();
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, "operator-object", 18181, &kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let controller = place.controller("operator-object", ID, &kubeconfig, &more)?;
     place.apply(&cluster("one", Some(ID), 0))?;
     is_marked(&place, "one")?;
     accepted(&place, "True")?;

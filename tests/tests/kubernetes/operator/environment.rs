@@ -9,7 +9,6 @@ use pgherd_tests::images;
 use serde_json::{Value, json};
 
 use super::{Place, cluster};
-use crate::away::controller::Controller;
 use crate::stage::Stage;
 
 const PLACE: &str = "it-operator-environment";
@@ -85,20 +84,11 @@ fn variable(place: &Place<'_>, pod: &str, name: &str) -> Result<String> {
     Ok(place.run(&line)?.trim().to_owned())
 }
 
-#[expect(clippy::too_many_lines, reason = "one story")]
 pub(super) fn rolls(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&settings(false))?;
-    let args = [
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-rest-api",
-    ];
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, "operator-environment", 18181, &kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let controller = place.controller("operator-environment", ID, &kubeconfig, &["--no-rest-api"])?;
     let mut manifest = cluster(CLUSTER, Some(ID), 2);
     manifest["spec"]["env"] = json!([{"name": "FROM_MANIFEST", "value": "manifest"}]);
     place.apply(&manifest)?;

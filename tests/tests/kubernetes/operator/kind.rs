@@ -7,8 +7,7 @@ use anyhow::{Result, ensure};
 use pgherd_tests::generated::root;
 use serde_json::{Value, json};
 
-use super::{Place, cluster};
-use crate::away::controller::Controller;
+use super::{ALONE, Place, cluster};
 use crate::stage::Stage;
 
 const PLACE: &str = "it-operator-kind";
@@ -36,17 +35,8 @@ fn claim() -> Value {
 pub(super) fn removed(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&settings(false))?;
-    let args = [
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-database-access",
-        "--no-rest-api",
-    ];
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, "operator-kind", 18182, &kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let controller = place.controller("operator-kind", ID, &kubeconfig, &ALONE)?;
     place.apply(&cluster(CLUSTER, Some(ID), 0))?;
     place.apply(&claim())?;
     place.wait("postgresql/kept", ".status.observedGeneration", LIMIT, |value| {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Place, cluster};
-use crate::away::controller::{Controller, ask};
+use crate::away::controller::ask;
 use crate::stage::Stage;
 
 const PLACE: &str = "it-operator-rest";
@@ -90,16 +90,8 @@ fn fine(path: &str) -> Result<Value> {
 pub(super) fn answers(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&settings())?;
-    let args = [
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-database-access",
-    ];
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, "operator-rest", 18181, &kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let controller = place.controller("operator-rest", ID, &kubeconfig, &["--no-database-access"])?;
     place.apply(&manifest())?;
     place.wait("statefulset/wired", ".metadata.name", SOON, |name| {
         !name.is_empty()

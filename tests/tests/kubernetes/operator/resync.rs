@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Place, cluster, metric};
+use super::{ALONE, Place, cluster, metric};
 use crate::away::controller::Controller;
 use crate::stage::Stage;
 
@@ -24,17 +24,8 @@ pub(super) fn looks(stage: &Stage) -> Result<()> {
         // No watch tells of Endpoints: Patroni changes them all the time.
         "kubernetes_use_configmaps": "false",
     }))?;
-    let args = [
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-database-access",
-        "--no-rest-api",
-    ];
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, "operator-resync", 18181, &kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let controller = place.controller("operator-resync", ID, &kubeconfig, &ALONE)?;
     for number in 0..CLUSTERS {
         place.apply(&cluster(&format!("c{number}"), Some(ID), 0))?;
     }

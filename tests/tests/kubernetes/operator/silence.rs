@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Place, cluster, requests};
-use crate::away::controller::Controller;
+use super::{ALONE, Place, cluster, requests};
 use crate::away::proxy::Proxy;
 use crate::stage::Stage;
 
@@ -17,26 +16,19 @@ const NOTICED: Duration = Duration::from_secs(85);
 /// Until the first are given up.
 const GIVEN_UP: Duration = Duration::from_mins(1);
 
-#[expect(clippy::too_many_lines, reason = "one story")]
 pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
     place.settings(&json!({"enable_teams_api": "false", "enable_master_load_balancer": "false"}))?;
     let proxy = Proxy::start(&stage.local.cluster.kubeconfig(), &stage.local.state)?;
-    let args = [
-        "--operator-namespace",
-        PLACE,
-        "--controller-id",
-        ID,
-        "--no-database-access",
-        "--no-rest-api",
+    let patient = [
         // Where everything is silent the lease is lost first, and the process ends. This is about watches.
         "--lease-duration",
         "200s",
         "--renew-deadline",
         "180s",
     ];
-    let controller = Controller::start_as(stage, "operator-silence", 18181, &proxy.kubeconfig, &args)?;
-    controller.wait_until_it_works()?;
+    let more = [&ALONE[..], &patient].concat();
+    let controller = place.controller("operator-silence", ID, &proxy.kubeconfig, &more)?;
     place.apply(&cluster("quiet", Some(ID), 0))?;
     place.wait(
         "service/quiet",
