@@ -1,6 +1,7 @@
 //! What is remembered of a cluster between its turns. All of it can be lost: a restart costs reads, never correctness. A leaf.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_planner::assess::roll_reason;
 use pgherd_planner::observed::{Catalog, ObjectRef};
-use pgherd_planner::plan::Plan;
+use pgherd_planner::plan::{Plan, Step};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -20,9 +21,9 @@ use crate::cluster_ref::ClusterRef;
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// Between two turns that follow each other because something was done.
 pub(crate) const BREATH: Duration = Duration::from_millis(50);
-/// After so many turns that did something, the cluster does not settle: a creation takes three or four, a roll two for each member.
+/// A step that is taken so many times for the same manifest does not last. However many different steps follow each other, they lead somewhere.
 const RESTLESS: u32 = 8;
-/// One of them is forgotten after this. A turn that finds nothing to do says little: who writes back may only not have done so yet.
+/// One of these times is forgotten after this. A turn that finds nothing to do says little: who writes back may only not have done so yet.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 /// The longest pause between tries: half an hour would hide that a cause is gone.
 const LAST_RETRY: Duration = Duration::from_mins(2);
@@ -59,13 +60,30 @@ pub struct Memory {
     /// Since when turn after turn has found nothing that it could do, and asks to look again.
     idle_since: Option<Instant>,
     failures: u32,
-    moves: u32,
-    /// When the last of them was.
-    moved: Option<Instant>,
+    /// The steps that were taken for the manifest as it is.
+    deeds: HashMap<u64, Deed>,
+    /// How often the step of the last turn was taken that was taken most often.
+    repeats: u32,
     /// It does not settle: nothing that happens to it counts before this time.
     rests: Option<Instant>,
     /// Generation of the manifest that the last turn was about.
     generation: Option<i64>,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, Copy)]
+struct Deed {
+    times: u32,
+    last: Instant,
+}
+
+impl Deed {
+    /// How often it was taken, as far as that is remembered.
+    fn remembered(self, now: Instant) -> u32 {
+        let minutes = now.duration_since(self.last).as_secs() / FORGOTTEN.as_secs();
+        let forgotten = u32::try_from(minutes).unwrap_or(u32::MAX);
+        self.times.saturating_sub(forgotten)
+    }
 }
 
 /// What a cluster waits for.
@@ -175,8 +193,22 @@ impl Memory {
         self.failures = 0;
     }
 
-    /// A turn did something: how long to wait until the next one looks whether all is as wanted. Grows when that never comes to be, so that
-    /// a disagreement with the API server, or with somebody else who writes, does not become a storm.
+    /// These steps were taken.
+    pub fn did<'a>(&mut self, steps: impl IntoIterator<Item = &'a Step>, now: Instant) {
+        self.deeds.retain(|_, deed| deed.remembered(now) > 0);
+        self.repeats = 0;
+        for step in steps {
+            let mut hasher = DefaultHasher::new();
+            step.to_string().hash(&mut hasher);
+            let known = self.deeds.get(&hasher.finish());
+            let times = known.map_or(0, |deed| deed.remembered(now)) + 1;
+            self.deeds.insert(hasher.finish(), Deed { times, last: now });
+            self.repeats = self.repeats.max(times);
+        }
+    }
+
+    /// A turn did something: how long to wait until the next one looks whether all is as wanted. Grows when the same has to be done again and
+    /// again, so that a disagreement with the API server, or with somebody else who writes, does not become a storm.
     pub fn moved(&mut self, now: Instant) -> Duration {
         self.failures = 0;
         self.pace(now)
@@ -185,17 +217,12 @@ impl Memory {
     /// The same, where something failed besides.
     pub fn pace(&mut self, now: Instant) -> Duration {
         self.idle_since = None;
-        let idle = self.moved.map_or(Duration::ZERO, |last| now.duration_since(last));
-        let forgotten = idle.as_secs() / FORGOTTEN.as_secs();
-        let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
-        self.moves = self.moves.saturating_sub(forgotten).saturating_add(1);
-        self.moved = Some(now);
-        let Some(beyond) = self.moves.checked_sub(RESTLESS) else {
+        let Some(beyond) = self.repeats.checked_sub(RESTLESS) else {
             return BREATH;
         };
         tracing::warn!(
-            turns = self.moves,
-            "the cluster does not settle: turn after turn finds something to do"
+            times = self.repeats,
+            "the cluster does not settle: the same has to be done again and again"
         );
         let pause = pause(beyond);
         self.rests = Some(now + pause);
@@ -206,6 +233,9 @@ impl Memory {
     /// `generation`, has its turn always.
     pub fn rests(&mut self, generation: Option<i64>, now: Instant) -> Option<Instant> {
         let is_edit = self.generation != generation;
+        if is_edit {
+            self.deeds.clear();
+        }
         self.generation = generation;
         self.rests = self.rests.filter(|until| now < *until && !is_edit);
         self.rests
@@ -292,6 +322,8 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
+    use pgherd_planner::plan::{Action, Impact, Precondition, Reason};
+
     use super::*;
 
     #[test]
@@ -308,18 +340,44 @@ mod tests {
         assert!(memory.failed().as_secs_f64() < 0.32);
     }
 
+    fn step(name: &str) -> Step {
+        Step {
+            action: Action::AddFinalizer(name.to_owned()),
+            reason: Reason::Missing,
+            impact: Impact::None,
+            precondition: Precondition::None,
+        }
+    }
+
+    /// The step is taken once more.
+    fn again(memory: &mut Memory, name: &str, now: Instant) -> Duration {
+        memory.did([&step(name)], now);
+        memory.moved(now)
+    }
+
     #[test]
-    fn a_cluster_that_never_settles_gets_its_turns_ever_more_rarely() {
+    fn what_has_to_be_done_again_and_again_is_done_ever_more_rarely() {
         let (mut memory, now) = (Memory::default(), Instant::now());
-        let waits: Vec<Duration> = (0..20).map(|_| memory.moved(now)).collect();
+        let waits: Vec<Duration> = (0..20).map(|_| again(&mut memory, "a", now)).collect();
         assert!(waits[..7].iter().all(|wait| *wait == BREATH), "{waits:?}");
         assert!(waits[19] > Duration::from_mins(1), "{waits:?}");
         memory.settled();
         assert!(
-            memory.moved(now) > Duration::from_mins(1),
+            again(&mut memory, "a", now) > Duration::from_mins(1),
             "a turn without work proves nothing"
         );
-        assert_eq!(memory.moved(now + 20 * FORGOTTEN), BREATH);
+        assert_eq!(again(&mut memory, "a", now + 21 * FORGOTTEN), BREATH);
+    }
+
+    #[test]
+    fn steps_that_differ_lead_somewhere_however_many_they_are() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        for number in 0..100 {
+            assert_eq!(again(&mut memory, &number.to_string(), now), BREATH);
+        }
+        assert_eq!(memory.rests(None, now), None);
+        memory.did([&step("0")], now + FORGOTTEN * 5);
+        assert_eq!(memory.deeds.len(), 1, "what is forgotten takes no room");
     }
 
     #[test]
@@ -327,7 +385,7 @@ mod tests {
         let (mut memory, now) = (Memory::default(), Instant::now());
         assert_eq!(memory.rests(Some(1), now), None);
         for _ in 0..20 {
-            memory.moved(now);
+            again(&mut memory, "a", now);
         }
         assert!(
             memory
@@ -335,8 +393,13 @@ mod tests {
                 .is_some_and(|until| until > now + FORGOTTEN)
         );
         assert_eq!(memory.rests(Some(1), now + LAST_RETRY * 2), None, "it is over");
-        memory.moved(now);
+        again(&mut memory, "a", now);
         assert_eq!(memory.rests(Some(2), now), None);
+        assert_eq!(
+            again(&mut memory, "a", now),
+            BREATH,
+            "another manifest, another story"
+        );
     }
 
     #[tokio::test(start_paused = true)]

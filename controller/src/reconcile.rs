@@ -11,6 +11,7 @@ use pgherd_planner::build::build;
 use pgherd_planner::observed::Observed;
 use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion, spare};
 use pgherd_runtime::tasks::chain;
+use tokio::time::Instant;
 
 use crate::admit::{Turn, account, admit, lose};
 use crate::cluster_ref::ClusterRef;
@@ -150,9 +151,10 @@ async fn tell(
     };
     let status = assess(&subject);
     let waits = Waits::of(plan, &status);
-    context
-        .memories
-        .with(turn.question.cluster, |memory| memory.note_waits(waits));
+    context.memories.with(turn.question.cluster, |memory| {
+        memory.note_waits(waits);
+        memory.did(executed.done.iter().copied(), Instant::now());
+    });
     let told = Report {
         cluster: turn.question.cluster,
         view: turn.question.view,

@@ -12,8 +12,12 @@ use super::stage::{NAMESPACE, Stage};
 
 pub(crate) const TESTS: &[Test] = &[("what_is_changed_by_hand_is_repaired_with_one_event", repairs)];
 
-/// From the moment the hand lets go.
-const LIMIT: Duration = Duration::from_secs(5);
+/// From the moment the hand lets go. The goal is printed beside what was seen; later than the limit is repaired by something else than the
+/// watch that saw it.
+const GOAL: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(30);
+/// What comes of a repair, if anything, is told by then.
+const ECHO: Duration = Duration::from_secs(2);
 
 /// Something done by hand.
 struct Damage {
@@ -113,7 +117,8 @@ fn repairs(stage: &Stage) -> Result<()> {
     let before = pods(stage)?;
     for damage in damages() {
         let took = repaired(stage, &damage).with_context(|| damage.what)?;
-        eprintln!("{}: as before after {:.1} s", damage.what, took.as_secs_f32());
+        let (took, goal) = (took.as_secs_f32(), GOAL.as_secs());
+        eprintln!("{}: as before after {took:.1} s (goal: {goal} s)", damage.what);
     }
     // A pod that is about to be made anew would be gone by now.
     std::thread::sleep(Duration::from_secs(5));
@@ -137,13 +142,21 @@ fn repaired(stage: &Stage, damage: &Damage) -> Result<Duration> {
         ensure!(begin.elapsed() < LIMIT, "not repaired: {before:?} is {now:?}");
     }
     let took = begin.elapsed();
-    // What comes of the repair, if anything, is told by now.
-    std::thread::sleep(Duration::from_secs(2));
-    let events = Events::of(stage, CLUSTER)?.since(&said);
+    is_told_once(stage, &said, damage.reason)?;
+    Ok(took)
+}
+
+fn is_told_once(stage: &Stage, said: &Events, reason: &str) -> Result<()> {
+    let begin = Instant::now();
+    while Events::of(stage, CLUSTER)?.since(said).is_empty() {
+        ensure!(begin.elapsed() < LIMIT, "no event tells of the repair");
+    }
+    std::thread::sleep(ECHO);
+    let events = Events::of(stage, CLUSTER)?.since(said);
     let is_the_one = match events.as_slice() {
-        [only] => only.count == 1 && only.reason == damage.reason,
+        [only] => only.count == 1 && only.reason == reason,
         _ => false,
     };
-    ensure!(is_the_one, "not one {} event: {events:?}", damage.reason);
-    Ok(took)
+    ensure!(is_the_one, "not one {reason} event: {events:?}");
+    Ok(())
 }

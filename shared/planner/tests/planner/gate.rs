@@ -227,6 +227,28 @@ fn restarts_whose_reasons_nobody_tells_are_left_to_people() {
 }
 
 #[test]
+fn replicas_wait_for_a_primary_that_has_not_taken_up_the_change_yet() {
+    let mut simulation = Simulation::new(3);
+    simulation.truth.connections = 50;
+    let mut observed = simulation.observe();
+    let mut primary = known(&mut observed.patroni).members[0].clone();
+    primary.pending_restart = false;
+    primary.restart_reasons.clear();
+    known(&mut observed.patroni).members[0] = primary;
+    let plan = simulation.plan(&observed);
+    assert!(
+        is_quiet(&plan),
+        "they would come back as they were: {:?}",
+        plan.steps
+    );
+    assert!(plan.wake_after.is_some());
+    let settings = &mut known(&mut observed.catalog).settings;
+    settings.insert("max_connections".to_owned(), "50".to_owned());
+    let plan = simulation.plan(&observed);
+    assert!(!is_quiet(&plan), "the primary has been restarted");
+}
+
+#[test]
 fn a_mode_holds_what_would_be_done() {
     let (simulation, mut observed) = before_the_roll();
     let annotations = &mut observed.cluster.annotations;

@@ -9,7 +9,7 @@ use super::controller::Controller;
 use super::{NAMESPACE, manifest, name, patch, set_up, tear_down};
 use crate::stage::Stage;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn settings(stage: &Stage, key: &str, value: Option<&str>) -> Result<()> {
     patch(stage, "configmap/settings", &json!({"data": {key: value}}))

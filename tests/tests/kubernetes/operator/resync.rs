@@ -85,9 +85,12 @@ fn on_demand(stage: &Stage, place: &Place<'_>) -> Result<()> {
         ))?;
         let begin = Instant::now();
         place
-            .wait("endpoints/c0", ".metadata.name", Duration::from_secs(5), |name| {
-                !name.is_empty()
-            })
+            .wait(
+                "endpoints/c0",
+                ".metadata.name",
+                Duration::from_secs(30),
+                |name| !name.is_empty(),
+            )
             .context("asked for a look, nobody looked")?;
         eprintln!(
             "Endpoints that are gone: there again {:.2} s after a look was asked for",

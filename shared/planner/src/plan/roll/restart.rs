@@ -61,22 +61,23 @@ fn next<'a>(situation: &Situation<'_>, pending: &[Member<'a>]) -> Result<Member<
         None => true,
     };
     let first = replicas.iter().find(goes_first);
-    let next = first.or(primary.first()).or(replicas.first());
-    next.copied().ok_or_else(Wait::silent)
+    match first.or(primary.first()) {
+        Some(next) => Ok(*next),
+        // The primary has not taken up the change yet that its replicas wait for: restarted before it, they come back as they were.
+        None if changes(situation).is_some_and(|mut changes| changes.any(Ordering::is_lt)) => {
+            Err(Wait::silent())
+        }
+        None => replicas.first().copied().ok_or_else(Wait::silent),
+    }
 }
 
-/// Patroni before 4.0 does not say what waits. Whether it is for the primary to have less is seen from what is in force there.
-fn primary_shrinks(situation: &Situation<'_>) -> Result<bool, Wait> {
-    let lacking = |what: &str| Wait::of(HoldReason::Lacking(format!("{what}: restart with patronictl")));
-    let catalog = situation.observed.catalog.known();
-    let patroni = situation.observed.patroni.known();
-    let (Some(catalog), Some(patroni)) = (catalog, patroni) else {
-        return Err(lacking(
-            "patroni's word on which parameters wait (before version 4.0)",
-        ));
-    };
+/// How what is wanted of each parameter compares to what is in force on the primary, as far as both are numbers. None while either is not
+/// known.
+fn changes<'a>(situation: &Situation<'a>) -> Option<impl Iterator<Item = Ordering> + use<'a>> {
+    let catalog = situation.observed.catalog.known()?;
+    let patroni = situation.observed.patroni.known()?;
     let wanted = &patroni.config["postgresql"]["parameters"];
-    let changes = catalog.settings.iter().filter_map(|(name, found)| {
+    Some(catalog.settings.iter().filter_map(|(name, found)| {
         let set = wanted.get(name).filter(|set| !set.is_null());
         let wanted = match set {
             Some(set) => set.as_str().map_or_else(|| set.to_string(), str::to_owned),
@@ -84,7 +85,17 @@ fn primary_shrinks(situation: &Situation<'_>) -> Result<bool, Wait> {
         };
         let (wanted, found) = (wanted.parse::<i64>().ok()?, found.parse::<i64>().ok()?);
         Some(wanted.cmp(&found))
-    });
+    }))
+}
+
+/// Patroni before 4.0 does not say what waits. Whether it is for the primary to have less is seen from what is in force there.
+fn primary_shrinks(situation: &Situation<'_>) -> Result<bool, Wait> {
+    let lacking = |what: &str| Wait::of(HoldReason::Lacking(format!("{what}: restart with patronictl")));
+    let Some(changes) = changes(situation) else {
+        return Err(lacking(
+            "patroni's word on which parameters wait (before version 4.0)",
+        ));
+    };
     let (mut less, mut more) = (false, false);
     for change in changes {
         less |= change == Ordering::Less;
