@@ -113,7 +113,8 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         spared: found.spared,
     };
     // Boxed: the largest futures of a turn.
-    let observed = Box::pin(observe(context, &question)).await;
+    let mut observed = Box::pin(observe(context, &question)).await;
+    observed.pod_environment = environment.clone();
     let mut plan = decide(&question, &meaning, &observed, now);
     let turn = Turn {
         question: &question,

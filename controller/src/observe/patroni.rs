@@ -13,11 +13,13 @@ use crate::cache::outside::Data;
 use crate::context::Context;
 use crate::credentials;
 use crate::patroni::members::members;
-use crate::patroni::wire::{Change, ClusterMember, Lag, Tags};
+use crate::patroni::wire::{Change, ClusterMember, Lag, MemberAnswer, Tags};
 use crate::patroni::{Entrance, PatroniError};
 
 /// How many members are asked before the cluster counts as silent.
 const TRIES: usize = 3;
+/// Our word for the state of a member that has the lock and is no primary yet.
+const PROMOTED: &str = "starting as primary";
 
 /// The view of the first member that answers.
 pub(super) async fn read(context: &Context, pods: &[PodView]) -> Source<PatroniView> {
@@ -98,10 +100,21 @@ async fn ask(context: &Context, name: &str, address: IpAddr) -> Result<PatroniVi
     for member in &mut view.members {
         member.says_streaming = says_streaming;
         if member.name == name {
-            member.server_version = answer.server_version.map(i64::from);
+            take_own_word(member, &answer);
         }
     }
     Ok(view)
+}
+
+/// What is listed of the members is what each wrote at its last round; of itself the asked one knows better. One that has the lock and is still
+/// a replica is being promoted: it takes no writes yet, and its timeline is the one before.
+fn take_own_word(member: &mut MemberView, answer: &MemberAnswer) {
+    member.server_version = answer.server_version.map(i64::from);
+    let timeline = answer.timeline.filter(|timeline| *timeline > 0);
+    member.timeline = timeline.or(member.timeline);
+    if member.role == MemberRole::Leader && answer.role == "replica" {
+        PROMOTED.clone_into(&mut member.state);
+    }
 }
 
 /// Since 3.0.4 a replica that streams is told from one that only runs.
@@ -220,6 +233,36 @@ mod tests {
         let view = member_view(serde_json::from_value(answer).unwrap());
         assert!(view.never_leads && view.pending_restart);
         assert!(view.restart_reasons["max_connections"].is_decrease());
+    }
+
+    #[test]
+    fn a_member_that_is_being_promoted_does_not_lead_yet_and_then_has_another_timeline() {
+        let listed = || PatroniView {
+            members: vec![MemberView {
+                name: "a-0".to_owned(),
+                role: MemberRole::Leader,
+                state: "running".to_owned(),
+                timeline: Some(1),
+                ..MemberView::default()
+            }],
+            ..PatroniView::default()
+        };
+        let after = |answer: Value| {
+            let mut view = listed();
+            take_own_word(&mut view.members[0], &serde_json::from_value(answer).unwrap());
+            let leader = view.running_leader().map(|leader| leader.timeline);
+            (leader, view.members[0].timeline)
+        };
+        let answer = |role: &str, timeline: i64| {
+            serde_json::json!({"state": "running", "role": role, "timeline": timeline, "server_version": 170_005})
+        };
+        assert_eq!(after(answer("replica", 1)), (None, Some(1)));
+        for role in ["primary", "master"] {
+            assert_eq!(after(answer(role, 2)), (Some(Some(2)), Some(2)));
+        }
+        // While Postgres cannot be asked, Patroni gives none, or none that is one.
+        assert_eq!(after(answer("primary", 0)), (Some(Some(1)), Some(1)));
+        assert_eq!(after(serde_json::json!({})), (Some(Some(1)), Some(1)));
     }
 
     #[test]

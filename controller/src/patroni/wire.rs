@@ -81,6 +81,9 @@ pub struct MemberAnswer {
     pub state: String,
     #[serde(default)]
     pub role: String,
+    /// Where Postgres writes now; the members' list has what was true at the last round.
+    #[serde(default)]
+    pub timeline: Option<i64>,
     /// 150004 means 15.4.
     #[serde(default)]
     pub server_version: Option<u32>,

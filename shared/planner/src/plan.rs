@@ -37,6 +37,7 @@ mod rotation;
 mod secret_change;
 mod secrets;
 mod stateful_set;
+mod swift;
 mod text;
 
 pub use crate::build::SecretDraft;
@@ -413,6 +414,7 @@ fn walk(
     rotation::ensure(cluster, desired, observed, config, now, &mut plan);
     // Last: what fails before it is a reason not to disturb anything.
     roll::ensure(cluster, desired, observed, config, now, turn, &mut plan);
+    swift::take_back(observed, &mut plan);
     mode::hold(&observed.cluster, config, &mut plan);
     plan
 }

@@ -182,6 +182,16 @@ impl PatroniView {
         self.members.iter().find(|member| member.leads())
     }
 
+    /// Nothing of what was told is about to change by itself: nobody who runs is far behind, or on another timeline than the leader. What is
+    /// told of a member is what it said at its last round, `loop_wait` ago at most.
+    pub fn is_settled(&self) -> bool {
+        let leads = self.leader().and_then(|leader| leader.timeline);
+        self.members.iter().filter(|member| member.is_up()).all(|member| {
+            let follows = member.timeline.is_none() || leads.is_none() || member.timeline == leads;
+            follows && member.lag.is_none_or(|lag| lag < SMALL_LAG)
+        })
+    }
+
     /// The leader when it accepts connections. One of a standby cluster streams from elsewhere.
     pub fn running_leader(&self) -> Option<&MemberView> {
         self.leader().filter(|member| match member.role {
@@ -220,6 +230,30 @@ impl MemberView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_is_settled_when_all_that_run_are_on_the_leaders_timeline_and_near_it() {
+        let member = |role, timeline, lag, state: &str| MemberView {
+            role,
+            timeline,
+            lag,
+            state: state.to_owned(),
+            ..MemberView::default()
+        };
+        let with = |replica: MemberView| {
+            let leader = member(MemberRole::Leader, Some(2), None, "running");
+            PatroniView {
+                members: vec![leader, replica],
+                ..PatroniView::default()
+            }
+        };
+        let replica = |timeline, lag, state| with(member(MemberRole::Replica, timeline, lag, state));
+        assert!(replica(Some(2), Some(0), "streaming").is_settled());
+        assert!(replica(None, None, "streaming").is_settled());
+        assert!(!replica(Some(1), Some(0), "streaming").is_settled());
+        assert!(!replica(Some(2), Some(SMALL_LAG), "streaming").is_settled());
+        assert!(replica(Some(1), Some(SMALL_LAG), "stopped").is_settled(), "it is waited for anyway");
+    }
 
     #[test]
     fn a_replica_that_only_runs_keeps_up_only_where_patroni_cannot_tell() {

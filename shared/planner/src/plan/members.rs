@@ -4,7 +4,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{HoldReason, LOOK_AGAIN, Plan};
+use super::{ASK_AGAIN, HoldReason, LOOK_AGAIN, Plan};
 use crate::observed::{Observed, PatroniView, Source};
 
 const STEP: &str = "members";
@@ -48,6 +48,10 @@ fn leader(patroni: &Source<PatroniView>, ready: i32, plan: &mut Plan) {
             if view.running_leader().is_none() {
                 plan.hold(STEP, HoldReason::NoPrimary);
                 plan.wake(LOOK_AGAIN);
+            }
+            // No watch tells of timelines and lags.
+            if !view.is_settled() {
+                plan.wake(ASK_AGAIN);
             }
         }
     }

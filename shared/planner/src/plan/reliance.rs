@@ -4,7 +4,7 @@
 //! A cluster that wants one thing which it cannot have is no cluster to be left alone: a claim that cannot grow is no reason to let a broken
 //! member lie, or to keep a primary on a node that is drained.
 
-use super::{Action, Impact, Reason, Step};
+use super::{Action, Impact, Reason, Step, swift};
 
 /// What hangs on a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl Step {
             _ => Weight::Aside,
         };
         match &self.action {
+            action if swift::is_swiftness(action) => Weight::Aside,
             Action::AddFinalizer(_)
             | Action::RemoveFinalizer(_)
             | Action::LabelSecret(_)

@@ -9,7 +9,7 @@ use crate::simulation::{Simulation, Template, pod_template};
 use crate::world::known;
 
 /// Two replicas run the new template, the primary does not yet.
-fn before_the_switchover() -> (Simulation, Observed) {
+pub(crate) fn before_the_switchover() -> (Simulation, Observed) {
     let mut simulation = Simulation::new(3);
     simulation.wanted = Template {
         version: 2,

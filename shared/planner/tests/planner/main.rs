@@ -14,6 +14,7 @@ mod recorded;
 mod rolling;
 mod simulation;
 mod steady;
+mod swift;
 mod updates;
 mod uprooted;
 mod world;

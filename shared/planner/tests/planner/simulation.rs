@@ -16,6 +16,7 @@ use pgherd_model::units::{Window, window};
 use pgherd_planner::build::Desired;
 use pgherd_planner::observed::{ClaimView, Observed, PatroniView, PodView, Source};
 use pgherd_planner::plan::{Action, Object, Plan, Precondition, Step, plan};
+use serde_json::Value;
 
 use crate::recorded::{config, manifest};
 
@@ -111,6 +112,8 @@ pub(crate) struct Truth {
     pub(crate) rewrites: bool,
     /// A switchover that Patroni was asked for and that hangs.
     pub(crate) request: Option<Request>,
+    /// `before_stop` in Patroni's configuration; null: none.
+    pub(crate) before_stop: Value,
     /// Patroni is older than 4.0: it does not say what waits for a restart.
     pub(crate) says_nothing: bool,
     uids: u32,
@@ -286,7 +289,10 @@ impl Simulation {
                 }
                 if !matches!(
                     step.action,
-                    Action::CheckTemplate { .. } | Action::CheckObject(_) | Action::Relabel { .. }
+                    Action::CheckTemplate { .. }
+                        | Action::CheckObject(_)
+                        | Action::Relabel { .. }
+                        | Action::PatchPatroni(_)
                 ) {
                     self.taken.push(step.action.to_string());
                 }
@@ -408,7 +414,9 @@ impl Simulation {
                 && pod.connections == truth.connections
                 && !pod.marked
         };
+        let is_as_before = truth.before_stop.is_null();
         truth.set == StatefulSetIs::Present
+            && is_as_before
             && truth.template.parallel == self.wanted.parallel
             && truth.pods.len() == usize::try_from(self.cluster.instances).unwrap()
             && truth.pods.values().all(fits)

@@ -81,6 +81,8 @@ fn deletion(world: &mut World) -> Record {
 fn ours(record: &Record) -> Told {
     let objects: BTreeSet<String> = record.others.iter().filter_map(changed).collect();
     let patches = record.others.iter().filter_map(|action| match action {
+        // What shortens a switchover comes and goes with it.
+        Action::PatchPatroni(patch) if patch["postgresql"].get("before_stop").is_some() => None,
         Action::PatchPatroni(patch) => Some(patch.clone()),
         _ => None,
     });

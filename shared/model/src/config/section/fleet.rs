@@ -19,6 +19,10 @@ section! {
         /// owner references, volumes as the retention switches have it. If false, they are only reported. With a
         /// controller id or a namespace selector nothing is looked for: it could be another operator's.
         sweep_leftovers: bool = "false" => Operator;
+        /// Make a planned switchover about a second shorter: right before it, Patroni is told to end Postgres with a command
+        /// (`postgresql.before_stop` in its dynamic configuration) instead of looking once a second whether it has ended;
+        /// afterwards the command is taken away. Where somebody else has a command there, it stays.
+        fast_switchover: bool = "true" => Operator;
         /// How members' Patroni API is spoken to: `https` where they have `restapi.certfile`. All members of all clusters
         /// are asked in the same way.
         patroni_api_scheme: ApiScheme = "http" => Operator;

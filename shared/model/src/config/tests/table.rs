@@ -29,6 +29,7 @@ fn every_parameter_of_zalandos_operator_has_a_row_and_ours_are_apart() {
     let expected = [
         "validation_profile",
         "validation_severity",
+        "fast_switchover",
         "operator_mode",
         "patroni_api_ca_secret_name",
         "patroni_api_scheme",

@@ -2,7 +2,7 @@
 
 use super::{Next, Situation};
 use crate::observed::{Member, ObjectRef};
-use crate::plan::{Action, Impact, Plan, Precondition, Reason, Step};
+use crate::plan::{Action, Impact, Plan, Precondition, Reason, Step, swift};
 
 pub(super) fn take(situation: &Situation<'_>, next: Next<'_>, plan: &mut Plan) {
     match next {
@@ -62,6 +62,9 @@ fn remake(situation: &Situation<'_>, member: &Member<'_>, reason: Reason, plan: 
 /// What Postgres has not yet written it writes while it still takes connections: the pause is shorter.
 fn move_primary(situation: &Situation<'_>, leader: &str, candidate: &str, reason: Reason, plan: &mut Plan) {
     let still = Precondition::StillPrimary(leader.to_owned());
+    if let Some(patroni) = situation.observed.patroni.known() {
+        swift::prepare(patroni, situation.config, &still, &reason, plan);
+    }
     if situation.has_sql() {
         let action = Action::Checkpoint {
             member: leader.to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{Condition, Luck, Pod, Template, Truth};
 
@@ -30,6 +31,7 @@ impl Truth {
             cordoned: BTreeSet::new(),
             says_nothing: false,
             request: None,
+            before_stop: Value::Null,
             rewrites: false,
             replicas: members,
             generation: 1,

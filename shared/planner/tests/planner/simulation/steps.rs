@@ -50,6 +50,10 @@ impl Simulation {
                 true
             }
             Action::RestartPostgres { member } => self.restart(member),
+            Action::PatchPatroni(patch) => {
+                self.truth.before_stop = patch["postgresql"]["before_stop"].clone();
+                true
+            }
             other => panic!("not in this world: {other}"),
         }
     }

@@ -118,8 +118,9 @@ impl Simulation {
                 .request
                 .filter(|_| self.truth.leader.is_none())
                 .map(request),
-            config: json!({ "maximum_lag_on_failover": 1000, "postgresql": { "parameters": {
-                "max_connections": self.truth.connections.to_string() } } }),
+            config: json!({ "maximum_lag_on_failover": 1000, "postgresql": {
+                "before_stop": self.truth.before_stop,
+                "parameters": { "max_connections": self.truth.connections.to_string() } } }),
         }
     }
 
