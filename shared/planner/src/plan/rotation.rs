@@ -18,6 +18,8 @@ use crate::sql::{PasswordRef, Statement, Subject};
 
 /// A rotation that is due sooner than this is waited for; a later one comes with a resync.
 const SOON: SignedDuration = SignedDuration::from_hours(1);
+/// Longest time between two rotations, in days: a century.
+const LONGEST: u32 = 36_500;
 /// How the date of a rotation stands in a secret.
 const DATE: &str = "%Y-%m-%dT%H:%M:%SZ";
 
@@ -69,15 +71,30 @@ pub(super) fn ensure(
             continue;
         };
         let pair = Pair { role, draft, stored };
-        if stored.has_password && super::secrets::is_ours(draft, stored, cluster) {
+        let is_ready = stored.has_password && super::secrets::is_ours(draft, stored, cluster);
+        if is_ready && !is_written(draft, plan) {
             look(&scene, &pair, plan);
         }
     }
 }
 
+/// The plan writes the secret before: what is known of it is out of date then, and its version another one. The next turn sees to the rest.
+fn is_written(draft: &SecretDraft, plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::CreateSecret(other) | Action::LabelSecret(other) | Action::FillSecret(other) => {
+            (&other.namespace, &other.name) == (&draft.namespace, &draft.name)
+        }
+        _ => false,
+    })
+}
+
 /// At most one change of a secret at a time, the most urgent first.
 fn look(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
-    let is_dated = pair.stored.username.as_deref() != Some(&pair.role.name);
+    let Some(username) = &pair.stored.username else {
+        // Somebody made it with nothing but the password, which counts.
+        return write(pair, change(pair, Why::Named, NextRotation::Keep), plan);
+    };
+    let is_dated = *username != pair.role.name;
     match pair.role.rotation {
         // A rotated superuser of Zalando's operator: whoever put that name there knows why, and we cannot log in to take it back.
         Rotation::Off if is_dated && pair.role.origin == RoleOrigin::System => {}
@@ -128,8 +145,18 @@ fn rotate_user(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mu
     if !scene.catalog.roles.contains_key(base) {
         return plan.hold(step, HoldReason::Lacking(format!("role {base}")));
     }
+    let found = scene.catalog.roles.get(&username);
+    let is_rotated = found.is_none_or(|found| found.member_of.contains_key(base));
+    if !is_rotated || scene.cluster.role(&username).is_some() {
+        let why = format!("there is a role {username} already, and rotation has not made it");
+        return plan.hold(step, HoldReason::Conflict(why));
+    }
     let role = rotated::dated(pair.role, &username);
-    let before = provision::role_statements(scene.cluster, scene.config, scene.catalog, &role);
+    let statements = provision::role_statements(scene.cluster, scene.config, scene.catalog, &role);
+    let is_of_password = |it: &Statement| matches!(it, Statement::SetPassword { .. });
+    let mut before: Vec<Statement> = statements.into_iter().filter(|it| !is_of_password(it)).collect();
+    // It is left of a rotation that the secret was not told of, or made today already: its password is not the one that is drawn now.
+    before.extend(set_password(scene, pair, &username));
     let rotated = SecretChange {
         username,
         password: NewPassword::Draw,
@@ -146,7 +173,7 @@ fn rotate_password(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan:
     }
     let rotated = SecretChange {
         password: NewPassword::Draw,
-        before: set_password(scene, pair),
+        before: set_password(scene, pair, &pair.role.name),
         ..change(pair, Why::RotatedPassword, next)
     };
     write(pair, rotated, plan);
@@ -167,7 +194,7 @@ fn rotate_superuser(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan
         database: pgherd_model::names::roles::MAINTENANCE_DATABASE.to_owned(),
         subject: Subject::Role(pair.role.name.clone()),
         needs: Vec::new(),
-        statements: set_password(scene, pair),
+        statements: set_password(scene, pair, &pair.role.name),
     };
     plan.quiet(
         action,
@@ -218,7 +245,7 @@ fn restore(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Pl
     }
     let restored = SecretChange {
         password: NewPassword::Draw,
-        before: set_password(scene, pair),
+        before: set_password(scene, pair, &pair.role.name),
         ..change(pair, Why::NameRestored, next)
     };
     write(pair, restored, plan);
@@ -244,7 +271,7 @@ fn give(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
     };
     let given = SecretChange {
         password: NewPassword::Copy(key),
-        before: set_password(scene, pair),
+        before: set_password(scene, pair, &pair.role.name),
         ..change(pair, Why::Given, NextRotation::Keep)
     };
     write(pair, given, plan);
@@ -268,14 +295,14 @@ fn change(pair: &Pair<'_>, why: Why, next_rotation: NextRotation) -> SecretChang
 }
 
 /// Nothing to be said to the server of a role that it does not have yet: it is made with the password then.
-fn set_password(scene: &Scene<'_>, pair: &Pair<'_>) -> Vec<Statement> {
-    let role = pair.role.name.clone();
+fn set_password(scene: &Scene<'_>, pair: &Pair<'_>, role: &str) -> Vec<Statement> {
     let password = PasswordRef {
         namespace: pair.draft.namespace.clone(),
         secret: pair.draft.name.clone(),
         scheme: provision::scheme(scene.cluster),
     };
-    let exists = scene.catalog.roles.contains_key(&role);
+    let exists = scene.catalog.roles.contains_key(role);
+    let role = role.to_owned();
     exists
         .then_some(Statement::SetPassword { role, password })
         .into_iter()
@@ -294,9 +321,10 @@ fn write(pair: &Pair<'_>, change: SecretChange, plan: &mut Plan) {
     );
 }
 
-/// Time between two rotations.
+/// Time between two rotations: at least a day, for the names of roles tell days; and a time that can be added to any other.
 fn interval(config: &OperatorConfig) -> SignedDuration {
-    SignedDuration::from_hours(24 * i64::from(config.users.password_rotation_interval))
+    let days = config.users.password_rotation_interval.clamp(1, LONGEST);
+    SignedDuration::from_hours(24 * i64::from(days))
 }
 
 fn date(time: Timestamp) -> String {

@@ -42,6 +42,8 @@ pub enum Why {
     RotatedPassword,
     /// It names a dated role and no longer shall.
     NameRestored,
+    /// It holds a password, and not whose.
+    Named,
     /// The password that is given elsewhere has changed.
     Given,
     /// Keys about the connection are missing or out of date.
@@ -84,6 +86,7 @@ impl fmt::Display for SecretChange {
             (Why::RotatedUser, _) => write!(f, "rotate {secret} to role {username}"),
             (Why::RotatedPassword, _) => write!(f, "rotate the password in {secret}"),
             (Why::NameRestored, _) => write!(f, "give {secret} back to role {username}"),
+            (Why::Named, _) => write!(f, "write the name of role {username} into {secret}"),
             (Why::Given, _) => write!(f, "copy the given password into {secret}"),
             (Why::Connection, _) => write!(f, "write the connection keys of {secret}"),
         }

@@ -89,6 +89,26 @@ impl World {
         }
     }
 
+    /// The only step that the plan has for this role's secret.
+    fn change_of(&self, role: &str) -> SecretChange {
+        let changes = self
+            .plan()
+            .steps
+            .into_iter()
+            .filter_map(|step| match step.action {
+                Action::ChangeSecret(change) if change.draft.username == role => Some(*change),
+                _ => None,
+            });
+        let changes: Vec<SecretChange> = changes.collect();
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        changes.into_iter().next().unwrap()
+    }
+
+    /// Somebody wants a rotation now.
+    fn force(&mut self, role: &str) {
+        self.secret(role).next_rotation = Some("2025-01-01T00:00:00Z".to_owned());
+    }
+
     /// What the executor does with the secrets, and the server with what comes before that.
     fn turn(&mut self) -> Vec<String> {
         let plan = self.plan();
@@ -287,4 +307,123 @@ fn a_secret_of_another_cluster_is_not_written() {
         .annotations
         .insert(other, "elsewhere/demo".to_owned());
     assert!(world.plan().steps.is_empty());
+}
+
+fn sets_password_of(change: &SecretChange) -> Vec<&str> {
+    let roles = change.before.iter().filter_map(|statement| match statement {
+        Statement::SetPassword { role, .. } => Some(role.as_str()),
+        _ => None,
+    });
+    roles.collect()
+}
+
+#[test]
+fn a_role_of_today_that_is_there_already_gets_the_password_that_is_given_out() {
+    let mut world = World::new(&foo(), config());
+    world.force("foo_user");
+    // The statements were carried out, and the secret could not be written.
+    let lost = world.change_of("foo_user");
+    assert_eq!(sets_password_of(&lost), Vec::<&str>::new(), "it is made with it");
+    world.turn();
+    world.secret("foo_user").username = Some("foo_user".to_owned());
+    world.force("foo_user");
+    assert_eq!(sets_password_of(&world.change_of("foo_user")), ["foo_user260101"]);
+    // It is in the secret, and another rotation is wanted on the same day; whatever is known of its password, it is said once.
+    world.turn();
+    for matches in [None, Some(true), Some(false)] {
+        world.force("foo_user");
+        let found = world.catalog().roles.get_mut("foo_user260101").unwrap();
+        found.password_matches = matches;
+        let change = world.change_of("foo_user");
+        assert_eq!(
+            (change.username.as_str(), sets_password_of(&change).as_slice()),
+            ("foo_user260101", ["foo_user260101"].as_slice()),
+            "{matches:?}"
+        );
+    }
+}
+
+#[test]
+fn a_strangers_role_of_todays_name_is_not_taken_over() {
+    let mut world = World::new(&foo(), config());
+    world.force("foo_user");
+    world
+        .catalog()
+        .roles
+        .insert("foo_user260101".to_owned(), RoleView::default());
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    let hold = plan.holds[0].to_string();
+    assert!(
+        hold.contains("foo_user260101") && hold.contains("rotate role foo_user"),
+        "{hold}"
+    );
+    // Nor another user of the manifest, who was made one of its members besides.
+    let spec = json!({
+        "users": { "foo_user": [], "foo_user260101": [] }, "usersWithSecretRotation": ["foo_user"],
+        "userOptions": { "foo_user260101": { "memberOf": ["foo_user"] } },
+    });
+    let mut world = World::new(&spec, config());
+    world.force("foo_user");
+    let plan = world.plan();
+    assert!(plan.steps.is_empty() && !plan.holds.is_empty(), "{plan:?}");
+}
+
+#[test]
+fn a_secret_that_is_written_otherwise_in_the_same_plan_rotates_in_the_next() {
+    let mut world = World::new(&foo(), config());
+    world.force("foo_user");
+    let labels = std::mem::take(&mut world.secret("foo_user").labels);
+    let kinds = |world: &World| -> Vec<&str> {
+        let drafts = build(
+            &world.cluster,
+            &world.config,
+            &Source::Known(PodEnvironment::default()),
+        );
+        let plan = crate::plan::plan(&world.cluster, &drafts, &world.observed, &world.config, world.now);
+        let kinds = plan.steps.iter().map(|step| step.action.kind());
+        kinds.filter(|kind| kind.ends_with("Secret")).collect()
+    };
+    assert_eq!(kinds(&world), ["LabelSecret"]);
+    world.secret("foo_user").labels = labels;
+    assert_eq!(kinds(&world), ["ChangeSecret"]);
+}
+
+#[test]
+fn a_password_without_a_name_is_kept_and_gets_one() {
+    let specs = [
+        json!({ "users": { "app": [] } }),
+        json!({ "users": { "app": [] }, "usersWithSecretRotation": ["app"] }),
+        json!({ "users": { "app": [] }, "usersWithInPlaceSecretRotation": ["app"] }),
+    ];
+    for spec in specs {
+        let mut world = World::new(&spec, config());
+        world.secret("app").username = None;
+        let change = world.change_of("app");
+        assert_eq!(
+            (
+                change.why,
+                &change.password,
+                change.username.as_str(),
+                &change.next_rotation
+            ),
+            (Why::Named, &NewPassword::Keep, "app", &NextRotation::Keep)
+        );
+        assert!(change.before.is_empty());
+        world.turn();
+        assert_eq!(world.secret("app").username.as_deref(), Some("app"));
+        world.turn();
+        assert_eq!(world.turn(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn no_interval_is_too_long_or_too_short_for_a_date() {
+    for days in [0, 36_500, u32::MAX] {
+        let mut config = config();
+        config.users.password_rotation_interval = days;
+        let mut world = World::new(&foo(), config);
+        world.turn();
+        assert_eq!(world.turn(), Vec::<String>::new(), "{days}");
+    }
 }
