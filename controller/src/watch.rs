@@ -26,7 +26,8 @@ use pgherd_model::api::team::PostgresTeam;
 use pgherd_model::config::NamespacedName;
 use pgherd_runtime::client::watching;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
 use crate::cache::environment::Source;
@@ -56,6 +57,9 @@ use prime::prime;
 
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long the first turns wait for lists that they can do without: a status that lacks them would be written twice.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whole objects per page of a list: parsed, a stateful set has a hundred kilobytes.
 const WHOLE_PAGE: u32 = 50;
@@ -110,8 +114,7 @@ impl Watches {
                 streams.push(Box::pin(self.owned(scope, namespace, kind, listing.clone())));
             }
         }
-        drop(listing);
-        streams.push(Box::pin(self.nodes(scope)));
+        streams.push(Box::pin(self.nodes(scope, listing.clone())));
         for place in &scope.role_secrets {
             for source in [Source::Secret, Source::ConfigMap] {
                 streams.push(Box::pin(self.role_source(source, place)));
@@ -120,15 +123,18 @@ impl Watches {
         if scope.teams {
             self.cache.outside.expect_teams(scope.namespaces.each());
             let places = scope.namespaces.each().into_iter();
-            streams.extend(places.map(|place| Box::pin(self.teams(place)) as BoxFuture<'_, ()>));
+            streams.extend(
+                places.map(|place| Box::pin(self.teams(place, listing.clone())) as BoxFuture<'_, ()>),
+            );
         }
+        drop(listing);
         join_all(streams).await;
     }
 
-    async fn nodes(&self, scope: &Scope) {
+    async fn nodes(&self, scope: &Scope, listing: Listing) {
         let api = api::<node::WireNode>(&self.client, None, &());
         let sink = node::NodeSink::new(self.clone(), scope);
-        follow("nodes", api, watching(), sink, || ()).await;
+        follow("nodes", api, watching(), sink, until_listed_soon(listing)).await;
     }
 
     async fn namespaces(&self, named: &[String], selector: &str, choice: watch::Sender<Chosen>) {
@@ -195,15 +201,15 @@ impl Watches {
         follow("infrastructure roles", api, config, sink, || ()).await;
     }
 
-    /// Nobody waits for it: without them no role is taken back.
-    async fn teams(&self, namespace: Option<&str>) {
+    /// Nobody waits long for it: without them no role is taken back.
+    async fn teams(&self, namespace: Option<&str>, listing: Listing) {
         let client = self.client.clone();
         let api = match namespace {
             Some(namespace) => Api::<PostgresTeam>::namespaced(client, namespace),
             None => Api::all(client),
         };
         let sink = outside::TeamSink::new(self.clone(), namespace);
-        follow("postgresteams", api, watching(), sink, || ()).await;
+        follow("postgresteams", api, watching(), sink, until_listed_soon(listing)).await;
     }
 
     async fn manifests(&self, namespace: Option<&str>, listing: Listing) {
@@ -257,6 +263,18 @@ fn until_listed(listing: Listing) -> impl FnMut() + Send {
     move || drop(listing.take())
 }
 
+/// The same, but no later than [`PATIENCE`] from now: what may not be read here, or is not defined, keeps nobody from its turn.
+fn until_listed_soon(listing: Listing) -> impl FnMut() + Send {
+    let listed = CancellationToken::new();
+    let seen = listed.clone();
+    tokio::spawn(async move {
+        // Either way it is let go of.
+        let _ = timeout(PATIENCE, seen.cancelled_owned()).await;
+        drop(listing);
+    });
+    move || listed.cancel()
+}
+
 fn api<K>(client: &Client, namespace: Option<&str>, resource: &K::DynamicType) -> Api<K>
 where
     K: Resource<Scope = DynamicResourceScope>,
@@ -264,5 +282,28 @@ where
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
         None => Api::all_with(client.clone(), resource),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long the first lists take when this one does not come, or comes at once.
+    async fn waits(is_listed: bool) -> Duration {
+        let (listing, mut listed) = mpsc::channel(1);
+        let mut tell = until_listed_soon(listing);
+        let begin = Instant::now();
+        if is_listed {
+            tell();
+        }
+        listed.recv().await;
+        begin.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lists_that_one_can_do_without_are_waited_for_a_moment() {
+        assert_eq!(waits(true).await, Duration::ZERO);
+        assert!((PATIENCE..2 * PATIENCE).contains(&waits(false).await));
     }
 }

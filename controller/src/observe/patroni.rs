@@ -253,9 +253,7 @@ mod tests {
             let leader = view.running_leader().map(|leader| leader.timeline);
             (leader, view.members[0].timeline)
         };
-        let answer = |role: &str, timeline: i64| {
-            serde_json::json!({"state": "running", "role": role, "timeline": timeline, "server_version": 170_005})
-        };
+        let answer = |role: &str, timeline: i64| serde_json::json!({"state": "running", "role": role, "timeline": timeline, "server_version": 170_005});
         assert_eq!(after(answer("replica", 1)), (None, Some(1)));
         for role in ["primary", "master"] {
             assert_eq!(after(answer(role, 2)), (Some(Some(2)), Some(2)));

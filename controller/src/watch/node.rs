@@ -1,6 +1,6 @@
 //! Nodes: whether each gets new pods, and the labels that say how far it is in its life. Must not: judge (planner).
 //!
-//! Nothing waits for their first list: where this controller may not read nodes, it does everything but move primaries before a drain.
+//! Nothing waits long for their first list: where this controller may not read nodes, it does everything but move primaries before a drain.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -252,7 +252,10 @@ mod tests {
         assert!(replica(None, None, "streaming").is_settled());
         assert!(!replica(Some(1), Some(0), "streaming").is_settled());
         assert!(!replica(Some(2), Some(SMALL_LAG), "streaming").is_settled());
-        assert!(replica(Some(1), Some(SMALL_LAG), "stopped").is_settled(), "it is waited for anyway");
+        assert!(
+            replica(Some(1), Some(SMALL_LAG), "stopped").is_settled(),
+            "it is waited for anyway"
+        );
     }
 
     #[test]
