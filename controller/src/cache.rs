@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod environment;
+pub mod given;
 pub mod manifests;
 pub mod nodes;
 pub mod outside;
@@ -11,6 +12,7 @@ pub mod owned;
 pub mod pods;
 
 pub use environment::Environments;
+pub use given::Given;
 pub use manifests::{Manifest, Manifests};
 pub use nodes::Nodes;
 pub use outside::Outside;
@@ -26,6 +28,7 @@ pub struct Cache {
     pub owned: Owned,
     pub environments: Environments,
     pub outside: Outside,
+    pub given: Given,
 }
 
 impl Cache {
@@ -36,6 +39,7 @@ impl Cache {
         self.owned.clear();
         self.environments.clear();
         self.outside.clear();
+        self.given.clear();
     }
 }
 

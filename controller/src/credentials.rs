@@ -5,6 +5,7 @@ use pgherd_model::cluster::SecretKey;
 use pgherd_model::config::{NamespacedName, OperatorConfig};
 use pgherd_model::names::{Names, secrets};
 use pgherd_model::secret::Secret as Text;
+use pgherd_planner::plan::Precondition;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -44,10 +45,29 @@ pub async fn account(
     name: &str,
 ) -> Result<Account, TurnError> {
     let secret = whole(context, cluster, namespace, name).await?;
-    decode(&secret).ok_or_else(|| TurnError::Credentials {
-        secret: format!("{namespace}/{name}"),
-        message: "it has none",
-    })
+    decode(&secret).ok_or_else(|| unusable(namespace, name, "it has none"))
+}
+
+/// What a secret holds now, if it is still the one that a plan was made for: what was cached or sent with the write would be too late for
+/// those who do something else before it.
+pub async fn unchanged(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    precondition: &Precondition,
+) -> Result<Account, TurnError> {
+    let secret = read(context, namespace, name).await?;
+    let metadata = &secret["metadata"];
+    let holds = match precondition {
+        Precondition::Unchanged(version) => metadata["resourceVersion"] == version.as_str(),
+        Precondition::SameObject(uid) => metadata["uid"] == uid.as_str(),
+        Precondition::None | Precondition::StillPrimary(_) => true,
+    };
+    if !holds {
+        let object = format!("Secret {namespace}/{name}");
+        return Err(TurnError::Overtaken { object });
+    }
+    decode(&secret).ok_or_else(|| unusable(namespace, name, "it has none"))
 }
 
 /// From the cache when it is there, otherwise from the API server.
@@ -57,10 +77,6 @@ async fn whole(
     namespace: &str,
     name: &str,
 ) -> Result<Value, TurnError> {
-    let unreadable = |message| TurnError::Credentials {
-        secret: format!("{namespace}/{name}"),
-        message,
-    };
     let key = Key {
         kind: Watched::Secret,
         name: name.to_owned(),
@@ -69,14 +85,23 @@ async fn whole(
     let cached = is_home
         .then(|| context.cache.owned.content(cluster, &key))
         .flatten();
-    let secret = match cached {
-        Some(secret) => Some(secret),
-        None => context
-            .read("Secret", namespace, name)
-            .await
-            .map_err(|_| unreadable("the API server did not answer"))?,
-    };
-    secret.ok_or_else(|| unreadable("it does not exist"))
+    match cached {
+        Some(secret) => Ok(secret),
+        None => read(context, namespace, name).await,
+    }
+}
+
+async fn read(context: &Context, namespace: &str, name: &str) -> Result<Value, TurnError> {
+    let answer = context.read("Secret", namespace, name).await;
+    let answer = answer.map_err(|_| unusable(namespace, name, "the API server did not answer"))?;
+    answer.ok_or_else(|| unusable(namespace, name, "it does not exist"))
+}
+
+fn unusable(namespace: &str, name: &str, message: &'static str) -> TurnError {
+    TurnError::Credentials {
+        secret: format!("{namespace}/{name}"),
+        message,
+    }
 }
 
 /// Who logs in to provision.
@@ -101,15 +126,18 @@ pub async fn data(context: &Context, source: Source, place: &NamespacedName) -> 
         Source::ConfigMap => "ConfigMap",
     };
     let found = context.read(kind, &place.namespace, &place.name).await?;
+    if source == Source::Secret {
+        let version = found
+            .as_ref()
+            .map(|it| it["metadata"]["resourceVersion"].as_str());
+        context.cache.given.note_read(place, version.flatten());
+    }
     Ok(found.map(|object| decoded(source, &object["data"])))
 }
 
 /// A password that somebody gives in a secret of his own.
 pub async fn given(context: &Context, key: &SecretKey) -> Result<Text, TurnError> {
-    let place = NamespacedName {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-    };
+    let place = place_of(key);
     let unreadable = |message| TurnError::Credentials {
         secret: place.to_string(),
         message,
@@ -119,6 +147,14 @@ pub async fn given(context: &Context, key: &SecretKey) -> Result<Text, TurnError
     let data = data.ok_or_else(|| unreadable("it does not exist"))?;
     key.of(&data)
         .ok_or_else(|| unreadable("it does not hold the password that it is to give"))
+}
+
+/// The secret that a password is copied from.
+pub fn place_of(key: &SecretKey) -> NamespacedName {
+    NamespacedName {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    }
 }
 
 fn decode(secret: &Value) -> Option<Account> {

@@ -1,6 +1,7 @@
 //! Gives clusters their turns: so many at once, one at a time per cluster, and arranges the next one by how the last one ended. Must not:
 //! know what happens in a turn.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,7 @@ async fn one(context: &Context, turn: Turn) {
 fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
     if ending.next == Next::Never {
         context.memories.forget(cluster);
+        context.cache.given.note_used(cluster, BTreeSet::new());
         context.activity.forget(cluster);
         dismiss(context, cluster);
         if context.cache.manifests.bury(cluster) {

@@ -17,6 +17,10 @@ pub enum TurnError {
         object: String,
         answer: kube::Error,
     },
+    #[error(
+        "{object} has changed since it was looked at: nothing is done to it before it is looked at again"
+    )]
+    Overtaken { object: String },
     #[error("cannot act on {object}: this controller does not know the kind")]
     UnknownKind { object: String },
     #[error(
@@ -67,6 +71,7 @@ impl TurnError {
                 Some(_) => "api",
                 None => "api_unreachable",
             },
+            Self::Overtaken { .. } => "conflict",
             Self::UnknownKind { .. } => "unknown_kind",
             Self::Rewritten { .. } => "rewritten",
             Self::Credentials { .. } => "credentials",
@@ -113,7 +118,11 @@ impl TurnError {
 
     /// Somebody was faster: nothing is wrong, the plan is out of date.
     pub fn is_overtaken(&self) -> bool {
-        matches!(self, Self::Kubernetes { answer, .. } if is_overtaken(answer))
+        match self {
+            Self::Kubernetes { answer, .. } => is_overtaken(answer),
+            Self::Overtaken { .. } => true,
+            _ => false,
+        }
     }
 }
 

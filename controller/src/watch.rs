@@ -10,6 +10,7 @@
 //! | namespaces, where a selector counts | metadata only | none: their clusters are listed |
 //! | service account, role binding | metadata only | all clusters of its namespace |
 //! | secrets and config maps with infrastructure roles, PostgresTeams | whole | all clusters |
+//! | secrets of others that passwords are copied from | metadata of all secrets of their namespaces | clusters that copy from one |
 //! | nodes | decoded to the few fields we use | clusters with pods on one that takes no new pods |
 
 use std::convert::Infallible;
@@ -38,6 +39,7 @@ use crate::queue::{Lane, Queue};
 
 mod environment;
 mod follow;
+mod given;
 mod namespaces;
 mod node;
 mod outside;
@@ -115,6 +117,7 @@ impl Watches {
             }
         }
         streams.push(Box::pin(self.nodes(scope, listing.clone())));
+        streams.push(Box::pin(self.given()));
         for place in &scope.role_secrets {
             for source in [Source::Secret, Source::ConfigMap] {
                 streams.push(Box::pin(self.role_source(source, place)));

@@ -23,9 +23,12 @@ pub(super) async fn compare(
     objects: &[&Value],
     views: &mut Source<Vec<SecretView>>,
 ) {
-    let Source::Known(views) = views else { return };
     let drafts = question.desired.map(|desired| desired.secrets.as_slice());
     let drafts = drafts.unwrap_or_default();
+    let places = drafts.iter().filter_map(|draft| draft.given.as_ref());
+    let places = places.map(credentials::place_of).collect();
+    context.cache.given.note_used(question.cluster, places);
+    let Source::Known(views) = views else { return };
     for draft in drafts
         .iter()
         .filter(|draft| draft.given.is_some() || draft.connection.is_some())
