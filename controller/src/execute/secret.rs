@@ -94,7 +94,12 @@ pub(super) async fn rewrite(
 ) -> Result<(), TurnError> {
     let draft = &change.draft;
     let (namespace, name) = (&draft.namespace, &draft.name);
-    let before = credentials::account(context, scene.cluster, namespace, name).await?;
+    // The server must not be told a password that the secret will not hold.
+    let before = if change.before.is_empty() {
+        credentials::account(context, scene.cluster, namespace, name).await?
+    } else {
+        credentials::unchanged(context, namespace, name, precondition).await?
+    };
     let password = match &change.password {
         NewPassword::Keep => before.password.clone(),
         NewPassword::Draw => password::generate()?,
@@ -172,7 +177,69 @@ fn reference(draft: &SecretDraft) -> ObjectRef {
 
 #[cfg(test)]
 mod tests {
+    use pgherd_model::config::{Form, OperatorConfig};
+    use pgherd_model::names::Names;
+    use pgherd_planner::observed::ClusterView;
+    use pgherd_planner::plan::Why;
+    use pgherd_planner::sql::Statement;
+
     use super::*;
+    use crate::cluster_ref::ClusterRef;
+    use crate::testing::FakeApi;
+
+    /// A rotation that was planned for this version of the secret, where there is no server to be told of it.
+    async fn rotated(version: &str) -> (TurnError, Vec<String>) {
+        let api = FakeApi::default();
+        let context = api.context();
+        let stored = json!({
+            "metadata": {"name": "s", "namespace": "apps"}, "data": {"username": "YXBw", "password": "b2xk"},
+        });
+        for name in ["s", "postgres.acid-demo.credentials.postgresql.acid.zalan.do"] {
+            api.put(&format!("/api/v1/namespaces/apps/secrets/{name}"), stored.clone());
+        }
+        let (config, cluster) = (
+            OperatorConfig::default_for(Form::ConfigMap),
+            ClusterRef::new("apps", "acid-demo"),
+        );
+        let (names, view) = (Names::of("apps", "acid-demo", &config), ClusterView::default());
+        let scene = Scene {
+            cluster: &cluster,
+            names: &names,
+            config: &config,
+            view: &view,
+            pods: &[],
+        };
+        let change = SecretChange {
+            draft: SecretDraft {
+                name: "s".into(),
+                namespace: "apps".into(),
+                ..SecretDraft::default()
+            },
+            why: Why::RotatedPassword,
+            username: "app".into(),
+            password: NewPassword::Draw,
+            next_rotation: NextRotation::Keep,
+            keep_previous: false,
+            before: vec![Statement::DropRole { role: "x".into() }],
+        };
+        api.asked();
+        let precondition = Precondition::Unchanged(version.to_owned());
+        let outcome = rewrite(&context, &scene, &change, &precondition).await;
+        (outcome.unwrap_err(), api.asked())
+    }
+
+    #[tokio::test]
+    async fn no_statement_comes_before_a_secret_that_has_changed() {
+        let (error, asked) = rotated("7").await;
+        assert!(error.is_overtaken(), "{error}");
+        assert_eq!(asked, ["GET /api/v1/namespaces/apps/secrets/s"]);
+        let (error, asked) = rotated("2").await;
+        assert_eq!(error.category(), "sql", "now the server is to be told: {error}");
+        assert!(
+            asked.iter().all(|request| request.starts_with("GET")),
+            "{asked:?}"
+        );
+    }
 
     #[test]
     fn a_secret_is_made_with_all_its_keys_and_those_only() {
