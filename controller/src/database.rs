@@ -24,6 +24,10 @@ pub async fn server(
     primary: Option<IpAddr>,
 ) -> Result<Server, TurnError> {
     let (user, account) = credentials::superuser(context, cluster, names, config).await?;
+    let known = context
+        .memories
+        .with(cluster, |memory| memory.entrance.clone())
+        .filter(|known| *known != account.password);
     Ok(Server {
         target: Target {
             service: names.host(Role::Primary),
@@ -32,7 +36,7 @@ pub async fn server(
         },
         user,
         password: account.password,
-        previous: account.previous,
+        previous: known.or(account.previous),
         trust: trust(context, config).await?,
     })
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_model::secret::Secret;
 use pgherd_planner::assess::roll_reason;
 use pgherd_planner::observed::{Catalog, ObjectRef};
 use pgherd_planner::plan::{Plan, Step};
@@ -39,6 +40,8 @@ const PATRONI_ROUND: Duration = Duration::from_secs(3);
 pub struct Memory {
     /// The catalog as last read, and what it was read for.
     pub catalog: Option<(CatalogKey, Catalog)>,
+    /// The superuser's password as the server was last seen to have it. Somebody who edits or deletes its secret would lock us out otherwise.
+    pub entrance: Option<Secret>,
     /// The primary's Endpoints as last read or written, in Endpoints mode.
     pub endpoints: Option<Value>,
     /// Templates of revisions that pods still run, by the revision's name.
