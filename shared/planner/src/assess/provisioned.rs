@@ -6,6 +6,7 @@ use pgherd_model::cluster::{Cluster, Role, RoleOrigin, UserFate};
 
 use crate::observed::{Catalog, RoleView};
 use crate::plan::leave_words;
+use crate::plan::provision::rotated;
 
 /// What is to be remembered; nothing where nothing is ever taken back. What left stays remembered until the database no longer shows it.
 pub(crate) fn remember(
@@ -27,13 +28,17 @@ pub(crate) fn remember(
         return Some(next);
     };
     for (name, before) in &previous.roles {
-        let found = Seen::of(catalog, name);
+        // What another source defines now is not the manifest's to take back any more.
+        if cluster.role(name).is_some_and(|role| !is_remembered(role)) {
+            continue;
+        }
+        let seen = Seen::of(catalog, name);
         let rest = match next.roles.get(name) {
-            Some(now) => still_there(before, now, found),
-            None if cluster.removal.users == UserFate::Keep || found == Seen::Gone => continue,
+            Some(now) => still_there(before, now, &seen),
+            None if cluster.removal.users == UserFate::Keep || seen.is_gone() => continue,
             None => before.clone(),
         };
-        if next.roles.contains_key(name) || !is_done(cluster, before, found) {
+        if next.roles.contains_key(name) || !is_done(cluster, before, &seen) {
             let entry = next.roles.entry(name.clone()).or_default();
             entry.flags.extend(rest.flags);
             entry.member_of.extend(rest.member_of);
@@ -50,26 +55,33 @@ pub(crate) fn remember(
     Some(next)
 }
 
-/// A role in the database, as far as the database was asked.
-#[derive(Clone, Copy, PartialEq)]
+/// A role in the database with those that rotation made of it, as far as the database was asked.
 enum Seen<'a> {
     Unread,
-    Gone,
-    There(&'a RoleView),
+    /// The role itself comes first; none: it is gone.
+    Read(Vec<&'a RoleView>),
 }
 
 impl<'a> Seen<'a> {
-    fn of(catalog: Option<&'a Catalog>, name: &str) -> Self {
-        match catalog {
-            None => Self::Unread,
-            Some(catalog) => catalog.roles.get(name).map_or(Self::Gone, Self::There),
-        }
+    fn of(catalog: Option<&'a Catalog>, name: &'a str) -> Self {
+        let Some(catalog) = catalog else {
+            return Self::Unread;
+        };
+        let itself = catalog.roles.get(name);
+        // Without the first they are members of nothing.
+        let dated = rotated::of(name, catalog).map(|(_, view)| view);
+        Self::Read(itself.into_iter().chain(dated).collect())
     }
 
-    fn view(self) -> Option<&'a RoleView> {
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Read(views) if views.is_empty())
+    }
+
+    /// Of one of them, or of one that was not looked at.
+    fn may(&self, be_so: impl Fn(&RoleView) -> bool) -> bool {
         match self {
-            Self::There(view) => Some(view),
-            Self::Unread | Self::Gone => None,
+            Self::Unread => true,
+            Self::Read(views) => views.iter().any(|view| be_so(view)),
         }
     }
 }
@@ -87,36 +99,36 @@ fn given(role: &Role) -> ProvisionedRole {
 }
 
 /// What was given before, is not now, and has not gone yet.
-fn still_there(before: &ProvisionedRole, now: &ProvisionedRole, found: Seen<'_>) -> ProvisionedRole {
-    let view = found.view();
-    let unread = found == Seen::Unread;
+fn still_there(before: &ProvisionedRole, now: &ProvisionedRole, seen: &Seen<'_>) -> ProvisionedRole {
     ProvisionedRole {
         flags: before
             .flags
             .difference(&now.flags)
-            .filter(|word| unread || view.is_some_and(|view| view.has(word)))
+            .filter(|word| seen.may(|view| view.has(word)))
             .cloned()
             .collect(),
         member_of: before
             .member_of
             .difference(&now.member_of)
-            .filter(|group| unread || view.is_some_and(|view| view.member_of.contains_key(*group)))
+            .filter(|group| seen.may(|view| view.member_of.contains_key(*group)))
             .cloned()
             .collect(),
         parameters: before
             .parameters
             .difference(&now.parameters)
-            .filter(|name| unread || view.is_some_and(|view| view.settings.contains_key(*name)))
+            .filter(|name| seen.may(|view| view.settings.contains_key(*name)))
             .cloned()
             .collect(),
     }
 }
 
 /// A role that left and has nothing more to lose.
-fn is_done(cluster: &Cluster, before: &ProvisionedRole, found: Seen<'_>) -> bool {
-    let Some(view) = found.view() else {
-        return false;
+fn is_done(cluster: &Cluster, before: &ProvisionedRole, seen: &Seen<'_>) -> bool {
+    let is_member = |view: &RoleView| {
+        before
+            .member_of
+            .iter()
+            .any(|group| view.member_of.contains_key(group))
     };
-    let is_member = |group: &String| view.member_of.contains_key(group);
-    cluster.removal.users == UserFate::Revoke && !view.login && !before.member_of.iter().any(is_member)
+    cluster.removal.users == UserFate::Revoke && !seen.may(|view| view.login || is_member(view))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use pgherd_model::{
-    cluster::{Cluster, Origin, Role},
+    cluster::{Cluster, Origin, Role, role::outside::NOT_ASKED},
     config::OperatorConfig,
     names::roles::MAINTENANCE_DATABASE,
 };
@@ -31,8 +31,6 @@ pub(crate) use roles::scheme;
 
 /// A primary that does not answer yet is asked again after this.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
-/// How a source of roles says that nobody asked it: there is nobody to ask it here.
-const NOT_ASKED: &str = "not asked";
 /// Who did not say which roles there are is asked again after this: no watch tells that it would answer.
 const LISTEN_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// What is inside of a database that was just made is read after this.
@@ -117,8 +115,11 @@ pub(super) fn provision(
         (Some(catalog), _) => *catalog,
         (None, why) => return wait_for_catalog(why.unwrap_or_default(), plan),
     };
-    for (source, why) in observed.role_sources.gaps(&cluster.identity.team, config) {
+    let gaps = observed.role_sources.gaps(&cluster.identity.team, config);
+    for (source, why) in &gaps {
+        // There is nobody to ask it here.
         if why != NOT_ASKED {
+            let (source, why) = (source.clone(), why.clone());
             plan.hold("roles of others", HoldReason::Unheard { source, why });
             plan.wake(LISTEN_AGAIN);
         }
@@ -138,19 +139,25 @@ pub(super) fn provision(
     }
     take(plan, wanted);
     inside(cluster, config, catalog, plan);
-    if let Some(given) = observed
-        .cluster
-        .status
-        .provisioned
-        .as_ref()
-        .filter(|_| cluster.removal.is_any())
-    {
-        take(plan, leave::wanted(cluster, config, &roles, catalog, given));
-    }
+    let given = observed.cluster.status.provisioned.as_ref();
     // Who is in use is told by the secrets.
-    if secrets.is_some() {
-        take(plan, rotated::over(cluster, config, &roles, catalog, now));
+    let Some(secrets) = secrets else { return };
+    if let Some(given) = given.filter(|_| cluster.removal.is_any()) {
+        let scene = leave::Scene {
+            cluster,
+            config,
+            made: &roles,
+            catalog,
+            given,
+            secrets,
+            gaps: &gaps,
+        };
+        take(plan, leave::wanted(&scene));
     }
+    take(
+        plan,
+        rotated::over(cluster, config, &roles, catalog, secrets, now),
+    );
 }
 
 /// What brings a single role to what it shall be; its name in the catalog may be another one's.

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use pgherd_model::api::postgresql::Postgresql;
-use pgherd_model::cluster::{Cluster, RoleOrigin};
+use pgherd_model::cluster::role::infrastructure::InfrastructureRoles;
+use pgherd_model::cluster::{Cluster, RoleOrigin, RoleSources};
 use pgherd_model::config::OperatorConfig;
+use pgherd_model::names::annotations::SECRET_OF;
 use pgherd_planner::assess::{Manifest, Outcome, Subject, assess};
 use pgherd_planner::observed::catalog::Membership;
-use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
-use pgherd_planner::plan::{Plan, plan};
+use pgherd_planner::observed::{Catalog, DatabaseView, RoleView, SecretView, Source};
+use pgherd_planner::plan::{Action, Plan, plan};
+use pgherd_planner::sql::Statement;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -30,7 +33,18 @@ struct Edit {
     rotates: Vec<u8>,
     owner: Option<usize>,
     prepared: Option<(bool, bool)>,
+    /// What somebody does to the secrets of the users.
+    secrets: Vec<Mischief>,
     removal: Value,
+}
+
+/// What becomes of a secret for a while.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mischief {
+    None,
+    Renamed,
+    Foreign,
+    Gone,
 }
 
 fn edits() -> impl Strategy<Value = Edit> {
@@ -49,10 +63,11 @@ fn edits() -> impl Strategy<Value = Edit> {
         prop::collection::vec(0..3_u8, 4),
         prop::option::of(0..4_usize),
         prop::option::of((any::<bool>(), any::<bool>())),
+        prop::collection::vec(mischief(), 5),
         policies,
     )
         .prop_map(
-            |(users, joins, limits, settings, rotates, owner, prepared, removal)| Edit {
+            |(users, joins, limits, settings, rotates, owner, prepared, secrets, removal)| Edit {
                 users,
                 joins,
                 limits,
@@ -60,9 +75,19 @@ fn edits() -> impl Strategy<Value = Edit> {
                 rotates,
                 owner,
                 prepared,
+                secrets,
                 removal,
             },
         )
+}
+
+fn mischief() -> impl Strategy<Value = Mischief> {
+    prop_oneof![
+        3 => Just(Mischief::None),
+        1 => Just(Mischief::Renamed),
+        1 => Just(Mischief::Foreign),
+        1 => Just(Mischief::Gone),
+    ]
 }
 
 impl Edit {
@@ -115,6 +140,49 @@ fn push(list: &mut Value, name: &str) {
     list.as_array_mut().unwrap().push(json!(name));
 }
 
+/// Secrets are edited and deleted, and after a few turns they are as they were.
+fn meddle(world: &mut World, edit: &Edit, raw: &Postgresql, now: Timestamp) {
+    let whole = known(&mut world.observed.secrets).clone();
+    let names = USERS.iter().copied().chain(["keeper"]);
+    for (name, mischief) in names.zip(&edit.secrets) {
+        let place = world.cluster.role(name).and_then(|role| role.secret.clone());
+        let Some(place) = place else { continue };
+        let secrets = known(&mut world.observed.secrets);
+        let found = |view: &SecretView| view.namespace == place.namespace && view.name == place.name;
+        for view in secrets.iter_mut().filter(|view| found(view)) {
+            match mischief {
+                Mischief::Renamed => view.username = Some("root".to_owned()),
+                Mischief::Foreign => {
+                    view.annotations
+                        .insert(SECRET_OF.to_owned(), "apps/another".to_owned());
+                }
+                Mischief::None | Mischief::Gone => {}
+            }
+        }
+        if *mischief == Mischief::Gone {
+            secrets.retain(|view| !found(view));
+        }
+    }
+    for _ in 0..3 {
+        turn(world, raw, now);
+    }
+    *known(&mut world.observed.secrets) = whole;
+}
+
+/// Nothing is taken from a role that is wanted.
+fn robs_nobody(world: &World, plan: &Plan) {
+    for step in &plan.steps {
+        let Action::RunSql { statements, .. } = &step.action else {
+            continue;
+        };
+        for statement in statements {
+            if let Statement::DropOwned { role } | Statement::DropRole { role } = statement {
+                assert!(world.cluster.role(role).is_none(), "{statement}, which is wanted");
+            }
+        }
+    }
+}
+
 /// One turn: plan, execute, judge.
 fn turn(world: &mut World, raw: &Postgresql, now: Timestamp) -> Plan {
     let made = plan(
@@ -136,6 +204,7 @@ fn turn(world: &mut World, raw: &Postgresql, now: Timestamp) -> Plan {
         is_edited: false,
         now,
     });
+    robs_nobody(world, &made);
     world.execute(&made);
     world.observed.cluster.status = status;
     made
@@ -193,6 +262,7 @@ fn operator() -> OperatorConfig {
     let mut config = config("A");
     config.users.password_rotation_interval = 30;
     config.users.password_rotation_user_retention = 60;
+    config.teams_api.enable_teams_api = false;
     config
 }
 
@@ -204,7 +274,12 @@ proptest! {
         let config = operator();
         let first = versions[0].0.manifest();
         let cluster = Cluster::parse(&first, &config).unwrap();
+        let heard = config.infrastructure_role_secrets().len();
         let mut world = World::new(cluster, config, environment("A"));
+        world.observed.role_sources = RoleSources {
+            infrastructure: vec![Source::Known(InfrastructureRoles::default()); heard],
+            ..RoleSources::none()
+        };
         world.settle();
         strangers(known(&mut world.observed.catalog));
         let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -214,6 +289,7 @@ proptest! {
             now += SignedDuration::from_hours(24 * days);
             let raw = edit.manifest();
             world.cluster = Cluster::parse(&raw, &world.config).unwrap();
+            meddle(&mut world, edit, &raw, now);
             let quiet = (0..TURNS).find(|_| turn(&mut world, &raw, now).steps.is_empty());
             prop_assert!(quiet.is_some(), "does not come to rest: {:?}", turn(&mut world, &raw, now));
             let catalog = world.observed.catalog.known().unwrap().clone();

@@ -15,6 +15,9 @@ use crate::names::{Names, roles};
 use crate::source::Source;
 use crate::units::name::is_dns_name;
 
+/// How a source says that nobody asked it.
+pub const NOT_ASKED: &str = "not asked";
+
 /// What was heard of roles from outside of the manifest. A source that did not answer adds no role, and takes none away.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -39,11 +42,16 @@ impl RoleSources {
     /// What did not answer: the source, and why.
     pub fn gaps(&self, owner: &str, config: &OperatorConfig) -> Vec<(String, String)> {
         let definitions = config.infrastructure_role_secrets();
-        let secrets = definitions.iter().zip(&self.infrastructure);
-        let mut gaps: Vec<(String, String)> = secrets
-            .filter_map(|(definition, source)| {
-                let why = source.unknown()?.to_owned();
-                Some((format!("infrastructure roles of {}", definition.secret_name), why))
+        let mut gaps: Vec<(String, String)> = definitions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, definition)| {
+                let why = match self.infrastructure.get(index) {
+                    Some(source) => source.unknown()?,
+                    None => NOT_ASKED,
+                };
+                let source = format!("infrastructure roles of {}", definition.secret_name);
+                Some((source, why.to_owned()))
             })
             .collect();
         gaps.extend(self.team_gaps(owner, config));
@@ -64,7 +72,7 @@ impl RoleSources {
             let why = match self.members.get(&team.team) {
                 Some(Source::Known(_)) => return None,
                 Some(Source::Unknown(why)) => why.clone(),
-                None => "not asked".to_owned(),
+                None => NOT_ASKED.to_owned(),
             };
             Some((format!("members of team {}", team.team), why))
         };

@@ -9,61 +9,103 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::roles::{MAINTENANCE_DATABASE, is_reserved};
 
 use super::roles::{LOGIN, revoked};
-use super::rotated::day_of;
-use super::{Group, Wanted};
-use crate::observed::{Catalog, RoleView};
-use crate::plan::Reason;
+use super::{Group, Wanted, rotated};
+use crate::observed::{Catalog, RoleView, SecretView};
+use crate::plan::{HoldReason, Reason};
 use crate::sql::{RoleFlags, Statement, Subject};
 
 /// Databases of Postgres itself.
 const SYSTEM: [&str; 3] = [MAINTENANCE_DATABASE, "template0", "template1"];
 
+/// What the decision is made of.
+pub(super) struct Scene<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) config: &'a OperatorConfig,
+    /// The roles that can be made, with those that rotation made of them. One that is held is not among them, and has not left.
+    pub(super) made: &'a [Role],
+    pub(super) catalog: &'a Catalog,
+    /// What the manifest gave.
+    pub(super) given: &'a Provisioned,
+    /// The cluster's secrets, as far as they were read.
+    pub(super) secrets: &'a [SecretView],
+    /// Sources of roles that did not answer: what only they know of looks as if it had left.
+    pub(super) gaps: &'a [(String, String)],
+}
+
 /// What is taken back, roles after the databases that they own.
-pub(super) fn wanted(
-    cluster: &Cluster,
-    config: &OperatorConfig,
-    roles: &[Role],
-    catalog: &Catalog,
-    given: &Provisioned,
-) -> Wanted {
+pub(super) fn wanted(scene: &Scene<'_>) -> Wanted {
     let mut wanted = Wanted::default();
-    if cluster.removal.databases {
-        wanted.groups.extend(databases(cluster, catalog, given));
+    if scene.cluster.removal.databases {
+        let databases = databases(scene.cluster, scene.catalog, scene.given);
+        wanted.groups.extend(databases);
     }
-    for (name, given) in &given.roles {
+    let roles = roles(scene);
+    let is_anything = !roles.groups.is_empty() || !roles.holds.is_empty();
+    match scene.gaps.first() {
+        // Who is silent may define any of them.
+        Some((source, why)) if is_anything => {
+            let (source, why) = (source.clone(), why.clone());
+            wanted.hold(
+                "take back what left".to_owned(),
+                HoldReason::Unheard { source, why },
+            );
+        }
+        _ => {
+            wanted.groups.extend(roles.groups);
+            wanted.holds.extend(roles.holds);
+        }
+    }
+    wanted
+}
+
+/// Whether a role has left is told by what is wanted alone, not by what can be made of it.
+fn roles(scene: &Scene<'_>) -> Wanted {
+    let mut wanted = Wanted::default();
+    let catalog = scene.catalog;
+    for (name, given) in &scene.given.roles {
         let Some(found) = catalog.roles.get(name) else {
             continue;
         };
-        match roles.iter().find(|role| role.name == *name) {
-            Some(role) => wanted
-                .groups
-                .extend(changed(cluster, role, found, given, catalog)),
-            None if is_reserved(name, config) => {}
-            None => {
-                // Those that rotation made of it first: they are its members.
-                for (dated, found) in rotated_of(name, roles, catalog) {
-                    gone(cluster, dated, found, given, catalog, &mut wanted);
+        match scene.cluster.role(name) {
+            Some(role) => {
+                wanted.groups.extend(changed(scene, role, name, found, given));
+                // They have what it has, and are what the application logs in as.
+                for (dated, found) in rotated::of(name, catalog) {
+                    let groups = changed(scene, role, dated, found, given);
+                    wanted.groups.extend(groups);
                 }
-                gone(cluster, name, found, given, catalog, &mut wanted);
+            }
+            None if is_reserved(name, scene.config) => {}
+            None => {
+                // Those that rotation made of it first: they are told by being its members.
+                let dated = rotated::of(name, catalog).filter(|(dated, _)| !is_in_use(scene, dated));
+                let dated: Vec<(&str, &RoleView)> = dated.collect();
+                for (dated, found) in &dated {
+                    gone(scene, dated, found, given, &mut wanted);
+                }
+                let of_dated = wanted.groups.len();
+                gone(scene, name, found, given, &mut wanted);
+                let own = wanted.groups.split_off(of_dated).into_iter();
+                let own = own.map(|group| group.after_roles(dated.iter().map(|(name, _)| *name)));
+                wanted.groups.extend(own);
             }
         }
     }
     wanted
 }
 
-fn rotated_of<'a>(
-    name: &'a str,
-    roles: &'a [Role],
-    catalog: &'a Catalog,
-) -> impl Iterator<Item = (&'a str, &'a RoleView)> {
-    let later = catalog.roles.range(name.to_owned()..);
-    later
-        .take_while(move |(other, _)| other.starts_with(name))
-        .filter(move |(other, view)| {
-            let is_wanted = roles.iter().any(|role| role.name == **other);
-            day_of(name, other).is_some() && view.member_of.contains_key(name) && !is_wanted
-        })
-        .map(|(other, view)| (other.as_str(), view))
+/// It is wanted for itself, or the secret of a role that is wanted names it.
+fn is_in_use(scene: &Scene<'_>, name: &str) -> bool {
+    let is_made = || scene.made.iter().any(|role| role.name == name);
+    let is_named = || {
+        let places = scene.cluster.roles.iter().filter_map(|role| role.secret.as_ref());
+        let mut secrets = places.flat_map(|place| {
+            let secrets = scene.secrets.iter();
+            secrets.filter(|view| view.namespace == place.namespace && view.name == place.name)
+        });
+        secrets.any(|view| view.username.as_deref() == Some(name))
+    };
+    scene.cluster.role(name).is_some() || is_made() || is_named()
 }
 
 fn databases(cluster: &Cluster, catalog: &Catalog, given: &Provisioned) -> Vec<Group> {
@@ -86,16 +128,16 @@ fn databases(cluster: &Cluster, catalog: &Catalog, given: &Provisioned) -> Vec<G
     .collect()
 }
 
-/// A role that stays: what the manifest gave it and gives no longer.
+/// A role that stays: what the manifest gave it and gives no longer. `name` is its own, or one that rotation made of it.
 fn changed(
-    cluster: &Cluster,
+    scene: &Scene<'_>,
     role: &Role,
+    name: &str,
     found: &RoleView,
     given: &ProvisionedRole,
-    catalog: &Catalog,
 ) -> Option<Group> {
     let mut statements = Vec::new();
-    let removal = &cluster.removal;
+    let removal = &scene.cluster.removal;
     if removal.flags {
         let wanted = words(role);
         let lost: BTreeSet<&String> = given
@@ -105,76 +147,84 @@ fn changed(
             .collect();
         let flags = present(&lost, found);
         if flags != RoleFlags::default() {
-            let role = role.name.clone();
+            let role = name.to_owned();
             statements.push(Statement::RemoveFlags { role, flags });
         }
         let settings = given.parameters.iter();
         let lost = settings
-            .filter(|name| !role.parameters.contains_key(*name) && found.settings.contains_key(*name));
-        statements.extend(lost.map(|name| Statement::ResetSetting {
-            role: role.name.clone(),
-            name: name.clone(),
+            .filter(|lost| !role.parameters.contains_key(*lost) && found.settings.contains_key(*lost));
+        statements.extend(lost.map(|lost| Statement::ResetSetting {
+            role: name.to_owned(),
+            name: lost.clone(),
         }));
     }
-    if removal.memberships {
+    // What rotation made is a member of the first alone.
+    if removal.memberships && role.name == name {
         let lost = given
             .member_of
             .iter()
             .filter(|group| !role.member_of.contains(*group));
-        statements.extend(lost.flat_map(|group| revoked(catalog, group, &role.name)));
+        statements.extend(lost.flat_map(|group| revoked(scene.catalog, group, name)));
     }
-    (!statements.is_empty()).then(|| leaving(Group::of(Subject::Role(role.name.clone()), statements)))
+    (!statements.is_empty()).then(|| leaving(Group::of(Subject::Role(name.to_owned()), statements)))
 }
 
 /// A role that the manifest does not have any more.
-fn gone(
-    cluster: &Cluster,
-    name: &str,
-    found: &RoleView,
-    given: &ProvisionedRole,
-    catalog: &Catalog,
-    wanted: &mut Wanted,
-) {
-    let subject = Subject::Role(name.to_owned());
-    match (cluster.removal.users, &cluster.removal.heir) {
+fn gone(scene: &Scene<'_>, name: &str, found: &RoleView, given: &ProvisionedRole, wanted: &mut Wanted) {
+    match (scene.cluster.removal.users, &scene.cluster.removal.heir) {
         (UserFate::Keep, _) | (UserFate::Drop, None) => {}
-        (UserFate::Revoke, _) => {
-            let login = RoleFlags {
-                login: true,
-                ..RoleFlags::default()
-            };
-            let mut statements = Vec::from_iter(found.login.then(|| Statement::RemoveFlags {
-                role: name.to_owned(),
-                flags: login,
-            }));
-            statements.extend(
-                given
-                    .member_of
-                    .iter()
-                    .flat_map(|group| revoked(catalog, group, name)),
-            );
-            wanted.groups.push(leaving(Group::of(subject, statements)));
-        }
-        (UserFate::Drop, Some(heir)) => {
-            if !catalog.roles.contains_key(heir) && cluster.role(heir).is_none() {
-                return wanted.lacking(format!("drop role {name}"), heir);
-            }
-            let groups = without_rights(name, heir, catalog);
-            let drop = Statement::DropRole {
-                role: name.to_owned(),
-            };
-            let groups = groups.into_iter().chain([Group::of(subject, vec![drop])]);
-            wanted
-                .groups
-                .extend(groups.map(|group| leaving(group.after_roles([heir.as_str()]))));
-        }
+        (UserFate::Revoke, _) => wanted.groups.push(shut_out(scene, name, found, given)),
+        (UserFate::Drop, Some(heir)) => match stays(scene, name, heir) {
+            Some(reason) => wanted.hold(format!("drop role {name}"), reason),
+            None => wanted.groups.extend(dropped(scene, name, heir)),
+        },
     }
 }
 
+/// No login, and no memberships that the manifest gave.
+fn shut_out(scene: &Scene<'_>, name: &str, found: &RoleView, given: &ProvisionedRole) -> Group {
+    let login = RoleFlags {
+        login: true,
+        ..RoleFlags::default()
+    };
+    let mut statements = Vec::from_iter(found.login.then(|| Statement::RemoveFlags {
+        role: name.to_owned(),
+        flags: login,
+    }));
+    let groups = given.member_of.iter();
+    statements.extend(groups.flat_map(|group| revoked(scene.catalog, group, name)));
+    leaving(Group::of(Subject::Role(name.to_owned()), statements))
+}
+
+/// Why a role is not dropped. What is dropped is lost unless its heir is another role, which is there and stays.
+fn stays(scene: &Scene<'_>, name: &str, heir: &str) -> Option<HoldReason> {
+    let cluster = scene.cluster;
+    if heir == name || cluster.role(heir).is_none() {
+        let why = format!("role {heir}, which gets what others own (reassignOwnedTo), is not wanted itself");
+        return Some(HoldReason::Conflict(why));
+    }
+    let owned = cluster.databases.iter().find(|database| database.owner == name);
+    if let Some(database) = owned {
+        let why = format!("database {} is to be its own (databases)", database.name);
+        return Some(HoldReason::Conflict(why));
+    }
+    let is_there = scene.catalog.roles.contains_key(heir) || scene.made.iter().any(|role| role.name == heir);
+    (!is_there).then(|| HoldReason::Lacking(format!("role {heir}")))
+}
+
+fn dropped(scene: &Scene<'_>, name: &str, heir: &str) -> Vec<Group> {
+    let role = name.to_owned();
+    let drop = Group::of(Subject::Role(role.clone()), vec![Statement::DropRole { role }]);
+    let groups = without_rights(name, heir, scene.catalog);
+    let groups = groups.into_iter().chain([drop]);
+    groups.map(|group| leaving(group.after_roles([heir]))).collect()
+}
+
 /// What a role owns goes to the heir, and what is granted to it goes, in every database. The first also where nothing of its own was seen: it
-/// may have made something since, and what is taken from it next would take that along.
+/// may have made something since, and what is taken from it next would take that along. Nobody is his own heir: nothing would be handed over
+/// before what is owned is dropped.
 pub(super) fn without_rights(name: &str, heir: &str, catalog: &Catalog) -> Vec<Group> {
-    let Some(found) = catalog.roles.get(name) else {
+    let Some(found) = catalog.roles.get(name).filter(|_| name != heir) else {
         return Vec::new();
     };
     // What all databases share is reached from any of them.

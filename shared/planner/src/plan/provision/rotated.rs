@@ -6,7 +6,7 @@ use pgherd_model::cluster::{Cluster, Role, Rotation};
 use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted, leave};
-use crate::observed::Catalog;
+use crate::observed::{Catalog, RoleView, SecretView};
 use crate::plan::HoldReason;
 use crate::sql::{Statement, Subject};
 
@@ -27,6 +27,15 @@ pub(crate) fn day_of(base: &str, name: &str) -> Option<Date> {
     Date::new(2000 + part(0..2)?, month, day).ok()
 }
 
+/// The roles that rotation made of `base`: they bear a day, and are its members.
+pub(crate) fn of<'a>(base: &'a str, catalog: &'a Catalog) -> impl Iterator<Item = (&'a str, &'a RoleView)> {
+    let later = catalog.roles.range(base.to_owned()..);
+    later
+        .take_while(move |(name, _)| name.starts_with(base))
+        .filter(move |(name, view)| day_of(base, name).is_some() && view.member_of.contains_key(base))
+        .map(|(name, view)| (name.as_str(), view))
+}
+
 /// The role under another name that takes over from it.
 pub(crate) fn dated(base: &Role, name: &str) -> Role {
     Role {
@@ -44,8 +53,10 @@ pub(super) fn over(
     config: &OperatorConfig,
     roles: &[Role],
     catalog: &Catalog,
+    secrets: &[SecretView],
     now: Timestamp,
 ) -> Wanted {
+    let is_named = |name: &str| secrets.iter().any(|view| view.username.as_deref() == Some(name));
     let users = &config.users;
     let days = users
         .password_rotation_user_retention
@@ -54,14 +65,14 @@ pub(super) fn over(
     let oldest = oldest.map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).date());
     let mut wanted = Wanted::default();
     let Ok(oldest) = oldest else { return wanted };
-    for base in cluster.roles.iter().filter(|role| role.rotation != Rotation::Off) {
-        let later = catalog.roles.range(base.name.clone()..);
-        let theirs = later.take_while(|(name, _)| name.starts_with(&base.name));
-        for (name, view) in theirs {
+    let is_made = |name: &str| roles.iter().any(|role| role.name == name);
+    let rotating = cluster.roles.iter().filter(|role| role.rotation != Rotation::Off);
+    // Of one that is held it is not known who is in use.
+    for base in rotating.filter(|role| is_made(&role.name)) {
+        for (name, view) in of(&base.name, catalog) {
             let is_over = day_of(&base.name, name).is_some_and(|day| day < oldest);
-            let is_wanted = roles.iter().any(|role| role.name == *name);
-            // What rotation makes is a member of what it is made of.
-            if !is_over || is_wanted || !view.member_of.contains_key(&base.name) {
+            let is_wanted = is_made(name) || is_named(name) || cluster.role(name).is_some();
+            if !is_over || is_wanted {
                 continue;
             }
             if view.owns_in.is_empty() {

@@ -14,6 +14,7 @@ fn config() -> OperatorConfig {
     OperatorConfig::default_for(Form::ConfigMap)
 }
 
+mod held;
 mod leaving;
 
 fn cluster(spec: &Value) -> Cluster {

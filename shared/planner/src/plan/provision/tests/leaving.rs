@@ -9,11 +9,11 @@ use pgherd_model::cluster::role::team::TeamMap;
 use super::*;
 use crate::observed::SecretView;
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn person(groups: &[&str]) -> RoleView {
+pub(super) fn person(groups: &[&str]) -> RoleView {
     let direct = |name: &&str| ((*name).to_owned(), Membership::default());
     RoleView {
         login: true,
@@ -23,27 +23,35 @@ fn person(groups: &[&str]) -> RoleView {
     }
 }
 
-fn lines(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, now: &str) -> (Vec<String>, Plan) {
+pub(super) fn lines(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    observed: &Observed,
+    now: &str,
+) -> (Vec<String>, Plan) {
     let mut plan = Plan::default();
     provision(cluster, config, observed, now.parse().unwrap(), &mut plan);
     (statements(&plan), plan)
 }
 
-fn with(catalog: Catalog) -> Observed {
+/// Everybody was heard; no secret is there but for those that the test puts there.
+pub(super) fn with(catalog: Catalog) -> Observed {
     Observed {
         catalog: Source::Known(catalog),
+        secrets: Source::Known(Vec::new()),
+        role_sources: people(&[]),
         ..Observed::default()
     }
 }
 
-fn settled_catalog(cluster: &Cluster) -> Catalog {
+pub(super) fn settled_catalog(cluster: &Cluster) -> Catalog {
     Catalog {
         version: 17,
         ..settled::catalog(cluster)
     }
 }
 
-const NOW: &str = "2026-06-01T00:00:00Z";
+pub(super) const NOW: &str = "2026-06-01T00:00:00Z";
 
 #[test]
 fn a23_what_rotation_left_behind_goes_in_time_and_nothing_else_does() {
