@@ -253,6 +253,12 @@ impl Observed {
         self.cluster.deletion_timestamp.is_some()
     }
 
+    /// No pod runs that Patroni or Postgres could answer from. That one does, a watch will tell.
+    pub fn has_nobody_to_ask(&self) -> bool {
+        let runs = |pod: &PodView| pod.phase == "Running" && !pod.ip.is_empty() && !pod.terminating;
+        self.pods.known().is_some_and(|pods| !pods.iter().any(runs))
+    }
+
     /// The revision of the StatefulSet's present template; `None` as long as Kubernetes has not made one of it.
     pub fn latest_revision(&self) -> Option<&str> {
         let stored = self.stateful_set.known()?.as_ref()?;

@@ -55,6 +55,8 @@ pub use stateful_set::rewritten;
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
 /// A source that did not answer is asked again after this.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// What a watch tells of is looked at again after this, should the watch fail to.
+const NO_NEWS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Steps to take now, what is wanted but has to wait, and when to look again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

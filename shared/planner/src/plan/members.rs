@@ -4,7 +4,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{ASK_AGAIN, HoldReason, LOOK_AGAIN, Plan};
+use super::{ASK_AGAIN, HoldReason, LOOK_AGAIN, NO_NEWS, Plan};
 use crate::observed::{Observed, PatroniView, Source};
 
 const STEP: &str = "members";
@@ -34,7 +34,11 @@ pub(super) fn wait(cluster: &Cluster, observed: &Observed, config: &OperatorConf
                 trouble,
             },
         );
-        plan.wake(LOOK_AGAIN);
+        plan.wake(if observed.has_nobody_to_ask() {
+            NO_NEWS
+        } else {
+            LOOK_AGAIN
+        });
     }
     leader(&observed.patroni, ready, plan);
 }
@@ -54,5 +58,81 @@ fn leader(patroni: &Source<PatroniView>, ready: i32, plan: &mut Plan) {
                 plan.wake(ASK_AGAIN);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::config::Form;
+    use serde_json::json;
+
+    use super::*;
+    use crate::observed::{MemberRole, MemberView, PodView};
+
+    fn plan_with(pods: Vec<PodView>, patroni: Source<PatroniView>) -> Plan {
+        let config = OperatorConfig::default_for(Form::ConfigMap);
+        let manifest = json!({
+            "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+            "metadata": {"name": "acid-a", "namespace": "n"},
+            "spec": {"teamId": "acid", "numberOfInstances": 1, "volume": {"size": "1Gi"}, "postgresql": {"version": "17"}},
+        });
+        let cluster = Cluster::parse(&serde_json::from_value(manifest).unwrap(), &config).unwrap();
+        let observed = Observed {
+            pods: Source::Known(pods),
+            patroni,
+            ..Observed::default()
+        };
+        let mut plan = Plan::default();
+        wait(&cluster, &observed, &config, &mut plan);
+        plan
+    }
+
+    fn pod(phase: &str, ip: &str) -> PodView {
+        PodView {
+            name: "acid-a-0".to_owned(),
+            phase: phase.to_owned(),
+            ip: ip.to_owned(),
+            ..PodView::default()
+        }
+    }
+
+    #[test]
+    fn what_only_a_watch_can_tell_is_not_asked_for_every_few_seconds() {
+        let silent = || Source::Unknown("not asked".to_owned());
+        let wake = |pods| plan_with(pods, silent()).wake_after;
+        for pods in [vec![], vec![pod("Pending", "")], vec![pod("Running", "")]] {
+            assert_eq!(wake(pods), Some(NO_NEWS));
+        }
+        assert_eq!(wake(vec![pod("Running", "10.0.0.1")]), Some(LOOK_AGAIN));
+    }
+
+    #[test]
+    fn members_on_another_timeline_are_asked_again_and_nothing_is_held_for_it() {
+        let member = |name: &str, role, timeline| MemberView {
+            name: name.to_owned(),
+            role,
+            state: "running".to_owned(),
+            timeline: Some(timeline),
+            ..MemberView::default()
+        };
+        let with = |timeline| {
+            let members = vec![
+                member("acid-a-0", MemberRole::Leader, 2),
+                member("acid-a-1", MemberRole::Replica, timeline),
+            ];
+            let view = PatroniView {
+                members,
+                ..PatroniView::default()
+            };
+            let up = PodView {
+                ready: true,
+                role_label: "master".to_owned(),
+                ..pod("Running", "10.0.0.1")
+            };
+            plan_with(vec![up], Source::Known(view))
+        };
+        assert_eq!(with(2), Plan::default());
+        let waiting = with(1);
+        assert!(waiting.is_empty() && waiting.wake_after == Some(ASK_AGAIN));
     }
 }
