@@ -11,6 +11,10 @@ use crate::world::World;
 pub(crate) const TESTS: &[Test] = &[
     ("rotation: who reads his secret never fails to log in", new_users),
     ("rotation: in place", in_place),
+    (
+        "rotation: a secret that cannot be written, and twice on one day",
+        unwritten,
+    ),
 ];
 
 const DAYS: i64 = 30;
@@ -93,4 +97,55 @@ fn in_place(major: Major) -> Result<()> {
     );
     ensure!(world.sync()?.is_quiet());
     Ok(())
+}
+
+/// Whoever reads the secret can log in, whatever became of the rotation before.
+fn unwritten(major: Major) -> Result<()> {
+    let mut world = world(
+        major,
+        json!({"users": {"app": [], "here": []}, "usersWithInPlaceSecretRotation": ["here"]}),
+    )?;
+    world.client = Some("app".to_owned());
+    world.now = world.now.checked_add((DAYS * 24).hours())?;
+    // One of them each, and the second try of one of them.
+    world.lost_writes = 3;
+    let mut failures = Vec::new();
+    for _ in 0..4 {
+        failures.extend(world.sync()?.failures);
+    }
+    ensure!(failures.len() == 3, "{failures:?}");
+    ensure!(world.sync()?.is_quiet(), "it goes on");
+    let rotated = world.secret("app")?.clone();
+    ensure!(rotated.username.len() == "app".len() + 6, "{}", rotated.username);
+    world
+        .login("here", "postgres")
+        .context("with the password in place")?;
+    for _ in 0..2 {
+        let before = world.secret("app")?.password.clone();
+        world.force_rotation("app")?;
+        world.converge()?;
+        let after = world.secret("app")?;
+        ensure!(
+            after.username == rotated.username,
+            "{} on the same day",
+            after.username
+        );
+        ensure!(after.password != before, "it has not rotated");
+        let old = world.login_as(&rotated.username, before.expose(), "postgres");
+        ensure!(old.is_err(), "the password before still works");
+    }
+    // A stranger's role of the next day's name is not taken over, and nobody is told to use it.
+    world.now = world.now.checked_add(24.hours())?;
+    let day = world.now.strftime("%y%m%d").to_string();
+    world
+        .superuser("postgres")?
+        .run(&format!("CREATE ROLE app{day} LOGIN PASSWORD 'stranger'"))?;
+    world.force_rotation("app")?;
+    let round = world.sync()?;
+    ensure!(round.is_quiet(), "{:?}", round.steps);
+    let held = round.holds.iter().any(|hold| hold.contains(&format!("app{day}")));
+    ensure!(held, "{:?}", round.holds);
+    world
+        .login_as(&format!("app{day}"), "stranger", "postgres")
+        .map(drop)
 }

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) detour: Option<u16>,
     /// Who reads his secret and logs in after every step.
     pub(crate) client: Option<String>,
+    /// So many of the next changes of secrets are not written, after the server was told.
+    pub(crate) lost_writes: u32,
     pub(crate) runtime: Arc<Runtime>,
 }
 
@@ -89,6 +91,7 @@ impl World {
             now: "2030-01-31T12:00:00Z".parse()?,
             detour: None,
             client: None,
+            lost_writes: 0,
             runtime: Arc::new(runtime),
         };
         // As in the sample configuration; without a teams API nobody answers for its members.
@@ -141,6 +144,14 @@ impl World {
         let place = self.place(role);
         let secret = self.secrets.get_mut(&place).context("no such secret")?;
         secret.password = Secret::new(password);
+        Ok(())
+    }
+
+    /// Wants the password of a role's secret to rotate now.
+    pub(crate) fn force_rotation(&mut self, role: &str) -> Result<()> {
+        let place = self.place(role);
+        let secret = self.secrets.get_mut(&place).context("no such secret")?;
+        secret.next_rotation = Some("2020-01-01T00:00:00Z".to_owned());
         Ok(())
     }
 
@@ -336,6 +347,10 @@ impl World {
         };
         if !change.before.is_empty() {
             self.prepare(change, &password)?;
+        }
+        if self.lost_writes > 0 {
+            self.lost_writes -= 1;
+            bail!("the API server does not answer");
         }
         let stored = self.secrets.get_mut(&place).context("no such secret")?;
         stored.username.clone_from(&change.username);
