@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// The pattern does not match the shell that it is given to.
 const KILL_PATRONI: &str =
     "for it in /proc/[0-9]*; do if grep -q 'patroni_[m]ain' $it/cmdline; then kill -9 ${it#/proc/}; fi; done";
+/// A node takes no new pods.
+const CLOSED: &str = "pgherd.io/trial=closed:NoSchedule";
 /// For so long it is seen that the others wait, before the controller may do anything.
 const HANGS: Duration = Duration::from_secs(15);
 
@@ -30,7 +32,7 @@ fn taken_back(stage: &Stage) -> Result<()> {
     let said = Events::of(stage, CLUSTER)?;
     let outcome = hang(stage, &primary, &candidate, &witness, &nodes);
     for node in nodes.split_whitespace() {
-        stage.kubectl().run(&format!("uncordon {node}"))?;
+        stage.kubectl().run(&format!("taint nodes {node} {CLOSED}-"))?;
     }
     edit(stage, &json!({"spec": {"patroni": {"synchronous_mode": null}}}))?;
     outcome?;
@@ -62,9 +64,9 @@ fn in_sync_and_not(stage: &Stage, primary: &str) -> Result<(String, String)> {
 
 /// Makes it hang, sees it hang, and sees the end.
 fn hang(stage: &Stage, primary: &str, candidate: &str, witness: &str, nodes: &str) -> Result<()> {
-    // The primary's pod has nowhere to come back to.
+    // The primary's pod has nowhere to come back to. Cordoned, the nodes would be left by who leads.
     for node in nodes.split_whitespace() {
-        stage.kubectl().run(&format!("cordon {node}"))?;
+        stage.kubectl().run(&format!("taint nodes {node} {CLOSED}"))?;
     }
     // Ended in order, its Patroni would give the lock back, and another would have it before anybody is asked for anything.
     let _ = in_pod(stage, primary, KILL_PATRONI);
