@@ -153,6 +153,11 @@ pub(super) fn read(
 /// Reason of a finding: a role from outside of the manifest is left out.
 const ROLE_SKIPPED: &str = "RoleSkipped";
 
+/// It says that the definition of a role does not count.
+pub fn is_skipped(finding: &Finding) -> bool {
+    [ROLE_SKIPPED, USER_SKIPPED].contains(&finding.reason.as_str())
+}
+
 /// Of the roles with one name the strongest, by name.
 fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Finding>) -> Vec<Role> {
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! The conditions. `Ready` is what `kubectl wait` and deployment tools look at; the others say which part of it is missing.
 
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{Outcome, Subject, members};
@@ -31,6 +32,8 @@ pub mod roll_reason {
     pub const MODE: &str = "Mode";
 }
 
+/// How long a cluster that was ready stays so although its database does not say what is in it.
+const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 /// Violations that a message names; all of them are in the events.
 const VIOLATIONS_SHOWN: usize = 10;
 
@@ -264,10 +267,13 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
         ROLES | DATABASES => !observed,
         _ => true,
     };
+    let was_ready = kept(subject, READY).is_some();
     let missing = parts
         .iter()
         .filter(|(kind, _)| counts(kind))
-        .find(|(_, verdict)| !verdict.is_true());
+        .find(|(kind, verdict)| {
+            !verdict.is_true() && !(was_ready && is_short_silence(subject, kind, verdict))
+        });
     if let Some((_, verdict)) = missing {
         return Verdict::no(&verdict.reason, verdict.message.clone());
     }
@@ -277,7 +283,6 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
             "the members are up; what would be done is in the plan",
         );
     }
-    let was_ready = kept(subject, READY).is_some();
     match subject
         .plan
         .holds
@@ -287,6 +292,15 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
         Some(hold) => Verdict::no("Held", hold.to_string()),
         None => Verdict::yes("AsWanted", "the cluster is as the manifest has it"),
     }
+}
+
+/// The database was not read, and not for long.
+fn is_short_silence(subject: &Subject<'_>, kind: &str, verdict: &Verdict) -> bool {
+    if verdict.status != "Unknown" || !matches!(kind, ROLES | DATABASES) {
+        return false;
+    }
+    let since = previous(subject, kind).filter(|previous| previous.status == verdict.status);
+    since.is_none_or(|previous| subject.now.duration_since(previous.last_transition_time.0) < SILENCE)
 }
 
 /// A change that is deferred leaves a cluster ready; one that is missing does not.

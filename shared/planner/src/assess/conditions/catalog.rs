@@ -1,5 +1,6 @@
 //! Whether the database has the roles and databases that the manifest wants, and what is missing. Lives here: the two conditions.
 
+use pgherd_model::cluster::role;
 use pgherd_model::finding::shorten;
 
 use super::{DATABASES, ROLES, Subject, Verdict, kept, wanted};
@@ -11,6 +12,8 @@ use crate::sql;
 const NAMED: usize = 5;
 /// Longest text of one thing that is missing.
 const LENGTH: usize = 200;
+/// How the refusal of a login ends, as the controller words it: class 28 of the server's codes.
+const LOGIN_REFUSED: &str = "(SQLSTATE 28";
 
 /// Which of the two conditions.
 #[derive(Clone, Copy)]
@@ -28,9 +31,17 @@ pub(super) fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
         kind: ROLES,
         what: "roles",
         is_mine: sql::Subject::is_role,
-        holds: |hold| !is_of_database(hold),
+        holds: is_of_role,
     };
-    judge(subject, side)
+    let verdict = judge(subject, side);
+    if !verdict.is_true() || verdict.reason != IN_SYNC {
+        return verdict;
+    }
+    let skipped = skipped(subject);
+    Verdict {
+        message: format!("{}{skipped}", verdict.message),
+        ..verdict
+    }
 }
 
 pub(super) fn databases_in_sync(subject: &Subject<'_>) -> Verdict {
@@ -43,12 +54,26 @@ pub(super) fn databases_in_sync(subject: &Subject<'_>) -> Verdict {
     judge(subject, side)
 }
 
-fn is_of_database(hold: &Hold) -> bool {
-    let text = hold.step.to_ascii_uppercase();
-    ["DATABASE", "SCHEMA", "EXTENSION"]
-        .iter()
-        .any(|word| text.contains(word))
+/// What a step is about stands behind its verb; names, which anybody may choose, stand behind that.
+fn about(hold: &Hold) -> String {
+    let mut words = hold.step.split_whitespace().skip(1).filter(|word| *word != "the");
+    words.next().unwrap_or_default().to_ascii_lowercase()
 }
+
+fn is_of_database(hold: &Hold) -> bool {
+    ["database", "schema", "extension"].contains(&about(hold).as_str())
+}
+
+fn is_of_role(hold: &Hold) -> bool {
+    let words: Vec<&str> = hold.step.split_whitespace().take(4).collect();
+    match words.as_slice() {
+        ["GRANT" | "REVOKE", ..] | ["secret", _, "of", "role"] => true,
+        ["roles", "of", "others"] | ["take", "back", ..] => true,
+        _ => about(hold) == "role",
+    }
+}
+
+const IN_SYNC: &str = "InSync";
 
 fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     let unmanaged = subject
@@ -58,9 +83,8 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     if unmanaged || wanted(subject) == 0 {
         return Verdict::yes("NotManaged", format!("{} are not managed here", side.what));
     }
-    // Nothing is concluded from silence.
     if let Some(why) = subject.observed.catalog.unknown() {
-        return kept(subject, side.kind).unwrap_or_else(|| Verdict::unknown("CatalogUnknown", why));
+        return unread(subject, side, why);
     }
     let failures = subject
         .outcome
@@ -75,20 +99,70 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     if !pending.is_empty() && !matches!(subject.outcome, Outcome::Done) {
         return Verdict::no("Differs", format!("not done yet: {}", listed(&pending)));
     }
-    let held: Vec<String> = subject
-        .plan
-        .holds
-        .iter()
-        .filter(|hold| matches!(hold.reason, HoldReason::Lacking(_)) && (side.holds)(hold))
-        .map(ToString::to_string)
-        .collect();
-    if !held.is_empty() {
-        return Verdict::no("Lacking", listed(&held));
+    let missing = held(subject, side, is_missing);
+    if !missing.is_empty() {
+        return Verdict::no("Lacking", listed(&missing));
     }
-    Verdict::yes(
-        "InSync",
-        format!("{} are as they are wanted{}", side.what, remarks(subject, side)),
-    )
+    let silent = held(subject, side, |hold| {
+        matches!(hold.reason, HoldReason::SourceUnknown { .. })
+    });
+    if !silent.is_empty() {
+        return Verdict::unknown("Unread", listed(&silent));
+    }
+    let remarks = held(subject, side, is_remark);
+    let remarks = match remarks.is_empty() {
+        true => String::new(),
+        false => format!("; {}", listed(&remarks)),
+    };
+    Verdict::yes(IN_SYNC, format!("{} are as they are wanted{remarks}", side.what))
+}
+
+/// Nothing is concluded from that nobody could be asked. Of one who was asked and does not answer it is not known how he is, and one who does not
+/// let us in is not as he is wanted.
+fn unread(subject: &Subject<'_>, side: Side, why: &str) -> Verdict {
+    if why.contains(LOGIN_REFUSED) {
+        return Verdict::no("LoginRefused", why);
+    }
+    let patroni = subject.observed.patroni.known();
+    let was_asked = patroni.is_some_and(|patroni| patroni.running_leader().is_some());
+    kept(subject, side.kind)
+        .filter(|_| !was_asked)
+        .unwrap_or_else(|| Verdict::unknown("CatalogUnknown", why))
+}
+
+fn held(subject: &Subject<'_>, side: Side, counts: fn(&Hold) -> bool) -> Vec<String> {
+    let holds = subject.plan.holds.iter();
+    holds
+        .filter(|hold| counts(hold) && (side.holds)(hold))
+        .map(|hold| shorten(&hold.to_string(), LENGTH))
+        .collect()
+}
+
+/// Something that is wanted is not there, and this is why.
+fn is_missing(hold: &Hold) -> bool {
+    match hold.reason {
+        HoldReason::Lacking(_) | HoldReason::NotOurs(_) => true,
+        HoldReason::Conflict(_) => hold.step.starts_with("make ") || hold.step.starts_with("prepare "),
+        _ => false,
+    }
+}
+
+/// What does not keep anybody from working, and should be known: sources that were not heard, circles, roles that stay.
+fn is_remark(hold: &Hold) -> bool {
+    matches!(hold.reason, HoldReason::Unheard { .. } | HoldReason::Conflict(_))
+}
+
+/// Definitions of roles that do not count, because another does or because Postgres cannot have them.
+fn skipped(subject: &Subject<'_>) -> String {
+    let findings = subject.manifest.cluster().into_iter().flat_map(|it| &it.findings);
+    let skipped: Vec<String> = findings
+        .filter(|finding| role::is_skipped(finding))
+        .map(|finding| shorten(&finding.to_string(), LENGTH))
+        .collect();
+    if skipped.is_empty() {
+        return String::new();
+    }
+    format!("; {}", listed(&skipped))
 }
 
 fn is_of(failure: &Failure, side: Side) -> bool {
@@ -115,24 +189,6 @@ fn pending(subject: &Subject<'_>, side: Side) -> Vec<String> {
         }
     }
     names
-}
-
-/// What does not keep anybody from working, and should be known: sources that were not heard, circles, roles that stay.
-fn remarks(subject: &Subject<'_>, side: Side) -> String {
-    let is_remark = |hold: &&Hold| {
-        matches!(hold.reason, HoldReason::Unheard { .. } | HoldReason::Conflict(_)) && (side.holds)(hold)
-    };
-    let remarks: Vec<String> = subject
-        .plan
-        .holds
-        .iter()
-        .filter(is_remark)
-        .map(|hold| shorten(&hold.to_string(), LENGTH))
-        .collect();
-    if remarks.is_empty() {
-        return String::new();
-    }
-    format!("; {}", listed(&remarks))
 }
 
 fn listed(texts: &[String]) -> String {
