@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::cluster::RoleSources;
 use pgherd_model::names::Names;
 use pgherd_planner::adopt;
 use pgherd_planner::assess::{Outcome, Subject, assess};
 use pgherd_planner::build::build;
-use pgherd_planner::observed::Observed;
-use pgherd_planner::plan::{HoldReason, Mode, Plan, plan, plan_deletion, spare};
+use pgherd_planner::observed::{Observed, Source};
+use pgherd_planner::plan::{Action, HoldReason, Mode, Plan, Step, plan, plan_deletion, spare};
 use pgherd_runtime::tasks::chain;
 use tokio::time::Instant;
 
@@ -151,6 +152,7 @@ async fn tell(
         now: turn.now,
     };
     let status = assess(&subject);
+    let untold = is_begun(context, turn, executed);
     let waits = Waits::of(plan, &status);
     context.memories.with(turn.question.cluster, |memory| {
         memory.note_waits(waits);
@@ -159,12 +161,29 @@ async fn tell(
     let told = Report {
         cluster: turn.question.cluster,
         view: turn.question.view,
-        status: (!turn.found.gone).then_some(status),
+        status: (!turn.found.gone && !untold).then_some(status),
         done: &executed.done,
         outcome: &executed.outcome,
-        remarks: turn.meaning.remarks(),
+        remarks: if untold {
+            Vec::new()
+        } else {
+            turn.meaning.remarks()
+        },
     };
     report(context, told).await
+}
+
+/// All objects of a new cluster were made in this turn, so that the next one follows at once: it has more to tell, and is the first to tell.
+/// Should there be none, the next process finds a cluster that nobody has looked at, and everything it needs.
+fn is_begun(context: &Context, turn: &Turn<'_>, executed: &Executed<'_>) -> bool {
+    let status = &turn.question.view.status;
+    let is_new =
+        status.observed_generation.is_none() && status.postgres_cluster_status == ClusterStatus::Unknown;
+    let was_missing = matches!(turn.observed.stateful_set, Source::Known(None));
+    let makes =
+        |step: &&Step| matches!(&step.action, Action::Apply(object) if object.kind() == "StatefulSet");
+    let is_made = executed.outcome == Outcome::Done && executed.done.iter().any(makes);
+    is_new && was_missing && is_made && context.authority.denies().is_none()
 }
 
 /// A manifest without meaning, and without an earlier one in force, is not acted on; nor is a cluster whose members are told to be something

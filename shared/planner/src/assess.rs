@@ -185,7 +185,7 @@ pub fn assess(subject: &Subject<'_>) -> PostgresqlStatus {
         primary: members::primary(subject.observed, subject.config),
         members: members::all(subject.observed, subject.config),
         effective: subject.manifest.cluster().map(Cluster::effective),
-        plan: summary(subject.plan),
+        plan: summary(subject),
         holds: subject.plan.holds.iter().map(written).collect(),
         patroni_settings: patroni_settings(subject),
         provisioned: provisioned(subject),
@@ -223,8 +223,10 @@ fn template(subject: &Subject<'_>) -> Option<TemplateRecord> {
         .cloned()
 }
 
-fn summary(plan: &Plan) -> Option<PlanSummary> {
-    if plan.steps.is_empty() {
+/// Steps that were all taken are no plan any more.
+fn summary(subject: &Subject<'_>) -> Option<PlanSummary> {
+    let plan = subject.plan;
+    if plan.steps.is_empty() || *subject.outcome == Outcome::Done {
         return None;
     }
     let mut steps: Vec<String> = plan

@@ -402,3 +402,20 @@ fn a_template_is_remembered_once_it_is_carried_out() {
         "it was not applied"
     );
 }
+
+#[test]
+fn steps_that_were_all_taken_are_no_plan_any_more() {
+    let mut world = World::steady();
+    world.plan.steps.push(Step {
+        action: Action::Apply(Box::new(Object::StatefulSet(Box::default()))),
+        reason: Reason::Missing,
+        impact: Impact::None,
+        precondition: Precondition::None,
+    });
+    assert_eq!(world.status().plan, None);
+    let failed = Outcome::failed("apply service", "refused");
+    for outcome in [failed, Outcome::Observed, Outcome::Paused] {
+        world.outcome = outcome;
+        assert_eq!(world.status().plan.map(|plan| plan.steps.len()), Some(1));
+    }
+}
