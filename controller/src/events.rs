@@ -1,4 +1,5 @@
-//! Writes events on objects; the same one again counts up the first. A leaf. Must not: decide what is worth one (report).
+//! Writes events on objects; the same one again counts up the first. At once, or one after the other in the background, where nobody waits for
+//! them and a hundred clusters are made at the same time. A leaf. Must not: decide what is worth one, or which can wait (report).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,13 +15,19 @@ use kube::{Api, Client};
 use pgherd_model::api::API_VERSION;
 use pgherd_planner::observed::ClusterView;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 /// What the API server accepts as a note.
 const NOTE_LIMIT: usize = 1000;
 /// An event that is said again within this time counts up the first.
 const SERIES: Duration = Duration::from_mins(10);
 const CONTROLLER: &str = "pgherd";
+/// As many can wait; others are lost.
+const WAITING: usize = 4096;
+/// How long a process that ends waits for those that wait, and how often it looks.
+const PARTING: Duration = Duration::from_secs(2);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// One event to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +39,37 @@ pub struct Note {
     pub text: String,
 }
 
-/// What has been said lately. One per process.
+/// What has been said lately, and what waits to be said. One per process.
 pub struct Events {
     client: Client,
     instance: String,
-    lately: Mutex<HashMap<Said, (Instant, Event)>>,
+    lately: Mutex<Lately>,
+    waiting: mpsc::Sender<Told>,
+    /// Until somebody writes them.
+    unwritten: Mutex<Option<mpsc::Receiver<Told>>>,
+}
+
+/// What waits, and when it was told.
+#[derive(Debug)]
+struct Told {
+    about: ObjectReference,
+    note: Note,
+    at: Timestamp,
+}
+
+/// The events that another one may count up.
+#[derive(Debug)]
+struct Lately {
+    said: HashMap<Said, Earlier>,
+    swept: Instant,
+}
+
+#[derive(Debug, Clone)]
+struct Earlier {
+    at: Instant,
+    /// The event's.
+    name: String,
+    count: i32,
 }
 
 /// What makes two events the same.
@@ -58,10 +91,17 @@ impl fmt::Debug for Events {
 impl Events {
     /// `instance` names this process among several.
     pub fn new(client: Client, instance: String) -> Self {
+        let (waiting, unwritten) = mpsc::channel(WAITING);
+        let lately = Lately {
+            said: HashMap::new(),
+            swept: Instant::now(),
+        };
         Self {
             client,
             instance,
-            lately: Mutex::default(),
+            lately: Mutex::new(lately),
+            waiting,
+            unwritten: Mutex::new(Some(unwritten)),
         }
     }
 
@@ -72,12 +112,52 @@ impl Events {
 
     /// As [`Self::tell`], of any object in a namespace.
     pub async fn tell_of(&self, about: &ObjectReference, note: Note) {
-        if let Err(error) = self.write(about, note).await {
+        self.say(about, note, Timestamp::now()).await;
+    }
+
+    /// As [`Self::tell`], in a while, and in the order in which it is told.
+    pub fn tell_later(&self, about: &ClusterView, note: Note) {
+        let told = Told {
+            about: reference(about),
+            note,
+            at: Timestamp::now(),
+        };
+        if let Err(error) = self.waiting.try_send(told) {
             tracing::debug!(%error, "event lost");
         }
     }
 
-    async fn write(&self, about: &ObjectReference, note: Note) -> Result<(), kube::Error> {
+    /// Writes what waits, one after the other, as long as this process `leads`: what the next one says is later. The first who calls it does so
+    /// for ever.
+    pub async fn write_waiting(&self, leads: impl Fn() -> bool) {
+        let unwritten = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut unwritten) = unwritten else { return };
+        while let Some(Told { about, note, at }) = unwritten.recv().await {
+            if leads() {
+                self.say(&about, note, at).await;
+            }
+        }
+    }
+
+    /// Waits until nothing waits any more, but not for long.
+    pub async fn part(&self) {
+        let begin = Instant::now();
+        while self.waiting.capacity() < self.waiting.max_capacity() && begin.elapsed() < PARTING {
+            sleep(GLANCE).await;
+        }
+    }
+
+    async fn say(&self, about: &ObjectReference, note: Note, at: Timestamp) {
+        if let Err(error) = self.write(about, note, at).await {
+            tracing::debug!(%error, "event lost");
+        }
+    }
+
+    async fn write(&self, about: &ObjectReference, note: Note, at: Timestamp) -> Result<(), kube::Error> {
         let text: String = note.text.chars().take(NOTE_LIMIT).collect();
         let namespace = about.namespace.clone().unwrap_or_default();
         let said = Said {
@@ -86,34 +166,36 @@ impl Events {
             note: text.clone(),
         };
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        let event = if let Some(mut event) = self.earlier(&said) {
-            let count = event.series.as_ref().map_or(2, |series| series.count + 1);
+        let (name, count) = if let Some(earlier) = self.earlier(&said) {
+            let count = earlier.count + 1;
             let series = EventSeries {
                 count,
-                last_observed_time: MicroTime(Timestamp::now()),
+                last_observed_time: MicroTime(at),
             };
-            let name = event.metadata.name.clone().unwrap_or_default();
-            let patch = Patch::Merge(json!({ "series": &series }));
-            api.patch(&name, &PatchParams::default(), &patch).await?;
-            event.series = Some(series);
-            event
+            let patch = Patch::Merge(json!({ "series": series }));
+            api.patch(&earlier.name, &PatchParams::default(), &patch).await?;
+            (earlier.name, count)
         } else {
-            let event = self.event(about, note, text);
+            let event = self.event(about, note, text, at);
             api.create(&PostParams::default(), &event).await?;
-            event
+            (event.metadata.name.unwrap_or_default(), 1)
         };
-        self.locked().insert(said, (Instant::now(), event));
+        let at = Instant::now();
+        self.locked().said.insert(said, Earlier { at, name, count });
         Ok(())
     }
 
-    fn earlier(&self, said: &Said) -> Option<Event> {
-        let mut lately = self.locked();
-        lately.retain(|_, (at, _)| at.elapsed() < SERIES);
-        lately.get(said).map(|(_, event)| event.clone())
+    fn earlier(&self, said: &Said) -> Option<Earlier> {
+        let lately = &mut *self.locked();
+        if lately.swept.elapsed() > SERIES {
+            lately.swept = Instant::now();
+            lately.said.retain(|_, earlier| earlier.at.elapsed() < SERIES);
+        }
+        let earlier = lately.said.get(said);
+        earlier.filter(|earlier| earlier.at.elapsed() < SERIES).cloned()
     }
 
-    fn event(&self, about: &ObjectReference, note: Note, text: String) -> Event {
-        let now = Timestamp::now();
+    fn event(&self, about: &ObjectReference, note: Note, text: String, now: Timestamp) -> Event {
         let name = about.name.as_deref().unwrap_or_default();
         Event {
             metadata: ObjectMeta {
@@ -133,7 +215,7 @@ impl Events {
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Said, (Instant, Event)>> {
+    fn locked(&self) -> MutexGuard<'_, Lately> {
         self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,5 +229,81 @@ fn reference(view: &ClusterView) -> ObjectReference {
         namespace: Some(view.namespace.clone()),
         uid: Some(view.uid.clone()),
         ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeApi;
+
+    fn note(text: &str) -> Note {
+        Note {
+            warning: false,
+            reason: "Create".to_owned(),
+            action: "Create",
+            text: text.to_owned(),
+        }
+    }
+
+    fn view() -> ClusterView {
+        ClusterView {
+            namespace: "apps".to_owned(),
+            name: "acid-demo".to_owned(),
+            uid: "u".to_owned(),
+            ..ClusterView::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_again_counts_up_the_first() {
+        let api = FakeApi::default();
+        let events = Events::new(api.client(), "test".to_owned());
+        for text in ["a", "b", "a", "a"] {
+            events.tell(&view(), note(text)).await;
+        }
+        let asked = api.asked();
+        let verbs: Vec<&str> = asked.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(verbs, ["POST", "POST", "PATCH", "PATCH"], "{asked:?}");
+        let path = asked[3].strip_prefix("PATCH ").unwrap();
+        assert_eq!(api.get(path).unwrap()["series"]["count"], 3);
+    }
+
+    #[tokio::test]
+    async fn what_can_wait_is_written_in_order_with_the_time_at_which_it_was_told() {
+        let api = FakeApi::default();
+        let events = Events::new(api.client(), "test".to_owned());
+        for text in ["a", "b", "c"] {
+            events.tell_later(&view(), note(text));
+        }
+        let told = Timestamp::now();
+        assert_eq!(api.asked(), Vec::<String>::new(), "nobody waits for it");
+        tokio::select! {
+            () = events.write_waiting(|| true) => {}
+            () = async { events.part().await; tokio::task::yield_now().await } => {}
+        }
+        let list = "/apis/events.k8s.io/v1/namespaces/apps/events/";
+        let stored = api.under(list);
+        let notes: Vec<&str> = stored.iter().filter_map(|event| event["note"].as_str()).collect();
+        assert_eq!(notes, ["a", "b", "c"]);
+        for event in &stored {
+            let at: Timestamp = event["eventTime"].as_str().unwrap().parse().unwrap();
+            assert!(at <= told);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_lead_any_more_says_nothing_and_too_much_is_lost() {
+        let api = FakeApi::default();
+        let events = Events::new(api.client(), "test".to_owned());
+        for number in 0..WAITING + 5 {
+            events.tell_later(&view(), note(&number.to_string()));
+        }
+        tokio::select! {
+            () = events.write_waiting(|| false) => {}
+            () = events.part() => {}
+        }
+        assert_eq!(api.asked(), Vec::<String>::new());
+        assert_eq!(events.waiting.capacity(), WAITING);
     }
 }

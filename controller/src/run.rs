@@ -83,6 +83,7 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
         stopping: shutdown.token(),
     };
     let context = knowledge.context(client, settings, args.lease.identity(), authority);
+    let events = tell_events(context.clone(), shutdown.clone());
     let told = configuration::report(context.clone(), args.config.source(), states.clone(), leadership);
     let ports =
         admin::router(readiness, Arc::new(metrics), shutdown.clone()).merge(rest::debug(context.clone()));
@@ -103,6 +104,7 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     let mut tasks = Tasks::new(shutdown.clone());
     tasks.spawn_companion("admin", admin::serve_router(listener, ports, shutdown.clone()));
     tasks.spawn_companion("lease", elect);
+    tasks.spawn_companion("events", events);
     tasks.spawn("config", follow);
     tasks.spawn("settings", ending_with(shutdown.clone(), settle));
     tasks.spawn("rest", ending_with(shutdown.clone(), served));
@@ -219,6 +221,15 @@ fn identity(args: &ControllerArgs) -> Identity {
     }
 }
 
+/// Writes what of the events can wait, until all work has ended.
+async fn tell_events(context: Context, shutdown: Shutdown) -> Result<(), std::convert::Infallible> {
+    tokio::select! {
+        () = shutdown.drained() => {}
+        () = context.events.write_waiting(|| context.authority.leads()) => {}
+    }
+    Ok(())
+}
+
 async fn ending_with(
     shutdown: Shutdown,
     task: impl Future<Output = ()>,
@@ -254,6 +265,7 @@ impl Work {
                 () = self.serve(&shutdown) => {}
             }
         }
+        self.context.events.part().await;
         Ok(())
     }
 

@@ -105,6 +105,13 @@ impl FakeApi {
         self.0.lock().unwrap().objects.get(path).cloned()
     }
 
+    /// All objects whose paths begin like this, sorted by path.
+    pub(crate) fn under(&self, path: &str) -> Vec<Value> {
+        let objects = &self.0.lock().unwrap().objects;
+        let found = objects.iter().filter(|(known, _)| known.starts_with(path));
+        found.map(|(_, object)| object.clone()).collect()
+    }
+
     pub(crate) fn remove(&self, path: &str) {
         self.0.lock().unwrap().objects.remove(path);
     }

@@ -14,8 +14,13 @@ const FAILURES_TOLD: usize = 5;
 
 /// Everything that a turn gives to tell.
 pub(super) async fn of_turn(context: &Context, report: &Report<'_>) {
+    let can_wait = report.is_of_creation();
     for note in notes(report) {
-        context.events.tell(report.view, note).await;
+        if can_wait {
+            context.events.tell_later(report.view, note);
+        } else {
+            context.events.tell(report.view, note).await;
+        }
     }
 }
 
