@@ -62,7 +62,7 @@ pub struct WorkArgs {
     pub observe: bool,
 
     /// How many clusters have a turn at the same time. One cluster never has two.
-    #[arg(long, env = "PGHERD_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
+    #[arg(long, env = "PGHERD_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub concurrency: u16,
 
     /// Do not serve the HTTP interface on `api_port`, which tells about clusters to whoever asks. The admin port stays.

@@ -84,7 +84,7 @@ async fn one(context: &Context, turn: Turn) {
     }
     let asked = manifest.as_ref().and_then(|manifest| manifest.sync());
     let resync = context.memories.with(&cluster, |memory| {
-        if turn.lane == Lane::Edit {
+        if turn.lane != Lane::Resync {
             memory.stirred();
         }
         memory.begin(Instant::now(), period, asked)
@@ -94,6 +94,7 @@ async fn one(context: &Context, turn: Turn) {
     }
     let lane = match turn.lane {
         Lane::Edit => "edit",
+        Lane::Follow => "follow",
         Lane::Resync => "resync",
     };
     let _slot = context.activity.begin(&cluster, lane);
@@ -144,7 +145,7 @@ fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
 fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Instant, Lane) {
     let resync = memory.resync.unwrap_or(now);
     match next {
-        Next::Now => (now + memory.moved(now), Lane::Edit),
+        Next::Now => (now + memory.moved(now), Lane::Follow),
         Next::After(wake) => {
             memory.settled();
             let wake = memory.wake(*wake, now).map(|delay| now + delay + spread(delay));
@@ -158,7 +159,7 @@ fn due(memory: &mut Memory, next: &Next, now: Instant, repair: Duration) -> (Ins
                 Retry::OnChange => now + jittered(repair, 0.2),
             };
             let (rest, lane) = match rest {
-                Rest::Done => (Some(memory.pace(now)), Lane::Edit),
+                Rest::Done => (Some(memory.pace(now)), Lane::Follow),
                 Rest::Waits(wake) => {
                     let wake = memory.wake(*wake, now);
                     (wake.map(|delay| delay + spread(delay)), Lane::Resync)

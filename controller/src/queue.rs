@@ -1,4 +1,4 @@
-//! Which cluster is next. Lives here: two lanes (edits before resyncs), at most one turn per cluster at a time, timed wake-ups, and
+//! Which cluster is next. Lives here: three lanes (edits, what follows from something, resyncs), at most one turn per cluster at a time, timed wake-ups, and
 //! merging of wake-ups that come while a cluster waits or runs. Must not: why a cluster is woken, or what is done in its turn.
 //!
 //! Own code rather than `kube::runtime::Controller`, whose scheduler has one lane: a resync of a thousand clusters would go before an edit.
@@ -14,11 +14,16 @@ use crate::cluster_ref::ClusterRef;
 /// How urgent a wake-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// Somebody or something changed.
+    /// Somebody changed what is wanted, or it is new.
     Edit,
+    /// Something else changed, or the cluster's last turn did something.
+    Follow,
     /// The time has come to look again.
     Resync,
 }
+
+/// While edits wait, every so many turns belong to a cluster that is on its way: what was begun goes on, however many there are.
+const SHARE: u32 = 4;
 
 /// The clusters that want a turn. Cheap to clone; all clones are one queue.
 #[derive(Debug, Clone, Default)]
@@ -30,9 +35,12 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     edits: VecDeque<ClusterRef>,
+    follows: VecDeque<ClusterRef>,
     resyncs: VecDeque<ClusterRef>,
     clusters: HashMap<ClusterRef, Entry>,
     timers: BTreeSet<(Instant, ClusterRef)>,
+    /// Edits since the last other one had a turn.
+    in_a_row: u32,
 }
 
 #[derive(Debug, Default)]
@@ -94,17 +102,12 @@ impl Queue {
         }
     }
 
-    /// How many clusters wait for a turn, edits first.
+    /// How many clusters wait for a turn because something changed, and how many because it is time.
     pub fn waiting(&self) -> (usize, usize) {
         let state = self.locked();
-        let waiting = |wanted| {
-            state
-                .clusters
-                .values()
-                .filter(|entry| entry.waiting == Some(wanted))
-                .count()
-        };
-        (waiting(Lane::Edit), waiting(Lane::Resync))
+        let waiting = state.clusters.values().filter_map(|entry| entry.waiting);
+        let (resyncs, changes): (Vec<_>, Vec<_>) = waiting.partition(|lane| *lane == Lane::Resync);
+        (changes.len(), resyncs.len())
     }
 
     /// Who waits for a turn, in no order.
@@ -142,6 +145,7 @@ impl State {
     fn enqueue(&mut self, cluster: ClusterRef, lane: Lane) {
         match lane {
             Lane::Edit => self.edits.push_back(cluster),
+            Lane::Follow => self.follows.push_back(cluster),
             Lane::Resync => self.resyncs.push_back(cluster),
         }
     }
@@ -176,10 +180,7 @@ impl State {
 
     fn take(&mut self) -> Option<(ClusterRef, Lane)> {
         loop {
-            let (cluster, lane) = match self.edits.pop_front() {
-                Some(cluster) => (cluster, Lane::Edit),
-                None => (self.resyncs.pop_front()?, Lane::Resync),
-            };
+            let (cluster, lane) = self.pop()?;
             let Some(entry) = self.clusters.get_mut(&cluster) else {
                 continue;
             };
@@ -188,11 +189,24 @@ impl State {
             }
             entry.waiting = None;
             entry.running = true;
+            self.in_a_row = if lane == Lane::Edit { self.in_a_row + 1 } else { 0 };
             if let Some((at, _)) = entry.timer.take() {
                 self.timers.remove(&(at, cluster.clone()));
             }
             return Some((cluster, lane));
         }
+    }
+
+    /// The head of the lane whose turn it is. It may have moved to another one since.
+    fn pop(&mut self) -> Option<(ClusterRef, Lane)> {
+        let mut edit = || Some((self.edits.pop_front()?, Lane::Edit));
+        let mut follow = || Some((self.follows.pop_front()?, Lane::Follow));
+        let first = if self.in_a_row + 1 < SHARE {
+            edit().or_else(follow)
+        } else {
+            follow().or_else(edit)
+        };
+        first.or_else(|| Some((self.resyncs.pop_front()?, Lane::Resync)))
     }
 
     fn finish(&mut self, cluster: &ClusterRef) {

@@ -256,7 +256,7 @@ impl Watches {
 
     /// Something of this cluster changed.
     fn stir(&self, cluster: &ClusterRef) {
-        self.queue.wake_at(cluster, Instant::now() + SETTLE, Lane::Edit);
+        self.queue.wake_at(cluster, Instant::now() + SETTLE, Lane::Follow);
     }
 }
 

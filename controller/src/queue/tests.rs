@@ -30,6 +30,42 @@ async fn an_edit_goes_before_resyncs_that_came_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_has_every_fourth_turn_while_edits_wait() {
+    let queue = Queue::default();
+    for number in 0..6 {
+        queue.wake(&cluster(&format!("resync-{number}")), Lane::Resync);
+        queue.wake(&cluster(&format!("follow-{number}")), Lane::Follow);
+        queue.wake(&cluster(&format!("edit-{number}")), Lane::Edit);
+    }
+    assert_eq!(queue.waiting(), (12, 6));
+    let mut lanes = Vec::new();
+    while let Some(turn) = now_or_never(&queue) {
+        lanes.push(turn.lane);
+    }
+    use Lane::{Edit, Follow, Resync};
+    let burst = [Edit, Edit, Edit, Follow, Edit, Edit, Edit];
+    assert_eq!(lanes[..7], burst);
+    assert_eq!(lanes[7..12], [Follow; 5]);
+    assert_eq!(lanes[12..], [Resync; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_of_a_cluster_on_its_way_moves_it_up() {
+    let queue = Queue::default();
+    for name in ["a", "b", "c"] {
+        queue.wake(&cluster(name), Lane::Follow);
+    }
+    queue.wake(&cluster("c"), Lane::Edit);
+    queue.wake(&cluster("c"), Lane::Follow);
+    let mut names = Vec::new();
+    while let Some(turn) = now_or_never(&queue) {
+        names.push((turn.cluster.name.clone(), turn.lane));
+    }
+    let expected = [("c", Lane::Edit), ("a", Lane::Follow), ("b", Lane::Follow)];
+    assert_eq!(names, expected.map(|(name, lane)| (name.to_owned(), lane)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_has_one_turn_at_a_time_and_another_when_woken_meanwhile() {
     let queue = Queue::default();
     queue.wake(&cluster("a"), Lane::Edit);

@@ -173,7 +173,7 @@ pub(super) fn tasks(context: &Context) -> String {
     let (edits, resyncs) = context.queue.waiting();
     let _ = writeln!(
         text,
-        "waiting for a turn: {edits} after an edit, {resyncs} by time"
+        "waiting for a turn: {edits} after a change, {resyncs} by time"
     );
     for (number, running) in context.activity.running().iter().enumerate() {
         if let Some(running) = running {

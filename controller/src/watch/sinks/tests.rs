@@ -164,7 +164,7 @@ async fn an_owned_object_wakes_the_cluster_that_its_labels_name() {
     sink.apply(owned("foreign", "3", &json!({"application": "spilo"})));
     assert_eq!(
         woken(&watches).await,
-        [("default/acid-demo".to_owned(), Lane::Edit)]
+        [("default/acid-demo".to_owned(), Lane::Follow)]
     );
     sink.apply(owned("t", "2", &labels));
     assert_eq!(woken(&watches).await, []);
@@ -206,7 +206,7 @@ async fn a_failover_wakes_by_the_role_label_alone() {
     sink.apply(pod("3", "master"));
     assert_eq!(
         woken(&watches).await,
-        [("default/acid-demo".to_owned(), Lane::Edit)]
+        [("default/acid-demo".to_owned(), Lane::Follow)]
     );
 }
 
