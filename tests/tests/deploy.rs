@@ -73,20 +73,59 @@ fn emitted() -> BTreeSet<String> {
     names.collect()
 }
 
+/// The metrics that an expression of Prometheus is made of, which are all there.
+fn metrics_of<'a>(expression: &'a str, emitted: &BTreeSet<String>) -> BTreeSet<&'a str> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let prefixes = ["pgherd_", "apiserver_", "process_"];
+    let metrics: BTreeSet<_> = words
+        .filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix)))
+        .collect();
+    assert!(!metrics.is_empty(), "no metric in {expression}");
+    for metric in &metrics {
+        assert!(
+            emitted.contains(*metric) || OF_THE_API_SERVER.contains(metric) || *metric == OF_THE_CLIENT,
+            "{metric} is of nobody; there are {emitted:#?}"
+        );
+    }
+    metrics
+}
+
 #[test]
 fn alerts_use_metrics_that_exist() {
     let emitted = emitted();
     for alert in alerts() {
         let expression = alert["expr"].as_str().expect("an alert has an expression");
-        let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let metrics: Vec<_> = words
-            .filter(|word| word.starts_with("pgherd_") || word.starts_with("apiserver_"))
-            .collect();
-        assert!(!metrics.is_empty(), "{}: {expression}", alert["alert"]);
-        for metric in metrics {
+        metrics_of(expression, &emitted);
+    }
+}
+
+#[test]
+fn the_dashboard_shows_what_both_programs_measure_and_nothing_else() {
+    let emitted = emitted();
+    let dashboard: Value =
+        serde_json::from_str(&text("deploy/monitoring/dashboard.json")).expect("the dashboard is JSON");
+    let panels = dashboard["panels"].as_array().expect("it has panels").iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let expressions: Vec<&str> = targets
+        .map(|target| target["expr"].as_str().expect("a target has an expression"))
+        .collect();
+    assert!(expressions.len() > 25, "{expressions:?}");
+    let shown: BTreeSet<&str> = expressions
+        .iter()
+        .flat_map(|expression| metrics_of(expression, &emitted))
+        .collect();
+    // What an alert is about is looked at when it fires.
+    for alert in alerts() {
+        let expression = alert["expr"].as_str().expect("an alert has an expression");
+        for metric in metrics_of(expression, &emitted) {
+            let for_alerts_only = [
+                "pgherd_ca_bundle_in_sync",
+                "pgherd_certificate_reloads_total",
+                "pgherd_controller_foreign_definitions",
+            ];
             assert!(
-                emitted.contains(metric) || OF_THE_API_SERVER.contains(&metric) || metric == OF_THE_CLIENT,
-                "{metric} is of nobody; there are {emitted:#?}"
+                shown.contains(metric) || for_alerts_only.contains(&metric),
+                "{metric} is not on the dashboard"
             );
         }
     }

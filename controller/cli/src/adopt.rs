@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Verdict;
 use crate::args::ListFormat;
 use crate::args::online::AdoptArgs;
+use crate::definition::Definition;
 use crate::error::CliError;
 use crate::online::{Server, look};
 use crate::printer::{BAD, DOUBTFUL, GOOD, Printer, QUIET, TITLE, plain};
@@ -24,23 +25,29 @@ struct Checked {
 
 pub(crate) async fn adopt(args: &AdoptArgs, printer: &mut Printer) -> Result<Verdict, CliError> {
     let server = Server::reach(&args.reach).await?;
-    let (survey, _) = server.survey(&args.under).await?;
+    let (survey, config) = server.survey(&args.under).await?;
+    let definition = Definition::found(&server, &config).await?;
     let mut checked = Vec::new();
     for cluster in server.meant(&survey, &args.which).await? {
         checked.push(Checked::of(&look(&survey, &cluster, None).await?));
     }
     let answer = match args.format {
-        ListFormat::Text => text(&checked),
+        ListFormat::Text => text(&checked) + &words(&definition),
         ListFormat::Json => format!(
             "{:#}\n",
             json!({
                 "format": 1,
+                "definition": match &definition {
+                    Definition::Fits => Value::Null,
+                    Definition::Remark(text) | Definition::Refused(text) => Value::from(text.as_str()),
+                },
                 "clusters": checked.iter().map(Checked::json).collect::<Vec<_>>(),
             })
         ),
     };
     printer.answer(&answer)?;
-    let is_fine = checked.iter().all(|checked| checked.verdict() < Word::Disturbed);
+    let is_fine = checked.iter().all(|checked| checked.verdict() < Word::Disturbed)
+        && !matches!(definition, Definition::Refused(_));
     Ok(if is_fine { Verdict::Fine } else { Verdict::Refused })
 }
 
@@ -108,6 +115,14 @@ impl Checked {
             "changes": adoption.changes,
             "held": adoption.held,
         })
+    }
+}
+
+fn words(definition: &Definition) -> String {
+    match definition {
+        Definition::Fits => String::new(),
+        Definition::Remark(text) => format!("{DOUBTFUL}note:{DOUBTFUL:#} {text}\n"),
+        Definition::Refused(text) => format!("{BAD}refused:{BAD:#} {text}\n"),
     }
 }
 

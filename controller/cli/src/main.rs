@@ -27,6 +27,7 @@ mod ask;
 mod catalogue;
 mod configuration;
 mod defaults;
+mod definition;
 mod error;
 mod finding;
 mod impact;
