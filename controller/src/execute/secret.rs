@@ -9,8 +9,8 @@ use kube::api::{ObjectMeta, PostParams};
 use pgherd_model::names::{connection, operator::FIELD_MANAGER, secrets};
 use pgherd_model::secret::Secret as Text;
 use pgherd_planner::observed::ObjectRef;
-use pgherd_planner::plan::{NewPassword, NextRotation, Precondition, SecretChange, SecretDraft};
-use serde_json::json;
+use pgherd_planner::plan::{NewPassword, NextRotation, Precondition, Previous, SecretChange, SecretDraft};
+use serde_json::{Value, json};
 
 use super::apply::{remember, send};
 use super::{Scene, change, sql};
@@ -114,10 +114,13 @@ pub(super) async fn rewrite(
         NextRotation::At(date) => written.insert(secrets::NEXT_ROTATION.to_owned(), Text::new(date.clone())),
         NextRotation::Clear => written.insert(secrets::NEXT_ROTATION.to_owned(), Text::default()),
     };
-    if change.keep_previous {
+    if change.previous == Previous::Keep {
         written.insert(secrets::PREVIOUS_PASSWORD.to_owned(), before.password);
     }
-    let body = json!({ "data": encoded(&written) });
+    let mut body = json!({ "data": encoded(&written) });
+    if change.previous == Previous::Forget {
+        body["data"][secrets::PREVIOUS_PASSWORD] = Value::Null;
+    }
     change::merge(context, scene, &reference(draft), body, precondition).await
 }
 
@@ -219,7 +222,7 @@ mod tests {
             username: "app".into(),
             password: NewPassword::Draw,
             next_rotation: NextRotation::Keep,
-            keep_previous: false,
+            previous: Previous::Leave,
             before: vec![Statement::DropRole { role: "x".into() }],
         };
         api.asked();

@@ -161,7 +161,7 @@ async fn endpoints<T: DeserializeOwned>(context: &Context, question: &Question<'
     context
         .memories
         .with(cluster, |memory| memory.endpoints.clone_from(&found));
-    match found.map(decode).transpose() {
+    match found.as_ref().map(decode).transpose() {
         Ok(found) => Source::Known(found),
         Err(problem) => Source::Unknown(problem),
     }
@@ -187,7 +187,7 @@ impl Known {
         &self,
         kind: Watched,
         wanted: impl Fn(&Key) -> bool,
-        decode: impl Fn(Value) -> Result<T, String>,
+        decode: impl Fn(&Value) -> Result<T, String>,
     ) -> Source<Vec<T>> {
         if let Some(reason) = self.unknown.get(&kind) {
             return Source::Unknown(reason.clone());
@@ -196,17 +196,19 @@ impl Known {
             .objects
             .iter()
             .filter(|(key, _)| key.kind == kind && wanted(key));
-        match found.map(|(_, object)| decode(object.clone())).collect() {
+        match found.map(|(_, object)| decode(object)).collect() {
             Ok(found) => Source::Known(found),
             Err(reason) => Source::Unknown(reason),
         }
     }
 }
 
-fn decode<T: DeserializeOwned>(object: Value) -> Result<T, String> {
-    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+fn decode<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
     // The error may quote a value: of a secret, too.
-    serde_json::from_value(object).map_err(|_| format!("cannot decode {name}"))
+    T::deserialize(object).map_err(|_| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        format!("cannot decode {name}")
+    })
 }
 
 /// Never takes the password along.
@@ -216,6 +218,7 @@ fn secret_view(secret: Secret) -> SecretView {
         data.get(key)
             .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
     };
+    let holds = |key: &str| data.get(key).is_some_and(|bytes| !bytes.0.is_empty());
     let metadata: ObjectMeta = secret.metadata;
     SecretView {
         namespace: metadata.namespace.unwrap_or_default(),
@@ -225,10 +228,9 @@ fn secret_view(secret: Secret) -> SecretView {
         labels: metadata.labels.unwrap_or_default(),
         annotations: metadata.annotations.unwrap_or_default(),
         owner_references: metadata.owner_references.unwrap_or_default(),
-        username: text(secrets::USERNAME),
-        has_password: data
-            .get(secrets::PASSWORD)
-            .is_some_and(|bytes| !bytes.0.is_empty()),
+        username: text(secrets::USERNAME).filter(|name| !name.is_empty()),
+        has_password: holds(secrets::PASSWORD),
+        has_previous: holds(secrets::PREVIOUS_PASSWORD),
         next_rotation: text(secrets::NEXT_ROTATION),
         ..SecretView::default()
     }
@@ -272,11 +274,11 @@ mod tests {
             "metadata": {"name": "s", "namespace": "n", "uid": "u", "resourceVersion": "5", "labels": {"team": "acid"}},
             "data": {"username": "Zm9v", "password": "aHVudGVyMg=="},
         });
-        let view = secret_view(decode(secret).unwrap());
+        let view = secret_view(decode(&secret).unwrap());
         assert_eq!((view.username.as_deref(), view.has_password), (Some("foo"), true));
         assert!(!format!("{view:?}").contains("hunter2"));
         let empty = json!({"metadata": {"name": "s"}, "data": {"password": ""}});
-        assert!(!secret_view(decode(empty).unwrap()).has_password);
+        assert!(!secret_view(decode(&empty).unwrap()).has_password);
     }
 
     #[test]
@@ -307,7 +309,7 @@ mod tests {
             "spec": {"resources": {"requests": {"storage": "2Gi"}}},
             "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}},
         });
-        let view = claim_view(decode(claim).unwrap());
+        let view = claim_view(decode(&claim).unwrap());
         assert_eq!(
             (
                 view.requested.as_str(),

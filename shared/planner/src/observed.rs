@@ -148,6 +148,8 @@ pub struct SecretView {
     pub username: Option<String>,
     /// The key `password` is there and not empty.
     pub has_password: bool,
+    /// The key `previousPassword` is there and not empty.
+    pub has_previous: bool,
     /// Decoded value of the key `nextRotation`, if there.
     pub next_rotation: Option<String>,
     /// Name and password are those that are given elsewhere ([`pgherd_model::cluster::Role::given`]); `None`: nothing is given, or it cannot

@@ -48,7 +48,7 @@ pub use mode::Mode;
 pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
 pub use provision::unwanted as catalog_unwanted;
-pub use secret_change::{NewPassword, NextRotation, SecretChange, Why};
+pub use secret_change::{NewPassword, NextRotation, Previous, SecretChange, Why};
 pub use stateful_set::rewritten;
 
 /// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.

@@ -17,7 +17,9 @@ use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::secret::Secret;
 use pgherd_planner::build::build;
 use pgherd_planner::observed::{Catalog, Observed, PodEnvironment, SecretView, Source};
-use pgherd_planner::plan::{Action, NewPassword, NextRotation, Plan, SecretChange, SecretDraft, Step, plan};
+use pgherd_planner::plan::{
+    Action, NewPassword, NextRotation, Plan, Previous, SecretChange, SecretDraft, Step, plan,
+};
 use pgherd_planner::sql::{PasswordRef, Statement, Subject};
 use pgherd_tests::postgres::{Major, Options, SUPERUSER, SUPERUSER_PASSWORD, Server};
 use pgherd_tests::progress::Progress;
@@ -230,6 +232,7 @@ impl World {
                 owner_references: draft.owner_references,
                 username: Some(stored.username.clone()),
                 has_password: !stored.password.is_empty(),
+                has_previous: stored.previous.is_some(),
                 next_rotation: stored.next_rotation.clone(),
                 ..SecretView::default()
             }
@@ -360,7 +363,11 @@ impl World {
             NextRotation::At(date) => stored.next_rotation = Some(date.clone()),
             NextRotation::Clear => stored.next_rotation = Some(String::new()),
         }
-        stored.previous = change.keep_previous.then_some(before);
+        match change.previous {
+            Previous::Leave => {}
+            Previous::Keep => stored.previous = Some(before),
+            Previous::Forget => stored.previous = None,
+        }
         Ok(())
     }
 

@@ -11,7 +11,10 @@ use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
 use pgherd_model::units::{sql::IDENTIFIER_LIMIT, window};
 
 use super::provision::{self, rotated};
-use super::{Action, HoldReason, NewPassword, NextRotation, Plan, Precondition, Reason, SecretChange, Why};
+use super::{
+    Action, Hold, HoldReason, NewPassword, NextRotation, Plan, Precondition, Previous, Reason, SecretChange,
+    Why,
+};
 use crate::build::{Desired, SecretDraft};
 use crate::observed::{Catalog, ObjectRef, Observed, PatroniView, SecretView};
 use crate::sql::{PasswordRef, Statement, Subject};
@@ -186,7 +189,7 @@ fn rotate_superuser(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan
     }
     let rotated = SecretChange {
         password: NewPassword::Draw,
-        keep_previous: true,
+        previous: Previous::Keep,
         ..change(pair, Why::RotatedPassword, next)
     };
     write(pair, rotated, plan);
@@ -210,10 +213,15 @@ fn may_roll(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) -> bool {
         return true;
     }
     if !window::is_open(&scene.cluster.windows, scene.now) {
-        plan.hold(
-            format!("rotate role {}", pair.role.name),
-            HoldReason::OutsideWindows,
-        );
+        let until = window::next_start(&scene.cluster.windows, scene.now);
+        plan.holds.push(Hold {
+            step: format!("rotate role {}", pair.role.name),
+            reason: HoldReason::OutsideWindows,
+            until,
+        });
+        if let Some(until) = until {
+            plan.wake(until.duration_since(scene.now));
+        }
         return false;
     }
     for pod in scene.observed.pods.known().into_iter().flatten() {
@@ -251,8 +259,16 @@ fn restore(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Pl
     write(pair, restored, plan);
 }
 
-/// What does not depend on time: a password that is given elsewhere, and keys about the connection.
+/// What does not depend on time: a password before, which is no longer needed, one that is given elsewhere, and keys about the connection.
 fn settle(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
+    let found = scene.catalog.roles.get(&pair.role.name);
+    if pair.stored.has_previous && found.is_some_and(|found| found.password_matches == Some(true)) {
+        let over = SecretChange {
+            previous: Previous::Forget,
+            ..change(pair, Why::Over, NextRotation::Keep)
+        };
+        return write(pair, over, plan);
+    }
     if pair.role.given.is_some() && pair.stored.given_matches == Some(false) {
         give(scene, pair, plan);
     } else if pair.draft.connection.is_some() && pair.stored.connection_matches == Some(false) {
@@ -289,7 +305,7 @@ fn change(pair: &Pair<'_>, why: Why, next_rotation: NextRotation) -> SecretChang
         username: username.unwrap_or_else(|| pair.role.name.clone()),
         password: NewPassword::Keep,
         next_rotation,
-        keep_previous: false,
+        previous: Previous::Leave,
         before: Vec::new(),
     }
 }

@@ -23,8 +23,8 @@ pub struct SecretChange {
     pub password: NewPassword,
     /// What becomes of `nextRotation`.
     pub next_rotation: NextRotation,
-    /// Keep the password so far under `previousPassword`: those who log in with it to change it need it once more.
-    pub keep_previous: bool,
+    /// What becomes of `previousPassword`.
+    pub previous: Previous,
     /// Statements for the maintenance database that are carried out before the secret is written, in one transaction, with the new password
     /// where they need one. When the secret then cannot be written, nothing is lost: nobody has been told the new password.
     pub before: Vec<Statement>,
@@ -42,6 +42,8 @@ pub enum Why {
     RotatedPassword,
     /// It names a dated role and no longer shall.
     NameRestored,
+    /// It holds the password before, which nobody needs any more.
+    Over,
     /// It holds a password, and not whose.
     Named,
     /// The password that is given elsewhere has changed.
@@ -60,6 +62,18 @@ pub enum NewPassword {
     Draw,
     /// It is copied from there.
     Copy(SecretKey),
+}
+
+/// What becomes of the password before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Previous {
+    /// What there is stays, which mostly is nothing.
+    Leave,
+    /// The password so far is put there: those who log in with it to change it need it once more.
+    Keep,
+    /// It goes: the server has the new one.
+    Forget,
 }
 
 /// What becomes of the date of the next rotation.
@@ -86,6 +100,7 @@ impl fmt::Display for SecretChange {
             (Why::RotatedUser, _) => write!(f, "rotate {secret} to role {username}"),
             (Why::RotatedPassword, _) => write!(f, "rotate the password in {secret}"),
             (Why::NameRestored, _) => write!(f, "give {secret} back to role {username}"),
+            (Why::Over, _) => write!(f, "remove the password before from {secret}"),
             (Why::Named, _) => write!(f, "write the name of role {username} into {secret}"),
             (Why::Given, _) => write!(f, "copy the given password into {secret}"),
             (Why::Connection, _) => write!(f, "write the connection keys of {secret}"),

@@ -207,7 +207,7 @@ fn a_password_does_not_change_before_the_pods_that_read_it_are_marked() {
             username: "postgres".to_owned(),
             password: NewPassword::Draw,
             next_rotation: NextRotation::Clear,
-            keep_previous: false,
+            previous: crate::plan::Previous::Leave,
             before: Vec::new(),
         })))
     };

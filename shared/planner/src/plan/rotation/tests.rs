@@ -279,7 +279,7 @@ fn the_superusers_pods_are_marked_and_its_old_password_stays_at_hand() {
     let Action::ChangeSecret(change) = &plan.steps[1].action else {
         panic!("{plan:?}")
     };
-    assert!(change.keep_previous && change.before.is_empty());
+    assert!(change.previous == Previous::Keep && change.before.is_empty());
 }
 
 #[test]
@@ -426,4 +426,36 @@ fn no_interval_is_too_long_or_too_short_for_a_date() {
         world.turn();
         assert_eq!(world.turn(), Vec::<String>::new(), "{days}");
     }
+}
+
+#[test]
+fn the_password_before_goes_when_the_server_has_the_new_one() {
+    let mut world = World::new(
+        &json!({ "usersWithInPlaceSecretRotation": ["postgres"] }),
+        config(),
+    );
+    world.turn();
+    world.secret("postgres").has_previous = true;
+    for (matches, steps) in [(None, 0), (Some(false), 0), (Some(true), 1)] {
+        let found = world.catalog().roles.get_mut("postgres").unwrap();
+        found.password_matches = matches;
+        let plan = world.plan();
+        assert_eq!(plan.steps.len(), steps, "{matches:?}");
+    }
+    let change = world.change_of("postgres");
+    assert_eq!((change.why, change.previous), (Why::Over, Previous::Forget));
+    assert_eq!(change.password, NewPassword::Keep);
+}
+
+#[test]
+fn a_rotation_that_rolls_waits_for_its_window_and_wakes_then() {
+    let spec = json!({
+        "usersWithInPlaceSecretRotation": ["postgres"], "maintenanceWindows": ["13:00-14:00"],
+    });
+    let mut world = World::new(&spec, config());
+    world.force("postgres");
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert_eq!(plan.holds[0].until, Some("2026-01-01T13:00:00Z".parse().unwrap()));
+    assert_eq!(plan.wake_after, Some(SignedDuration::from_hours(1)));
 }
