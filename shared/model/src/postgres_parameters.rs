@@ -158,6 +158,17 @@ pub fn find(name: &str, version: PgVersion) -> Option<&'static Parameter> {
     rows(name).iter().find(|row| row.is_of(version))
 }
 
+/// One spelling for all that mean the same parameter: names in small letters, and the present ones for those that the server still takes for
+/// them. The server stores a name as it spells it itself (`TimeZone`), whatever it was told.
+pub fn stored_name(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "sort_mem" => "work_mem".to_owned(),
+        "vacuum_mem" => "maintenance_work_mem".to_owned(),
+        _ => name,
+    }
+}
+
 /// What the majors say of a name, oldest first; empty for a name that none of them has.
 pub fn rows(name: &str) -> &'static [Parameter] {
     let rows = table::TABLE;

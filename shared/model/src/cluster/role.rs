@@ -13,6 +13,7 @@ use super::{
 };
 use crate::finding::Finding;
 use crate::names::{roles, secrets};
+use crate::postgres_parameters::stored_name;
 
 mod flag;
 pub mod infrastructure;
@@ -38,7 +39,7 @@ pub struct Role {
     pub member_of: Vec<String>,
     /// A role that becomes its administrator when it is made.
     pub admin: Option<String>,
-    /// Settings of its sessions.
+    /// Settings of its sessions, by [`stored_name`].
     pub parameters: BTreeMap<String, String>,
     /// Sessions that it may have at the same time, -1 for as many as there are; `None` leaves it as it is.
     pub connection_limit: Option<i32>,
@@ -330,6 +331,14 @@ fn join_owner_roles(reading: &Reading<'_>, role: &mut Role) {
     }
 }
 
+/// Settings under the names by which the server tells them apart.
+fn as_stored<'a>(settings: impl IntoIterator<Item = (&'a String, &'a String)>) -> BTreeMap<String, String> {
+    let settings = settings.into_iter();
+    settings
+        .map(|(name, value)| (stored_name(name), value.clone()))
+        .collect()
+}
+
 /// What the manifest says of its own users beyond their flags. What cannot be read is not applied; a rule refuses it.
 fn apply_options(reading: &Reading<'_>, role: &mut Role) {
     let Some(options) = reading.spec.user_options.get(&role.name) else {
@@ -345,7 +354,7 @@ fn apply_options(reading: &Reading<'_>, role: &mut Role) {
             role.member_of.push(group.clone());
         }
     }
-    role.parameters.extend(options.parameters.clone());
+    role.parameters.extend(as_stored(&options.parameters));
     let given = options
         .password_from
         .as_ref()

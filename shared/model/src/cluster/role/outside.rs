@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::infrastructure::{GivenRole, InfrastructureRoles, is_possible};
 use super::team::{AdmittedTeam, TeamMap, admitted};
-use super::{ROLE_SKIPPED, Role, RoleFlag, RoleOrigin, SecretPlace, keep_strongest, without_login};
+use super::{
+    ROLE_SKIPPED, Role, RoleFlag, RoleOrigin, SecretPlace, as_stored, keep_strongest, without_login,
+};
 use crate::cluster::Cluster;
 use crate::config::OperatorConfig;
 use crate::finding::Finding;
@@ -132,7 +134,7 @@ fn of_infrastructure(given: &GivenRole, names: &Names) -> Role {
         login: given.login,
         flags: given.flags.clone(),
         member_of: given.member_of.clone(),
-        parameters: given.parameters.clone(),
+        parameters: as_stored(&given.parameters),
         secret: Some(place).filter(|place| given.password.is_some() && is_dns_name(&place.name)),
         given: given.password.clone(),
         ..without_login(&given.name, RoleOrigin::Infrastructure)
@@ -181,11 +183,7 @@ fn member(name: &str, config: &OperatorConfig) -> Role {
     Role {
         login: true,
         member_of: Vec::from_iter(Some(settings.pam_role_name.clone()).filter(|role| !role.is_empty())),
-        parameters: settings
-            .team_api_role_configuration
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
+        parameters: as_stored(&settings.team_api_role_configuration),
         ..without_login(name, RoleOrigin::Team)
     }
 }

@@ -313,3 +313,17 @@ fn a_database_owner_does_not_rotate_by_default() {
         Rotation::NewUser
     );
 }
+
+#[test]
+fn parameters_bear_the_names_by_which_the_server_tells_them_apart() {
+    let spec = json!({"users": {"app": []}, "userOptions": {"app": {"parameters": {
+        "TimeZone": "UTC", "Work_Mem": "8MB", "vacuum_mem": "9MB", "My.Text": "X"}}}});
+    let expected = [
+        ("maintenance_work_mem", "9MB"),
+        ("my.text", "X"),
+        ("timezone", "UTC"),
+        ("work_mem", "8MB"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(role(spec, "app").parameters, expected.into());
+}
