@@ -13,8 +13,13 @@ use super::Scheme;
 
 /// Iterations of new SCRAM verifiers; Postgres' default.
 pub const ITERATIONS: u32 = 4096;
+/// A verifier with more iterations is not compared: whoever stored it decides how long that takes, and any role may store one for itself. It
+/// counts as one of another password, so that one of ours takes its place, once.
+pub const MOST_ITERATIONS: u32 = 16 * ITERATIONS;
 /// Prefix of a SCRAM verifier.
 const SCRAM: &str = "SCRAM-SHA-256$";
+/// Bytes of each of its two keys.
+const KEY: usize = 32;
 
 /// A verifier. As good as a password to someone who can guess: printed redacted.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,23 +58,29 @@ pub fn matches(stored: &str, role: &str, password: &Secret) -> bool {
         return stored == text;
     }
     if stored.starts_with(SCRAM) {
-        return read_scram(stored).is_some_and(|(iterations, salt)| scram(text, &salt, iterations) == stored);
+        let read = read_scram(stored).filter(|(iterations, _)| *iterations <= MOST_ITERATIONS);
+        return read.is_some_and(|(iterations, salt)| scram(text, &salt, iterations) == stored);
     }
     is_verifier(stored) && md5(role, text) == stored
 }
 
-/// The text is a verifier rather than a password.
-fn is_verifier(text: &str) -> bool {
-    let is_md5 =
-        text.len() == 35 && text.starts_with("md5") && text[3..].bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_md5 || read_scram(text).is_some()
+/// The text is a verifier rather than a password: never one that the server would take for a password, which it then would make another
+/// verifier of.
+pub fn is_verifier(text: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let md5 = text.strip_prefix("md5").filter(|rest| rest.len() == 32);
+    md5.is_some_and(|rest| rest.bytes().all(is_hex)) || read_scram(text).is_some()
 }
 
 /// Iterations and salt of a SCRAM verifier: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.
 fn read_scram(text: &str) -> Option<(u32, Vec<u8>)> {
     let (head, keys) = text.strip_prefix(SCRAM)?.split_once('$')?;
     let (iterations, salt) = head.split_once(':')?;
-    keys.split_once(':')?;
+    let (stored_key, server_key) = keys.split_once(':')?;
+    let is_key = |text: &str| BASE64.decode(text).is_ok_and(|key| key.len() == KEY);
+    if !is_key(stored_key) || !is_key(server_key) {
+        return None;
+    }
     Some((
         iterations.parse().ok().filter(|count| *count > 0)?,
         BASE64.decode(salt).ok()?,
@@ -162,6 +173,20 @@ mod tests {
         assert!(matches(SCRAM_VECTOR, "test", &stored));
     }
 
+    /// Any login may store such a one for itself; arithmetic for it would last an hour.
+    #[test]
+    fn nobody_decides_how_long_we_calculate() {
+        let password = Secret::new("password");
+        for iterations in [MOST_ITERATIONS + 1, u32::MAX] {
+            let costly = SCRAM_VECTOR.replace("4096", &iterations.to_string());
+            assert!(!matches(&costly, "test", &password));
+            // Nothing has to be calculated where the secret holds the same.
+            assert!(matches(&costly, "test", &Secret::new(costly.clone())));
+        }
+        let dear = scram("password", b"salt", MOST_ITERATIONS);
+        assert!(matches(&dear, "test", &password));
+    }
+
     #[test]
     fn rubbish_never_matches() {
         for stored in [
@@ -171,7 +196,12 @@ mod tests {
             "SCRAM-SHA-256$0:c2FsdA==$a:b",
             "md5",
             "SCRAM-SHA-256$x:y$z",
+            // What the server takes for passwords.
+            "md587F77988CCB5AA917C93201BA314FCD4",
+            "SCRAM-SHA-256$4096:c2FsdA==$c2FsdA==:c2FsdA==",
+            "scram-sha-256$4096:c2FsdA==$lF4cRm/Jky763CN4HtxdHnjV4Q8AWTNlKvGmEFFU8IQ=:ub8OgRsftnk2ccDMOt7ffHXNcikRkQkq1lh4xaAqrSw=",
         ] {
+            assert!(!is_verifier(stored), "{stored}");
             assert!(!matches(stored, "test", &Secret::new("password")), "{stored}");
         }
     }
