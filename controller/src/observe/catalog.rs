@@ -38,10 +38,11 @@ pub(super) async fn read(
         .find(|pod| pod.name == leader)
         .and_then(|pod| pod.ip.parse().ok());
     match ask(context, question, primary).await {
-        Ok(catalog) => {
-            context.memories.with(question.cluster, |memory| {
-                memory.catalog = Some((key, catalog.clone()));
-            });
+        Ok((catalog, is_whole)) => {
+            let kept = is_whole.then(|| (key, catalog.clone()));
+            context
+                .memories
+                .with(question.cluster, |memory| memory.catalog = kept);
             Source::Known(catalog)
         }
         Err(error) => Source::Unknown(chain(&error)),
@@ -86,11 +87,12 @@ fn key(question: &Question<'_>, observed: &Observed, leader: &str) -> CatalogKey
     }
 }
 
+/// The catalog, and whether it is all of it: nothing tells when what is missing could be read.
 async fn ask(
     context: &Context,
     question: &Question<'_>,
     primary: Option<IpAddr>,
-) -> Result<Catalog, TurnError> {
+) -> Result<(Catalog, bool), TurnError> {
     let server = server(
         context,
         question.cluster,
@@ -103,23 +105,41 @@ async fn ask(
     for (database, error) in &reading.unread {
         tracing::warn!(database, error = chain(error), "cannot look into the database");
     }
-    let passwords = passwords(context, question.cluster, question.desired).await;
+    let (passwords, heard) = passwords(context, question.cluster, question.desired).await;
     let compared = tokio::task::spawn_blocking(move || reading.compared(&passwords));
-    Ok(compared.await.expect("arithmetic does not panic"))
+    let catalog = compared.await.expect("arithmetic does not panic");
+    let superuser = catalog.roles.get(&server.user);
+    if superuser.is_some_and(|role| role.password_matches == Some(true)) {
+        context.memories.with(question.cluster, |memory| {
+            memory.entrance = Some(server.password.clone());
+        });
+    }
+    let is_whole = heard && is_whole(&catalog);
+    Ok((catalog, is_whole))
 }
 
-/// Passwords of the secrets that can be read, by the role that each one names: rotation changes the name.
+fn is_whole(catalog: &Catalog) -> bool {
+    catalog
+        .databases
+        .values()
+        .all(|database| database.silence.is_none())
+}
+
+/// Passwords of the secrets that can be read, by the role that each one names: rotation changes the name. And whether it is all of them.
 async fn passwords(
     context: &Context,
     cluster: &ClusterRef,
     desired: Option<&Desired>,
-) -> BTreeMap<String, Secret> {
-    let mut passwords = BTreeMap::new();
+) -> (BTreeMap<String, Secret>, bool) {
+    let (mut passwords, mut is_whole) = (BTreeMap::new(), true);
     for draft in desired.into_iter().flat_map(|desired| &desired.secrets) {
-        if let Ok(account) = credentials::account(context, cluster, &draft.namespace, &draft.name).await {
-            let user = account.user.unwrap_or_else(|| draft.username.clone());
-            passwords.insert(user, account.password);
+        match credentials::account(context, cluster, &draft.namespace, &draft.name).await {
+            Ok(account) => {
+                let user = account.user.unwrap_or_else(|| draft.username.clone());
+                passwords.insert(user, account.password);
+            }
+            Err(_) => is_whole = false,
         }
     }
-    passwords
+    (passwords, is_whole)
 }

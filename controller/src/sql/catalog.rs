@@ -1,14 +1,19 @@
 //! Reading the system catalogs: one question per database, whose answer is a document in the shape of the planner's own types. Lives here:
 //! asking, and what came of it. Must not: compare with what is wanted.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::stream::{self, StreamExt as _};
 use pgherd_model::names::roles::MAINTENANCE_DATABASE;
+use pgherd_model::postgres_parameters::stored_name;
 use pgherd_model::secret::Secret;
 use pgherd_planner::observed::catalog::ContentView;
 use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
 use pgherd_planner::sql::verifier;
+use pgherd_runtime::tasks::chain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -19,14 +24,23 @@ mod query;
 /// How many databases of one server are looked into at a time.
 const AT_ONCE: usize = 4;
 
+/// Why a database is not looked into that lets nobody in.
+const CLOSED: &str = "it takes no connections (ALLOW_CONNECTIONS is false)";
+/// Stands for bytes that are no text.
+const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
+
 /// What all databases share.
 #[derive(Debug, Deserialize)]
 pub struct Shared {
     roles: BTreeMap<String, RoleView>,
     /// By role; no part of the view.
     verifiers: BTreeMap<String, Secret>,
+    /// What is set for a role, `name=value` each.
+    parameters: BTreeMap<String, Vec<String>>,
     databases: BTreeMap<String, DatabaseView>,
     settings: BTreeMap<String, String>,
+    #[serde(skip)]
+    illegible: BTreeSet<String>,
 }
 
 /// A catalog as read, and the verifiers, which are no part of it.
@@ -50,7 +64,14 @@ impl Server {
             verifiers,
             mut databases,
             settings,
+            illegible,
+            ..
         } = shared;
+        for name in prepared {
+            if let Some(database) = databases.get_mut(name).filter(|it| it.closed) {
+                database.silence = Some(CLOSED.to_owned());
+            }
+        }
         let there = |name: &String| databases.get(name).is_some_and(|it| !it.closed);
         let there: Vec<String> = prepared.iter().filter(|name| there(name)).cloned().collect();
         let insides = there.into_iter().map(|name| self.inside(name));
@@ -64,6 +85,11 @@ impl Server {
             }
         }
         drop(insides);
+        for (name, error) in &unread {
+            if let Some(database) = databases.get_mut(name) {
+                database.silence = Some(chain(error));
+            }
+        }
         for (name, content) in contents {
             if let Some(database) = databases.get_mut(&name) {
                 database.content = Some(content);
@@ -75,6 +101,7 @@ impl Server {
                 roles,
                 databases,
                 settings,
+                illegible,
             },
             verifiers,
             unread,
@@ -91,32 +118,83 @@ impl Server {
 impl Session {
     /// Roles, databases and settings.
     pub async fn shared(&self) -> Result<Shared, SqlError> {
-        self.document("reading roles and databases", &query::shared(self.version))
-            .await
+        let question = query::shared(self.version);
+        let (shared, whole) = self
+            .document::<Shared>("reading roles and databases", &question)
+            .await?;
+        Ok(shared.with_settings().legible(whole))
     }
 
     /// The inside of the database that this session is in.
     pub async fn content(&self) -> Result<ContentView, SqlError> {
-        self.document("reading what is in the database", query::CONTENT)
-            .await
+        let question = query::content();
+        let (content, _) = self
+            .document("reading what is in the database", &question)
+            .await?;
+        Ok(content)
     }
 
-    async fn document<T: DeserializeOwned>(&self, what: &'static str, query: &str) -> Result<T, SqlError> {
+    /// And whether all of it was text.
+    async fn document<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        query: &str,
+    ) -> Result<(T, bool), SqlError> {
         let unreadable = |message: String| SqlError::Unreadable {
             database: self.database.clone(),
             message,
         };
         let rows = self.ask(what, query).await?;
-        let text = rows.first().and_then(|row| row.get(0));
-        let text = text.ok_or_else(|| unreadable("no row came back".to_owned()))?;
+        let encoded = rows.first().and_then(|row| row.try_get(0).ok().flatten());
+        let encoded = encoded.ok_or_else(|| unreadable("no row came back".to_owned()))?;
+        let encoded: String = encoded.split_ascii_whitespace().collect();
+        let bytes = BASE64.decode(encoded);
+        let bytes = bytes.map_err(|error| unreadable(error.to_string()))?;
+        let text = String::from_utf8_lossy(&bytes);
         // Where, not what: the document holds verifiers.
-        serde_json::from_str(text).map_err(|error| {
+        let document = serde_json::from_str(&text).map_err(|error| {
             unreadable(format!(
                 "{:?} error in column {}",
                 error.classify(),
                 error.column()
             ))
-        })
+        })?;
+        Ok((document, matches!(text, Cow::Borrowed(_))))
+    }
+}
+
+impl Shared {
+    /// Each role with what is set for it, under the names that the server gives to parameters.
+    fn with_settings(mut self) -> Self {
+        for (role, items) in std::mem::take(&mut self.parameters) {
+            if let Some(view) = self.roles.get_mut(&role) {
+                let items = items.iter().filter_map(|item| item.split_once('='));
+                view.settings = items
+                    .map(|(name, value)| (stored_name(name), value.to_owned()))
+                    .collect();
+            }
+        }
+        self
+    }
+
+    /// Without roles and databases whose names are no text, unless all was text: nobody can speak of them, and several may look like one.
+    fn legible(mut self, whole: bool) -> Self {
+        if whole {
+            return self;
+        }
+        let mut illegible = BTreeSet::new();
+        let mut is_legible = |kind: &str, name: &str| {
+            let is = !name.contains(NO_TEXT);
+            if !is {
+                illegible.insert(format!("{kind} {name}"));
+            }
+            is
+        };
+        self.roles.retain(|name, _| is_legible("role", name));
+        self.databases.retain(|name, _| is_legible("database", name));
+        self.verifiers.retain(|name, _| !name.contains(NO_TEXT));
+        self.illegible = illegible;
+        self
     }
 }
 
@@ -128,6 +206,7 @@ impl Reading {
             if let Some(role) = self.catalog.roles.get_mut(name) {
                 let stored = self.verifiers.get(name).map_or("", Secret::expose);
                 role.password_matches = Some(verifier::matches(stored, name, password));
+                role.verbatim = verifier::is_verifier(password.expose());
             }
         }
         self.catalog

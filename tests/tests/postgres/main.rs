@@ -12,8 +12,10 @@ mod connection;
 mod cutter;
 mod faults;
 mod hostile;
+mod illegible;
 mod matrix;
 mod passwords;
+mod people;
 mod quiet;
 mod rotation;
 mod world;
@@ -27,8 +29,10 @@ fn tests() -> Vec<Test> {
         matrix::TESTS,
         quiet::TESTS,
         passwords::TESTS,
+        people::TESTS,
         rotation::TESTS,
         hostile::TESTS,
+        illegible::TESTS,
         faults::TESTS,
     ]
     .concat()

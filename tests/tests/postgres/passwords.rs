@@ -16,6 +16,11 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("passwords: md5 where the manifest asks for it, and back", md5),
     (
+        "passwords: a verifier in a secret is taken as it is, of either kind",
+        ready_made,
+    ),
+    ("passwords: nobody decides how long we calculate", costly),
+    (
         "passwords: neither password nor verifier reaches log or statistics",
         unseen,
     ),
@@ -74,6 +79,70 @@ fn md5(major: Major) -> Result<()> {
     let changed = stored(&world)?;
     ensure!(changed == "SCRAM", "{verifier}, {now}, {changed}");
     world.login("app", "postgres")?;
+    Ok(())
+}
+
+/// As Zalando's documentation shows for infrastructure roles: the hash instead of the password.
+fn ready_made(major: Major) -> Result<()> {
+    let spec = |encryption: &str| {
+        json!({"users": {"app": []},
+            "postgresql": {"version": major.number().to_string(), "parameters": {"password_encryption": encryption}}})
+    };
+    let hash = |encryption: &str| {
+        format!(
+            "SET password_encryption = '{encryption}'; ALTER ROLE app PASSWORD 'swordfish'; SELECT rolpassword FROM pg_authid WHERE rolname = 'app'"
+        )
+    };
+    for (asked, other) in [("scram-sha-256", "md5"), ("md5", "scram-sha-256")] {
+        let mut world = World::start(major, spec(asked))?;
+        world.converge()?;
+        let verifier = world.superuser("postgres")?.run(&hash(other))?;
+        world.set_password("app", &verifier)?;
+        world
+            .superuser("postgres")?
+            .run("ALTER ROLE app PASSWORD 'another'")?;
+        world.converge()?;
+        world.login_as("app", "swordfish", "postgres")?;
+        for _ in 0..3 {
+            let round = world.sync()?;
+            ensure!(round.is_quiet(), "{other} under {asked}: {round:?}");
+        }
+        // And of a password the kind that is asked for is made.
+        world.set_password("app", "swordfish")?;
+        world.converge()?;
+        let stored = world
+            .superuser("postgres")?
+            .run("SELECT left(rolpassword, 3) FROM pg_authid WHERE rolname = 'app'")?;
+        ensure!(
+            stored.eq_ignore_ascii_case(&asked[..3].replace("scr", "SCR")),
+            "{stored} under {asked}"
+        );
+    }
+    Ok(())
+}
+
+/// The verifier of another password, whose arithmetic the server does once, when it is stored; a turn must not do it each time.
+const COSTLY: &str = "ALTER ROLE app PASSWORD 'SCRAM-SHA-256$1000000:c2FsdA==$lF4cRm/Jky763CN4HtxdHnjV4Q8AWTNlKvGmEFFU8IQ=:ub8OgRsftnk2ccDMOt7ffHXNcikRkQkq1lh4xaAqrSw='";
+
+fn costly(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": []}}))?;
+    world.converge()?;
+    world.login("app", "postgres")?.run(COSTLY)?;
+    let start = std::time::Instant::now();
+    let catalog = world.catalog()?;
+    let elapsed = start.elapsed();
+    ensure!(catalog.roles["app"].password_matches == Some(false));
+    let rounds = world.converge()?;
+    ensure!(rounds.len() == 1 && rounds[0].steps.len() == 1, "{rounds:?}");
+    world.login("app", "postgres")?;
+    let start = std::time::Instant::now();
+    world.catalog()?;
+    // A million is more than two hundred times as many as ours has.
+    ensure!(
+        elapsed < 20 * start.elapsed(),
+        "{elapsed:?} instead of {:?}",
+        start.elapsed()
+    );
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! Where nothing differs nothing is written: seen by the server, not by us.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use pgherd_tests::postgres::{Major, Options};
 use serde_json::{Value, json};
 
 use crate::Test;
 use crate::world::World;
 
-pub(crate) const TESTS: &[Test] = &[(
-    "quiet: twenty turns after convergence leave no trace",
-    twenty_turns,
-)];
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "quiet: twenty turns after convergence leave no trace",
+        twenty_turns,
+    ),
+    ("quiet: a parameter may be spelled in any way", spellings),
+];
 
 /// Something of every kind.
 pub(crate) fn everything() -> Value {
@@ -22,6 +25,12 @@ pub(crate) fn everything() -> Value {
                 "schemas": {"data": {}, "history": {"defaultUsers": true, "defaultRoles": true}, "public": {}}},
             "plain": {"schemas": {"only": {"defaultRoles": false}}},
         },
+        "userOptions": {
+            "app": {"connectionLimit": 7, "validUntil": "2040-01-31T00:00:00Z", "memberOf": ["batch"],
+                "parameters": {"timezone": "UTC", "Work_Mem": "8MB", "search_path": "Data, \"Odd\"", "my.Text": "x"}},
+            "batch": {"parameters": {"datestyle": "ISO, DMY", "sort_mem": "9MB"}},
+        },
+        "databaseOptions": {"shop": {"connectionLimit": 9}, "archive": {"encoding": "LATIN1", "locale": "C", "template": "template0"}},
     })
 }
 
@@ -76,4 +85,37 @@ fn twenty_turns(major: Major) -> Result<()> {
 fn is_question(line: &str) -> bool {
     let text = line.split_once("statement:").map_or("", |(_, text)| text.trim());
     text.is_empty() || text.starts_with("SELECT") || text.starts_with("WITH")
+}
+
+/// What the server stores under its own names, and once.
+fn spellings(major: Major) -> Result<()> {
+    let spec = |name: &str, value: &str| json!({"users": {"app": []}, "userOptions": {"app": {"parameters": {name: value}}}});
+    let mut world = World::start(major, spec("timezone", "UTC"))?;
+    for (name, value) in [
+        ("timezone", "UTC"),
+        ("TIMEZONE", "UTC"),
+        ("DateStyle", "ISO, DMY"),
+        ("intervalstyle", "iso_8601"),
+        ("Work_Mem", "8MB"),
+        ("sort_mem", "9MB"),
+        ("My.Text", "x"),
+        ("search_path", "Data, \"Odd\", \"$user\""),
+        ("temp_tablespaces", ""),
+    ] {
+        world.set_spec(spec(name, value));
+        world.converge().with_context(|| name.to_owned())?;
+        let round = world.sync()?;
+        ensure!(round.is_quiet(), "{name}: {round:?}");
+    }
+    let stored = world
+        .superuser("postgres")?
+        .run("SELECT array_to_string(setconfig, '; ') FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 'app'::regrole")?;
+    for item in [
+        "TimeZone=UTC",
+        "work_mem=9MB",
+        "search_path=data, \"Odd\", \"$user\"",
+    ] {
+        ensure!(stored.contains(item), "{stored}");
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! The two questions, as text. Every name is the system's own by the session's pinned `search_path`; it is written out all the same, so that
 //! no question hangs on one setting.  // table
+//!
+//! No function in them looks at letters: names and settings may be bytes that are no text in the session's encoding.
 
 /// Which membership columns there are depends on the version.
 pub(super) fn shared(version: u32) -> String {
@@ -13,10 +15,25 @@ pub(super) fn shared(version: u32) -> String {
             "CASE datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE '' END"
         }
     };
-    SHARED
+    let document = SHARED
         .replace("{inherit}", inherit)
         .replace("{set}", set)
-        .replace("{provider}", provider)
+        .replace("{provider}", provider);
+    raw(&document)
+}
+
+/// What is in one database.
+pub(super) fn content() -> String {
+    raw(CONTENT)
+}
+
+/// The document as bytes, which the client makes letters of: a server that has to check them would refuse all for the sake of one name. To a
+/// client of its own encoding it says them as they are, others it translates for; one without an encoding would check, if it were asked to.
+fn raw(document: &str) -> String {
+    let bytes = "CASE pg_catalog.getdatabaseencoding()
+        WHEN 'SQL_ASCII' THEN pg_catalog.decode(pg_catalog.replace(it.document, '\\', '\\\\'), 'escape')
+        ELSE pg_catalog.textsend(it.document) END";
+    format!("SELECT pg_catalog.encode({bytes}, 'base64') FROM ({document}) it(document)")
 }
 
 /// `settings` are [`pgherd_model::postgres_parameters::HOT_STANDBY`], which a test compares.
@@ -31,12 +48,6 @@ WITH memberships AS (
             FROM pg_catalog.pg_auth_members item JOIN pg_catalog.pg_authid joined ON joined.oid = item.member
             GROUP BY item.member, item.roleid) of
     GROUP BY of.member),
-settings AS (
-    SELECT stored.setrole, pg_catalog.json_object_agg(pg_catalog.split_part(item, '=', 1),
-            pg_catalog.substr(item, pg_catalog.strpos(item, '=') + 1)) AS list
-    FROM pg_catalog.pg_db_role_setting stored CROSS JOIN LATERAL pg_catalog.unnest(stored.setconfig) item
-    WHERE stored.setdatabase = 0
-    GROUP BY stored.setrole),
 traces AS (
     SELECT trace.refobjid,
         pg_catalog.json_agg(DISTINCT coalesce(place.datname::pg_catalog.text, '')) FILTER (WHERE trace.deptype = 'o') AS owns,
@@ -51,16 +62,19 @@ SELECT pg_catalog.json_build_object(
         'bypassrls', role.rolbypassrls, 'connectionLimit', nullif(role.rolconnlimit, -1),
         'validUntil', CASE WHEN pg_catalog.isfinite(role.rolvaliduntil)
             THEN pg_catalog.to_char(role.rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') END,
-        'memberOf', coalesce(memberships.list, '{}'), 'settings', coalesce(settings.list, '{}'),
+        'memberOf', coalesce(memberships.list, '{}'),
         'md5', coalesce(pg_catalog.starts_with(role.rolpassword, 'md5'), false),
+        'passwordless', role.rolpassword IS NULL,
         'ownsIn', coalesce(traces.owns, '[]'), 'grantedIn', coalesce(traces.granted, '[]'))), '{}')
     FROM pg_catalog.pg_authid role
         LEFT JOIN memberships ON memberships.member = role.oid
-        LEFT JOIN settings ON settings.setrole = role.oid
         LEFT JOIN traces ON traces.refobjid = role.oid
     WHERE NOT pg_catalog.starts_with(role.rolname::pg_catalog.text, 'pg_')),
 'verifiers', (SELECT coalesce(pg_catalog.json_object_agg(rolname, rolpassword), '{}')
     FROM pg_catalog.pg_authid WHERE rolpassword IS NOT NULL),
+'parameters', (SELECT coalesce(pg_catalog.json_object_agg(role.rolname, pg_catalog.to_json(stored.setconfig)), '{}')
+    FROM pg_catalog.pg_db_role_setting stored JOIN pg_catalog.pg_authid role ON role.oid = stored.setrole
+    WHERE stored.setdatabase = 0),
 'databases', (SELECT coalesce(pg_catalog.json_object_agg(datname, pg_catalog.json_build_object(
         'owner', pg_catalog.pg_get_userbyid(datdba), 'template', datistemplate, 'closed', NOT datallowconn,
         'connectionLimit', nullif(datconnlimit, -1), 'encoding', pg_catalog.pg_encoding_to_char(encoding),
@@ -72,9 +86,10 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_database),
 'settings', (SELECT coalesce(pg_catalog.json_object_agg(name, setting), '{}') FROM pg_catalog.pg_settings
     WHERE name IN ('max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions',
-        'max_locks_per_transaction')))";
+        'max_locks_per_transaction')))::pg_catalog.text";
 
-pub(super) const CONTENT: &str = "
+/// Of event triggers those that fire for a replica as well; the newer majors let a session go without any.
+const CONTENT: &str = "
 SELECT pg_catalog.json_build_object(
 'schemas', (SELECT coalesce(pg_catalog.json_object_agg(nspname, pg_catalog.pg_get_userbyid(nspowner)), '{}')
     FROM pg_catalog.pg_namespace
@@ -106,7 +121,8 @@ SELECT pg_catalog.json_build_object(
 'eventTriggers', (SELECT coalesce(pg_catalog.json_object_agg(it.evtname, pg_catalog.json_build_object(
         'owner', pg_catalog.pg_get_userbyid(it.evtowner), 'functionOwner', pg_catalog.pg_get_userbyid(code.proowner))), '{}')
     FROM pg_catalog.pg_event_trigger it JOIN pg_catalog.pg_proc code ON code.oid = it.evtfoid
-    WHERE it.evtenabled <> 'D'))";
+    WHERE it.evtenabled IN ('A', 'R')
+        AND coalesce(pg_catalog.current_setting('event_triggers', true), 'on') <> 'off'))::pg_catalog.text";
 
 #[cfg(test)]
 mod tests {

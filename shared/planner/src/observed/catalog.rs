@@ -21,6 +21,8 @@ pub struct Catalog {
     pub databases: BTreeMap<String, DatabaseView>,
     /// What is in force on the primary of the parameters that a replica must not have less of.
     pub settings: BTreeMap<String, String>,
+    /// Roles and databases whose names are not UTF-8, in words, as far as they can be shown. They are in none of the maps above.
+    pub illegible: BTreeSet<String>,
 }
 
 /// One role: `pg_authid`, `pg_auth_members`, `pg_db_role_setting` with database 0, `pg_shdepend`.
@@ -47,13 +49,17 @@ pub struct RoleView {
     pub valid_until: Option<String>,
     /// Roles that this one is a member of.
     pub member_of: BTreeMap<String, Membership>,
-    /// Settings for all databases, values as stored in `setconfig`.
+    /// Settings for all databases: names by [`pgherd_model::postgres_parameters::stored_name`], values as stored in `setconfig`.
     pub settings: BTreeMap<String, String>,
     /// Whether the stored verifier was made of the password in the secret that names this role (key `username`, which rotation changes);
     /// `None` when there is no secret or none was read. The observer computes it with [`crate::sql::verifier::matches`].
     pub password_matches: Option<bool>,
     /// The stored verifier begins with `md5`.
     pub md5: bool,
+    /// It has no password: nobody logs in with it, or somebody else (PAM) tells who may.
+    pub passwordless: bool,
+    /// The secret that names this role holds a verifier instead of a password: it is stored as it is, of whatever kind.
+    pub verbatim: bool,
     /// Databases with objects that it owns (`pg_shdepend.deptype` `o`); the empty name for what all databases share, databases among it.
     pub owns_in: BTreeSet<String>,
     /// Databases in which something is granted to it or by it (every other `deptype`); the empty name as above.
@@ -98,6 +104,8 @@ pub struct DatabaseView {
     pub acl: BTreeSet<Grant>,
     /// What is in it. Only read for prepared databases.
     pub content: Option<ContentView>,
+    /// Why `content` is missing though it was asked for; `None` where it was not asked for.
+    pub silence: Option<String>,
 }
 
 /// One entry of an access control list.
@@ -126,7 +134,7 @@ pub struct ContentView {
     pub schema_usage: BTreeSet<(String, String)>,
     /// Publications: name to owner.
     pub publications: BTreeMap<String, String>,
-    /// Event triggers that are switched on, by name: each runs code of its owner's choice in our session, when we make or change something.
+    /// Event triggers, by name, that would fire in our session too: each runs code of its function's owner when we make or change something.
     pub event_triggers: BTreeMap<String, EventTrigger>,
 }
 

@@ -19,6 +19,7 @@ use crate::sql::{Statement, Subject};
 
 mod credentials;
 mod databases;
+mod inside;
 pub(crate) mod leave;
 mod privileges;
 mod roles;
@@ -138,7 +139,7 @@ pub(super) fn provision(
         plan.wake(LOOK_INSIDE);
     }
     take(plan, wanted);
-    inside(cluster, config, catalog, plan);
+    inside::prepare(cluster, config, catalog, plan);
     let given = observed.cluster.status.provisioned.as_ref();
     // Who is in use is told by the secrets.
     let Some(secrets) = secrets else { return };
@@ -189,34 +190,6 @@ fn wait_for_catalog(why: &str, plan: &mut Plan) {
         until: None,
     });
     plan.wake(ASK_AGAIN);
-}
-
-/// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
-fn inside(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog, plan: &mut Plan) {
-    let mut extensions = Wanted::default();
-    for database in &cluster.prepared_databases {
-        let name = &database.name;
-        let Some(content) = catalog.databases.get(name).and_then(|view| view.content.as_ref()) else {
-            let reason = HoldReason::SourceUnknown {
-                source: format!("content of database {name}"),
-                why: "it has not been read yet".to_owned(),
-            };
-            plan.hold("prepare the database", reason);
-            continue;
-        };
-        let groups = privileges::wanted(cluster, database, content);
-        take(
-            plan,
-            Wanted {
-                groups,
-                holds: Vec::new(),
-            },
-        );
-        let wanted = databases::extensions(database, config, content);
-        extensions.groups.extend(wanted.groups);
-        extensions.holds.extend(wanted.holds);
-    }
-    take(plan, extensions);
 }
 
 /// One step per group. It needs what earlier steps are about, and nothing else: the rest is there.

@@ -153,8 +153,9 @@ fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
 fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
     let mut statements = attributes::changed(role, found);
     let differs = found.password_matches == Some(false);
-    // Right, and stored in the other form.
-    let is_stale = found.password_matches == Some(true) && found.md5 != (scheme == Scheme::Md5);
+    // Right, and stored in the other form, though there is a password to make the right one of.
+    let is_other = !found.verbatim && found.md5 != (scheme == Scheme::Md5);
+    let is_stale = found.password_matches == Some(true) && is_other;
     if let Some(password) = password(role, scheme).filter(|_| differs || is_stale) {
         let role = role.name.clone();
         statements.push(Statement::SetPassword { role, password });

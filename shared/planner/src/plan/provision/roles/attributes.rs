@@ -106,6 +106,8 @@ fn items(text: &str) -> Vec<String> {
             '"' => quoted = !quoted,
             ',' if !quoted => items.push(String::new()),
             _ if !quoted && character.is_whitespace() => {}
+            // As Postgres takes a name that is not quoted.
+            _ if !quoted => items[last].push(character.to_ascii_lowercase()),
             _ => items[last].push(character),
         }
     }
@@ -124,6 +126,7 @@ mod tests {
             ["$user", "data", "Odd, \"one\""]
         );
         assert_eq!(items("\"$user\", data"), items("\"$user\",\"data\""));
+        assert_eq!(items("Data, \"Data\""), ["data", "Data"]);
         assert!(items("").is_empty());
     }
 }

@@ -1,0 +1,61 @@
+//! What is wanted inside of the prepared databases, and where we do not go in. Must not: which schemas and privileges (`privileges`), or
+//! extensions (`databases`).
+
+use pgherd_model::cluster::Cluster;
+use pgherd_model::config::OperatorConfig;
+
+use super::{ASK_AGAIN, Wanted, databases, privileges, take};
+use crate::observed::Catalog;
+use crate::observed::catalog::ContentView;
+use crate::plan::{HoldReason, Plan};
+
+/// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
+pub(super) fn prepare(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog, plan: &mut Plan) {
+    for name in &catalog.illegible {
+        let why = "its name is not UTF-8: it is left alone".to_owned();
+        plan.hold(format!("read {name}"), HoldReason::Conflict(why));
+    }
+    let mut extensions = Wanted::default();
+    for database in &cluster.prepared_databases {
+        let name = &database.name;
+        let view = catalog.databases.get(name);
+        let Some(content) = view.and_then(|view| view.content.as_ref()) else {
+            let silence = view.and_then(|view| view.silence.as_deref());
+            if silence.is_some() {
+                // Nobody tells when it would answer.
+                plan.wake(ASK_AGAIN);
+            }
+            let source = format!("content of database {name}");
+            let why = silence.unwrap_or("it has not been read yet").to_owned();
+            plan.hold("prepare the database", HoldReason::SourceUnknown { source, why });
+            continue;
+        };
+        if let Some(trap) = trap(content, catalog) {
+            plan.hold(format!("prepare database {name}"), HoldReason::Conflict(trap));
+            continue;
+        }
+        let groups = privileges::wanted(cluster, database, content);
+        take(
+            plan,
+            Wanted {
+                groups,
+                holds: Vec::new(),
+            },
+        );
+        let wanted = databases::extensions(database, config, content);
+        extensions.groups.extend(wanted.groups);
+        extensions.holds.extend(wanted.holds);
+    }
+    take(plan, extensions);
+}
+
+/// An event trigger that runs code of somebody who is no superuser, as the superuser that we are, whatever we make.
+fn trap(content: &ContentView, catalog: &Catalog) -> Option<String> {
+    let is_superuser = |name: &str| catalog.roles.get(name).is_some_and(|role| role.superuser);
+    let mut triggers = content.event_triggers.iter();
+    let (name, trigger) = triggers.find(|(_, trigger)| !is_superuser(&trigger.function_owner))?;
+    Some(format!(
+        "event trigger {name} runs a function of {} as whoever makes something here, and also as us",
+        trigger.function_owner
+    ))
+}
