@@ -88,6 +88,11 @@ pub enum SqlError {
 }
 
 impl SqlError {
+    /// The server did not let us in, for this reason.
+    fn is_refused_for(&self, reason: &tokio_postgres::error::SqlState) -> bool {
+        matches!(self, Self::LoginRefused { refusal, .. } if refusal.code() == Some(reason))
+    }
+
     /// Nothing more can be sent on this connection.
     fn ends_session(&self) -> bool {
         match self {

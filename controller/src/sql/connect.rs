@@ -1,6 +1,8 @@
 //! One short-lived connection. Lives here: finding the primary, TLS, log-in, the pinned session, and its end. Must not: statements.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pgherd_model::secret::Secret;
@@ -35,20 +37,27 @@ const SESSION_LIMIT: Duration = Duration::from_mins(10);
 /// - nobody else's role is taken on;
 /// - times, dates and literals read as they are meant.
 const SESSION: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
-    -c idle_in_transaction_session_timeout=30s -c synchronous_commit=local -c client_min_messages=warning \
+    -c idle_in_transaction_session_timeout=30s -c idle_session_timeout=0 -c exit_on_error=off -c synchronous_commit=local -c client_min_messages=warning \
     -c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed \
     -c default_transaction_deferrable=off -c row_security=on -c role=none -c timezone=UTC -c datestyle=ISO \
     -c standard_conforming_strings=on -c transform_null_equals=off -c default_tablespace= -c jit=off \
     -c debug_print_parse=off -c debug_print_rewritten=off -c debug_print_plan=off";
+/// What only version 17 and later know: no event trigger, which is somebody else's code and may fire at the log-in already; and no limit of
+/// whole transactions.
+const NEWER: &str = " -c event_triggers=off -c transaction_timeout=0";
+/// The first version that knows them.
+const NEWER_SINCE: u32 = 170_000;
 const APPLICATION: &str = "pgherd";
 
-/// One round trip after the log-in: is it a primary, and are we who we came as? Event triggers are somebody else's code: the newer majors let
-/// us go without, and to the older ones we are a replica, for which only those fire that were made to.
+/// Servers, by service and port, that did not know [`NEWER`] when they were entered last: most of an operator's connections need one try.
+static OLDER: Mutex<BTreeSet<(String, u16)>> = Mutex::new(BTreeSet::new());
+
+/// One round trip after the log-in: is it a primary, and are we who we came as? To servers that cannot go without event triggers we are a
+/// replica, for which only those fire that were made to.
 const ARRIVE: &str = "SELECT pg_catalog.pg_is_in_recovery(), session_user, current_user, \
     pg_catalog.current_setting('server_version_num'), \
-    CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000 \
-        THEN pg_catalog.set_config('event_triggers', 'off', false)
-        ELSE pg_catalog.set_config('session_replication_role', 'replica', false) END";
+    CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 170000 \
+        THEN pg_catalog.set_config('session_replication_role', 'replica', false) END";
 
 /// Connections of all turns together. A turn has one at a time.
 static DOORS: Semaphore = Semaphore::const_new(32);
@@ -85,14 +94,38 @@ impl Server {
 
     /// With the password, or with the one before.
     async fn open_at(&self, address: SocketAddr, database: &str) -> Result<Arrived, SqlError> {
-        let first = self.enter(address, database, &self.password).await;
+        let first = self.enter_as_known(address, database, &self.password).await;
         match (&first, &self.previous) {
-            (Err(SqlError::LoginRefused { refusal, .. }), Some(previous))
-                if refusal.code() == Some(&SqlState::INVALID_PASSWORD) =>
-            {
-                self.enter(address, database, previous).await
+            (Err(error), Some(previous)) if error.is_refused_for(&SqlState::INVALID_PASSWORD) => {
+                self.enter_as_known(address, database, previous).await
             }
             _ => first,
+        }
+    }
+
+    /// With all settings that the server knows: what it was last time, or is by now.
+    async fn enter_as_known(
+        &self,
+        address: SocketAddr,
+        database: &str,
+        password: &Secret,
+    ) -> Result<Arrived, SqlError> {
+        let server = (self.target.service.clone(), self.target.port);
+        let older = || OLDER.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = format!("{SESSION}{NEWER}");
+        if older().contains(&server) {
+            match self.enter(address, database, password, SESSION).await {
+                Ok(arrived) if arrived.version >= NEWER_SINCE => older().remove(&server),
+                other => return other,
+            };
+        }
+        let entered = self.enter(address, database, password, &whole).await;
+        match &entered {
+            Err(error) if error.is_refused_for(&SqlState::UNDEFINED_OBJECT) => {
+                older().insert(server);
+                self.enter(address, database, password, SESSION).await
+            }
+            _ => entered,
         }
     }
 
@@ -101,6 +134,7 @@ impl Server {
         address: SocketAddr,
         database: &str,
         password: &Secret,
+        settings: &str,
     ) -> Result<Arrived, SqlError> {
         let at = address.to_string();
         let unreachable = |message: String| SqlError::Unreachable {
@@ -115,7 +149,7 @@ impl Server {
             .set_nodelay(true)
             .map_err(|error| unreachable(error.to_string()))?;
         let arrive = async {
-            let client = self.log_in(stream, &at, database, password).await?;
+            let client = self.log_in(stream, &at, database, password, settings).await?;
             self.arrive(client, at.clone(), database).await
         };
         timeout(LOGIN_LIMIT, arrive)
@@ -132,6 +166,7 @@ impl Server {
         at: &str,
         database: &str,
         password: &Secret,
+        settings: &str,
     ) -> Result<Client, SqlError> {
         let mut config = Config::new();
         config
@@ -139,7 +174,7 @@ impl Server {
             .password(password.expose())
             .dbname(database)
             .application_name(APPLICATION)
-            .options(SESSION)
+            .options(settings)
             .ssl_mode(SslMode::Require);
         let mut connector = self.trust.connector();
         let name = &self.target.service;
@@ -176,7 +211,10 @@ impl Server {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let text = |column: usize| row.and_then(|row| row.get(column)).unwrap_or_default();
+        let text = |column: usize| {
+            let cell = row.and_then(|row| row.try_get(column).ok());
+            cell.flatten().unwrap_or_default()
+        };
         if text(0) != "f" {
             return Err(SqlError::NotPrimary { at });
         }

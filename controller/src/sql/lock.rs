@@ -10,15 +10,17 @@ use super::{Refusal, Session, SqlError};
 /// Waits at most for the session's `lock_timeout`. The numbers are the letters of `pgherd` and a one, and mean nothing.
 const TAKE: &str = "SELECT pg_catalog.pg_advisory_lock(1885825138, 1)";
 
-/// Who holds it, and whether he may provision at all.
+/// Who holds it, and whether he may provision at all; those who may first, for several may share it.
 const HOLDER: &str = "
     SELECT role.rolsuper, pg_catalog.format('%s at %s (process %s, %s)', activity.usename,
         coalesce(activity.client_addr::pg_catalog.text, 'a local socket'), activity.pid, activity.application_name)
     FROM pg_catalog.pg_locks held
         JOIN pg_catalog.pg_stat_activity activity ON activity.pid = held.pid
         JOIN pg_catalog.pg_roles role ON role.oid = activity.usesysid
-    WHERE held.locktype = 'advisory' AND held.classid = 1885825138 AND held.objid = 1 AND held.granted
-        AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
+    WHERE held.locktype = 'advisory' AND held.classid = 1885825138 AND held.objid = 1 AND held.objsubid = 2
+        AND held.granted
+        AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    ORDER BY role.rolsuper DESC";
 
 impl Session {
     /// Takes the lock of this database. Whoever may connect may hold it too, and is no operator if he is no superuser: then we go on without.
@@ -33,8 +35,10 @@ impl Session {
         let Some(row) = rows.first() else {
             return Err(self.locked("somebody who has gone meanwhile"));
         };
-        let holder = row.get(1).unwrap_or_default();
-        if row.get(0) == Some("t") {
+        // A name that is no text is as good as none.
+        let text = |column: usize| row.try_get(column).ok().flatten();
+        let holder = text(1).unwrap_or("somebody whose name is not UTF-8");
+        if text(0) == Some("t") {
             return Err(self.locked(holder));
         }
         tracing::warn!(

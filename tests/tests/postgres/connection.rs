@@ -18,6 +18,10 @@ pub(crate) const TESTS: &[Test] = &[
         second_operator,
     ),
     ("connection: who is no operator cannot hold us up", no_operator),
+    (
+        "connection: a shared lock of a stranger does not hide an operator",
+        shared_lock,
+    ),
     ("connection: a standby is not provisioned", standby),
 ];
 
@@ -79,6 +83,33 @@ fn no_operator(major: Major) -> Result<()> {
     world
         .runtime
         .block_on(async { entrance.open("postgres").await?.lock().await })?;
+    Ok(())
+}
+
+/// A stranger's shared lock, and numbers that only look alike.
+fn shared_lock(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({"users": {"app": []}}))?;
+    world.converge()?;
+    let stranger = world.login("app", "postgres")?;
+    stranger.run(
+        "SELECT pg_advisory_lock_shared(1885825138, 1), pg_advisory_lock((1885825138::bigint << 32) + 1)",
+    )?;
+    let enter = || {
+        let entrance = world.entrance()?;
+        anyhow::Ok(
+            world
+                .runtime
+                .block_on(async { entrance.open("postgres").await?.lock().await }),
+        )
+    };
+    enter()??;
+    let operator = world.superuser("postgres")?;
+    operator.run("SELECT pg_advisory_lock_shared(1885825138, 1)")?;
+    let second = enter()?;
+    ensure!(
+        matches!(&second, Err(SqlError::Locked { holder, .. }) if holder.contains("postgres at")),
+        "{second:?}"
+    );
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
         "hostile: an owner's event triggers and look-alikes in an extension's way",
         in_the_way,
     ),
+    ("hostile: no event trigger fires for us", event_triggers),
 ];
 
 /// The worst letters, and words that would do something if they were SQL.
@@ -209,6 +210,8 @@ const TRAPS: &[&str] = &[
     "ALTER DATABASE shop SET default_transaction_read_only = on",
     "ALTER DATABASE shop SET statement_timeout = 1",
     "ALTER DATABASE shop SET lock_timeout = 1",
+    "ALTER DATABASE shop SET transaction_timeout = 1",
+    "ALTER DATABASE shop SET exit_on_error = on",
     "ALTER DATABASE shop SET standard_conforming_strings = off",
     "ALTER DATABASE shop SET transform_null_equals = on",
     "ALTER DATABASE shop SET DateStyle = 'German'",
@@ -245,13 +248,15 @@ fn traps(major: Major) -> Result<()> {
             Err(error) => ensure!(error.to_string().starts_with("42"), "{trap}: {error}"),
         }
     }
-    ensure!(laid >= TRAPS.len() - 4, "only {laid} traps");
+    ensure!(laid >= TRAPS.len() - 5, "only {laid} traps");
     // Who comes in as he is, is caught: the traps are real.
     let careless = world.superuser("shop")?;
     ensure!(
         careless.run("SELECT current_user")? == "shop_owner",
         "the trap of the role"
     );
+    // And one that would end every other session first.
+    careless.run("ALTER DATABASE shop SET idle_session_timeout = 1")?;
     drop(owner);
     world.set_spec(shop(&json!({"data": {}, "more": {"defaultUsers": true}})));
     world.config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
@@ -310,5 +315,41 @@ fn in_the_way(major: Major) -> Result<()> {
         .chain(&holds)
         .any(|line| line.contains("pg_trgm") || line.contains("spy"));
     ensure!(told, "{failures:?} {holds:?}");
+    Ok(())
+}
+
+/// Functions of an owner, triggers of a superuser who was careless. From 17 on one may fire at the log-in.
+fn event_triggers(major: Major) -> Result<()> {
+    let mut world = World::start(major, shop(&json!({"data": {}})))?;
+    world.converge()?;
+    let careless = world.superuser("shop")?;
+    careless.run(
+        "CREATE FUNCTION data.spy() RETURNS event_trigger LANGUAGE plpgsql AS
+        'BEGIN EXECUTE ''ALTER ROLE shop_owner_user SUPERUSER''; END'; ALTER FUNCTION data.spy() OWNER TO shop_data_owner;
+        CREATE EVENT TRIGGER always ON ddl_command_end EXECUTE FUNCTION data.spy(); ALTER EVENT TRIGGER always ENABLE ALWAYS",
+    )?;
+    if major == Major::Seventeen {
+        careless.run("CREATE EVENT TRIGGER enters ON login EXECUTE FUNCTION data.spy(); ALTER EVENT TRIGGER enters ENABLE ALWAYS")?;
+    }
+    careless.run("ALTER ROLE shop_owner_user NOSUPERUSER")?;
+    drop(careless);
+    world.set_spec(shop(&json!({"data": {}, "more": {}})));
+    let mut holds = Vec::new();
+    for _ in 0..3 {
+        let round = world.sync()?;
+        ensure!(round.failures.is_empty(), "{round:?}");
+        holds = round.holds;
+    }
+    let superuser = world.superuser("postgres")?;
+    let superusers = superuser.run("SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper")?;
+    ensure!(superusers == "postgres", "{superusers}");
+    // One major lets us go without; in the other we do not go in, and say why.
+    let content = world.catalog()?.databases["shop"].content.clone();
+    let made = content.context("shop was not read")?.schemas.contains_key("more");
+    let told = holds.iter().any(|hold| hold.contains("event trigger always"));
+    ensure!(
+        (made, told) == (major == Major::Seventeen, major == Major::Fifteen),
+        "{made} {holds:?}"
+    );
     Ok(())
 }
