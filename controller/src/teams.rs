@@ -51,7 +51,7 @@ impl fmt::Debug for Teams {
 
 #[derive(Deserialize)]
 struct Told {
-    #[serde(default)]
+    /// Whoever does not name it has not said that there is nobody.
     member: Vec<String>,
 }
 

@@ -29,6 +29,10 @@ async fn stand_in() -> (String, Arc<AtomicUsize>) {
                     r#"{"error": "out of\nluck"}"#.to_owned(),
                 ),
                 "rubbish" => (StatusCode::OK, "<html>".to_owned()),
+                "shapeless" => (StatusCode::OK, "{}".to_owned()),
+                "renamed" => (StatusCode::OK, r#"{"members": ["elephant"]}"#.to_owned()),
+                "null" => (StatusCode::OK, r#"{"member": null}"#.to_owned()),
+                "empty" => (StatusCode::OK, r#"{"member": []}"#.to_owned()),
                 "slow" => {
                     tokio::time::sleep(Duration::from_mins(5)).await;
                     (StatusCode::OK, "{}".to_owned())
@@ -80,7 +84,9 @@ async fn no_such_team_is_an_answer_and_trouble_is_none() {
     let (url, count) = stand_in().await;
     let teams = Teams::default();
     assert_eq!(teams.members(&url, "nobody", token()).await, Source::Known(None));
-    for team in ["broken", "rubbish"] {
+    let empty = teams.members(&url, "empty", token()).await;
+    assert_eq!(empty, Source::Known(Some(BTreeSet::new())));
+    for team in ["broken", "rubbish", "shapeless", "renamed", "null"] {
         let answer = teams.members(&url, team, token()).await;
         let why = answer.unknown().unwrap_or_default().to_owned();
         assert!(

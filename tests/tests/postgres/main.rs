@@ -16,6 +16,7 @@ mod illegible;
 mod matrix;
 mod passwords;
 mod people;
+mod people;
 mod quiet;
 mod rotation;
 mod world;
@@ -29,6 +30,7 @@ fn tests() -> Vec<Test> {
         matrix::TESTS,
         quiet::TESTS,
         passwords::TESTS,
+        people::TESTS,
         people::TESTS,
         rotation::TESTS,
         hostile::TESTS,

@@ -271,9 +271,8 @@ fn ready(subject: &Subject<'_>, parts: &[(&str, Verdict)]) -> Verdict {
     let missing = parts
         .iter()
         .filter(|(kind, _)| counts(kind))
-        .find(|(kind, verdict)| {
-            !verdict.is_true() && !(was_ready && is_short_silence(subject, kind, verdict))
-        });
+        .filter(|(_, verdict)| !verdict.is_true())
+        .find(|(kind, verdict)| !was_ready || !is_short_silence(subject, kind, verdict));
     if let Some((_, verdict)) = missing {
         return Verdict::no(&verdict.reason, verdict.message.clone());
     }

@@ -60,6 +60,34 @@ impl RoleSources {
         gaps
     }
 
+    /// Why nobody can be taken for a former member of a team; `Ok(false)`: nobody is asked who is one.
+    ///
+    /// # Errors
+    ///
+    /// The source that did not answer, and why. A teams API that does not know a team has not said that nobody is in it, and whoever is silent
+    /// about robots may define the one that looks like a person.
+    pub fn tell_who_left(&self, owner: &str, config: &OperatorConfig) -> Result<bool, (String, String)> {
+        let settings = &config.teams_api;
+        if !settings.enable_teams_api && !settings.enable_postgres_team_crd {
+            return Ok(false);
+        }
+        if let Some(gap) = self.gaps(owner, config).into_iter().next() {
+            return Err(gap);
+        }
+        let none = TeamMap::default();
+        let teams = self.teams.known().unwrap_or(&none);
+        let unknown = admitted(owner, teams, config)
+            .into_iter()
+            .find(|team| matches!(self.members.get(&team.team), Some(Source::Known(None))));
+        match unknown.filter(|_| settings.enable_teams_api) {
+            Some(AdmittedTeam { team, .. }) => {
+                let why = "the teams API knows no such team".to_owned();
+                Err((format!("members of team {team}"), why))
+            }
+            None => Ok(true),
+        }
+    }
+
     /// What did not answer of the teams. As long as there is something, nobody is taken for a former member.
     pub fn team_gaps(&self, owner: &str, config: &OperatorConfig) -> Vec<(String, String)> {
         let teams = match &self.teams {

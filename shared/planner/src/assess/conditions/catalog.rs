@@ -67,8 +67,10 @@ fn is_of_database(hold: &Hold) -> bool {
 fn is_of_role(hold: &Hold) -> bool {
     let words: Vec<&str> = hold.step.split_whitespace().take(4).collect();
     match words.as_slice() {
-        ["GRANT" | "REVOKE", ..] | ["secret", _, "of", "role"] => true,
-        ["roles", "of", "others"] | ["take", "back", ..] => true,
+        ["GRANT" | "REVOKE", ..]
+        | ["secret", _, "of", "role"]
+        | ["roles", "of", "others"]
+        | ["take", "back", ..] => true,
         _ => about(hold) == "role",
     }
 }
@@ -110,10 +112,7 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
         return Verdict::unknown("Unread", listed(&silent));
     }
     let remarks = held(subject, side, is_remark);
-    let remarks = match remarks.is_empty() {
-        true => String::new(),
-        false => format!("; {}", listed(&remarks)),
-    };
+    let remarks = appended(&remarks);
     Verdict::yes(IN_SYNC, format!("{} are as they are wanted{remarks}", side.what))
 }
 
@@ -159,10 +158,14 @@ fn skipped(subject: &Subject<'_>) -> String {
         .filter(|finding| role::is_skipped(finding))
         .map(|finding| shorten(&finding.to_string(), LENGTH))
         .collect();
-    if skipped.is_empty() {
+    appended(&skipped)
+}
+
+fn appended(texts: &[String]) -> String {
+    if texts.is_empty() {
         return String::new();
     }
-    format!("; {}", listed(&skipped))
+    format!("; {}", listed(texts))
 }
 
 fn is_of(failure: &Failure, side: Side) -> bool {

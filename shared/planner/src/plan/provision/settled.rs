@@ -75,6 +75,7 @@ fn view(role: &Role, scheme: Scheme) -> RoleView {
         valid_until: role.valid_until.clone().filter(|until| until != "infinity"),
         password_matches: role.secret.as_ref().map(|_| true),
         md5: scheme == Scheme::Md5,
+        passwordless: role.secret.is_none(),
         ..RoleView::default()
     }
 }

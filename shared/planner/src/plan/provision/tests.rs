@@ -16,6 +16,7 @@ fn config() -> OperatorConfig {
 
 mod held;
 mod leaving;
+mod people;
 
 fn cluster(spec: &Value) -> Cluster {
     cluster_under(spec, &config())

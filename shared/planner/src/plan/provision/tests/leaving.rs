@@ -1,13 +1,11 @@
-//! What leaves: rotated roles, members of teams, users and databases under a removal policy; and owner cycles.
+//! What leaves: rotated roles, users and databases under a removal policy; and owner cycles.
 
 use std::collections::BTreeSet;
 
-use pgherd_model::api::status::{Provisioned, ProvisionedRole};
-use pgherd_model::cluster::RoleSources;
-use pgherd_model::cluster::role::team::TeamMap;
-
+use super::people::people;
 use super::*;
 use crate::observed::SecretView;
+use pgherd_model::api::status::{Provisioned, ProvisionedRole};
 
 pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -131,57 +129,6 @@ fn the_role_that_a_secret_names_is_made_again_when_it_is_gone() {
     assert!(lines[0].starts_with("CREATE ROLE \"foo260501\""), "{lines:?}");
     assert_eq!(lines[1], "GRANT \"foo\" TO \"foo260501\"");
     assert_eq!(lines.len(), 2, "the first keeps its password: {lines:?}");
-}
-
-fn people(names: &[&str]) -> RoleSources {
-    RoleSources {
-        teams: Source::Known(TeamMap::default()),
-        members: [("demo".to_owned(), Source::Known(Some(set(names))))].into(),
-        ..RoleSources::default()
-    }
-}
-
-#[test]
-fn a10_who_leaves_is_put_away_and_who_is_back_is_fetched() {
-    let mut config = config();
-    config.teams_api.enable_team_member_deprecation = true;
-    let cluster = |names: &[&str]| shop().with_roles_of(&people(names), &config);
-    let mut catalog = settled_catalog(&cluster(&["jane"]));
-    catalog.roles.insert("joe".to_owned(), person(&["zalandos"]));
-    catalog.roles.insert("clerk".to_owned(), person(&[]));
-    let look = |names: &[&str], catalog: &Catalog, sources: RoleSources| {
-        let observed = Observed {
-            role_sources: sources,
-            ..with(catalog.clone())
-        };
-        lines(&cluster(names), &config, &observed, NOW).0
-    };
-    let gone = [
-        "ALTER ROLE \"joe\" NOLOGIN",
-        "ALTER ROLE \"joe\" RENAME TO \"joe_deleted\"",
-    ];
-    assert_eq!(look(&["jane"], &catalog, people(&["jane"])), gone);
-    // Silence is no answer.
-    let silent = RoleSources {
-        members: [("demo".to_owned(), Source::Unknown("500".to_owned()))].into(),
-        ..people(&[])
-    };
-    assert_eq!(look(&["jane"], &catalog, silent), Vec::<String>::new());
-    // Back again.
-    let mut view = catalog.roles.remove("joe").unwrap();
-    view.login = false;
-    catalog.roles.insert("joe_deleted".to_owned(), view);
-    let back = look(&["jane", "joe"], &catalog, people(&["jane", "joe"]));
-    assert_eq!(back[0], "ALTER ROLE \"joe_deleted\" RENAME TO \"joe\"");
-    assert_eq!(back[1], "ALTER ROLE \"joe\" LOGIN");
-    assert!(
-        !back.iter().any(|line| line.contains("GRANT \"zalandos\"")),
-        "{back:?}"
-    );
-    // Unless the name is taken.
-    catalog.roles.insert("joe".to_owned(), person(&["zalandos"]));
-    let taken = look(&["jane", "joe"], &catalog, people(&["jane", "joe"]));
-    assert!(!taken.iter().any(|line| line.contains("RENAME")), "{taken:?}");
 }
 
 #[test]
