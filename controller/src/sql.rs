@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pgherd_model::secret::Secret;
+use tokio_postgres::error::SqlState;
 
 pub mod catalog;
 pub mod connect;
@@ -50,7 +51,10 @@ pub enum SqlError {
     NoAddress { service: String, message: String },
     #[error("cannot connect to postgres at {at}: {message}")]
     Unreachable { at: String, message: String },
-    #[error("postgres at {at} did not let {user} into database {database}: {refusal}")]
+    #[error(
+        "postgres at {at} did not let {user} into database {database}: {refusal}{}",
+        remedy(refusal)
+    )]
     LoginRefused {
         at: String,
         user: String,
@@ -85,6 +89,16 @@ pub enum SqlError {
     Unwritable(#[from] pgherd_planner::sql::RenderError),
     #[error("cannot set up TLS: {0}")]
     Tls(String),
+}
+
+/// What to do about a password that is not the server's. Whatever we could do by ourselves has been tried.
+fn remedy(refusal: &Refusal) -> &'static str {
+    if refusal.code() == Some(&SqlState::INVALID_PASSWORD) {
+        "; its secret does not hold the password that the server has: write that one into the secret, or give the server the secret's, \
+         by psql inside of the primary's pod"
+    } else {
+        ""
+    }
 }
 
 impl SqlError {

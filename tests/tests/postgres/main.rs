@@ -10,12 +10,12 @@ use pgherd_tests::postgres::{Major, obstacle};
 
 mod connection;
 mod cutter;
+mod entrance;
 mod faults;
 mod hostile;
 mod illegible;
 mod matrix;
 mod passwords;
-mod people;
 mod people;
 mod quiet;
 mod rotation;
@@ -27,10 +27,10 @@ type Test = (&'static str, fn(Major) -> anyhow::Result<()>);
 fn tests() -> Vec<Test> {
     [
         connection::TESTS,
+        entrance::TESTS,
         matrix::TESTS,
         quiet::TESTS,
         passwords::TESTS,
-        people::TESTS,
         people::TESTS,
         rotation::TESTS,
         hostile::TESTS,

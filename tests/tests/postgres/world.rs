@@ -36,7 +36,7 @@ pub(crate) struct Stored {
     pub(crate) username: String,
     pub(crate) password: Secret,
     pub(crate) next_rotation: Option<String>,
-    previous: Option<Secret>,
+    pub(crate) previous: Option<Secret>,
 }
 
 /// By namespace and name.
