@@ -139,7 +139,7 @@ pub(super) fn provision(
         plan.wake(LOOK_INSIDE);
     }
     take(plan, wanted);
-    inside::prepare(cluster, config, catalog, plan);
+    inside::prepare(cluster, config, &roles, catalog, plan);
     let given = observed.cluster.status.provisioned.as_ref();
     // Who is in use is told by the secrets.
     let Some(secrets) = secrets else { return };

@@ -1,16 +1,24 @@
 //! What is wanted inside of the prepared databases, and where we do not go in. Must not: which schemas and privileges (`privileges`), or
 //! extensions (`databases`).
 
-use pgherd_model::cluster::Cluster;
+use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
+use super::roles::known_roles;
 use super::{ASK_AGAIN, Wanted, databases, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
 use crate::plan::{HoldReason, Plan};
 
 /// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
-pub(super) fn prepare(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog, plan: &mut Plan) {
+pub(super) fn prepare(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    roles: &[Role],
+    catalog: &Catalog,
+    plan: &mut Plan,
+) {
+    let known = known_roles(roles, catalog);
     for name in &catalog.illegible {
         let why = "its name is not UTF-8: it is left alone".to_owned();
         plan.hold(format!("read {name}"), HoldReason::Conflict(why));
@@ -34,14 +42,7 @@ pub(super) fn prepare(cluster: &Cluster, config: &OperatorConfig, catalog: &Cata
             plan.hold(format!("prepare database {name}"), HoldReason::Conflict(trap));
             continue;
         }
-        let groups = privileges::wanted(cluster, database, content);
-        take(
-            plan,
-            Wanted {
-                groups,
-                holds: Vec::new(),
-            },
-        );
+        take(plan, privileges::wanted(cluster, database, content, &known));
         let wanted = databases::extensions(database, config, content);
         extensions.groups.extend(wanted.groups);
         extensions.holds.extend(wanted.holds);

@@ -8,8 +8,8 @@ use pgherd_model::{
     names::roles::{Access, prepared_role, prepared_user, schema_scope},
 };
 
-use super::Group;
 use super::databases::{schema_owner, schema_subject};
+use super::{Group, Wanted};
 use crate::observed::catalog::{ContentView, DefaultPrivilege};
 use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement, Subject};
 
@@ -34,8 +34,14 @@ const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
     (ObjectClass::Types, &[Privilege::Usage], &[Privilege::Usage]),
 ];
 
-/// Schemas and grants that are missing: what is granted in the whole database, then each schema by itself.
-pub(super) fn wanted(cluster: &Cluster, database: &PreparedDatabase, found: &ContentView) -> Vec<Group> {
+/// Schemas and grants that are missing: what is granted in the whole database, then each schema by itself. What speaks of a role that is not
+/// among the `known` ones, which are there or come before, is held, and the rest is done.
+pub(super) fn wanted(
+    cluster: &Cluster,
+    database: &PreparedDatabase,
+    found: &ContentView,
+    known: &BTreeSet<&str>,
+) -> Wanted {
     let whole = owners(&database.name, database.default_users);
     let subject = Subject::Database(database.name.clone());
     let everywhere = default_grants(&whole, None, &database.name, found);
@@ -46,14 +52,41 @@ pub(super) fn wanted(cluster: &Cluster, database: &PreparedDatabase, found: &Con
         statements.extend(in_schema(database, schema, &whole, found));
         groups.push((subject, statements));
     }
-    groups
-        .into_iter()
-        .map(|(subject, statements)| {
-            let roles: BTreeSet<String> = statements.iter().flat_map(roles_of).collect();
-            Group::of(subject, statements)
-                .inside(&database.name)
-                .after_roles(roles.iter().map(String::as_str))
-        })
+    let mut wanted = Wanted::default();
+    for (subject, statements) in groups {
+        let statements = possible(&subject, statements, known, &mut wanted);
+        let roles: BTreeSet<String> = statements.iter().flat_map(roles_of).collect();
+        let group = Group::of(subject, statements).inside(&database.name);
+        let group = group.after_roles(roles.iter().map(String::as_str));
+        wanted.groups.push(group);
+    }
+    wanted
+}
+
+/// Those of the statements whose roles are known. In a schema that cannot be made there is nothing to grant.
+fn possible(
+    subject: &Subject,
+    statements: Vec<Statement>,
+    known: &BTreeSet<&str>,
+    wanted: &mut Wanted,
+) -> Vec<Statement> {
+    let lacks = |statement: &Statement| -> Vec<String> {
+        let roles = roles_of(statement).into_iter();
+        roles.filter(|role| !known.contains(role.as_str())).collect()
+    };
+    let lacking: BTreeSet<String> = statements.iter().flat_map(&lacks).collect();
+    for role in &lacking {
+        wanted.lacking(format!("prepare {subject}"), role);
+    }
+    let is_hopeless = statements
+        .iter()
+        .any(|it| matches!(it, Statement::CreateSchema { .. }) && !lacks(it).is_empty());
+    if is_hopeless {
+        return Vec::new();
+    }
+    let statements = statements.into_iter();
+    statements
+        .filter(|statement| lacks(statement).is_empty())
         .collect()
 }
 

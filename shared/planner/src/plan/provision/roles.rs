@@ -131,7 +131,8 @@ fn in_order(roles: &[Role]) -> Vec<&Role> {
     order
 }
 
-fn known_roles<'a>(roles: &'a [Role], catalog: &'a Catalog) -> BTreeSet<&'a str> {
+/// The names that exist, or will once the statements before have run.
+pub(super) fn known_roles<'a>(roles: &'a [Role], catalog: &'a Catalog) -> BTreeSet<&'a str> {
     let wanted = roles.iter().filter(|role| role.origin != RoleOrigin::System);
     let found = catalog.roles.keys().map(String::as_str);
     wanted.map(|role| role.name.as_str()).chain(found).collect()

@@ -115,8 +115,9 @@ fn content(cluster: &Cluster, database: &PreparedDatabase) -> ContentView {
             .collect(),
         ..ContentView::default()
     };
-    let groups = privileges::wanted(cluster, database, &ContentView::default());
-    for statement in groups.into_iter().flat_map(|group| group.statements) {
+    let known = cluster.roles.iter().map(|role| role.name.as_str()).collect();
+    let wanted = privileges::wanted(cluster, database, &ContentView::default(), &known);
+    for statement in wanted.groups.into_iter().flat_map(|group| group.statements) {
         match statement {
             Statement::GrantSchemaUsage { schema, grantee } => {
                 content.schema_usage.insert((schema, grantee));

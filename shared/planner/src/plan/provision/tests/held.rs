@@ -285,3 +285,54 @@ fn a_role_that_a_secret_names_is_in_use() {
     let (lines, _) = lines(&cluster, &config, &observed, NOW);
     assert_eq!(lines, ["DROP ROLE \"foo260101\""]);
 }
+
+/// The secret of one login is another's, so that its role is not made: all others get their privileges.
+#[test]
+fn one_role_that_is_held_does_not_keep_a_database_from_being_prepared() {
+    let config = config();
+    let spec = json!({ "preparedDatabases": { "bar": { "defaultUsers": true, "schemas": { "data": {} } } } });
+    let cluster = cluster_under(&spec, &config);
+    let mut foreign = secret(&cluster, "bar_owner_user");
+    foreign.username = Some("somebody".to_owned());
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.remove("bar_owner_user");
+    let database = catalog.databases.get_mut("bar").unwrap();
+    database.content = Some(ContentView::default());
+    let mut observed = Observed {
+        secrets: Source::Known(vec![foreign]),
+        ..with(catalog)
+    };
+    let look = |observed: &Observed| lines(&cluster, &config, observed, NOW);
+    let (said, plan) = look(&observed);
+    let text = said.join("\n");
+    assert!(!text.contains("bar_owner_user"), "{text}");
+    for grant in [
+        "FOR ROLE \"bar_owner\" GRANT SELECT ON TABLES TO \"bar_reader\"",
+        "CREATE SCHEMA \"data\"",
+        "FOR ROLE \"bar_data_owner\" IN SCHEMA \"data\" GRANT SELECT ON TABLES TO \"bar_data_reader\"",
+    ] {
+        assert!(text.contains(grant), "{grant} is missing:\n{text}");
+    }
+    let held: Vec<&str> = plan.holds.iter().map(|hold| hold.step.as_str()).collect();
+    assert_eq!(
+        held,
+        [
+            "make role bar_owner_user",
+            "prepare database bar",
+            "prepare schema data of database bar"
+        ]
+    );
+    // Without its owner there is no schema, and nothing to grant in it.
+    known_catalog(&mut observed).roles.remove("bar_data_owner");
+    let mut foreign = cluster.clone();
+    foreign.roles.retain(|role| role.name != "bar_data_owner");
+    let (said, _) = lines(&foreign, &config, &observed, NOW);
+    assert!(!said.join("\n").contains("SCHEMA \"data\""), "{said:?}");
+}
+
+fn known_catalog(observed: &mut Observed) -> &mut Catalog {
+    match &mut observed.catalog {
+        Source::Known(catalog) => catalog,
+        Source::Unknown(why) => panic!("{why}"),
+    }
+}
