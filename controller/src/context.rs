@@ -22,6 +22,7 @@ use crate::metrics::ControllerMetrics;
 use crate::patroni::Patroni;
 use crate::queue::Queue;
 use crate::teams::Teams;
+use crate::whole::Whole;
 
 /// Shared by all turns. Cheap to clone.
 #[derive(Clone)]
@@ -65,22 +66,19 @@ impl Context {
     }
 
     /// The objects of a kind in a namespace; none for a kind that we do not deal with.
-    pub fn objects(&self, kind: &str, namespace: &str) -> Option<Api<DynamicObject>> {
+    pub fn objects(&self, kind: &str, namespace: &str) -> Option<Api<Whole>> {
         let resource = kinds::resource_of(kind)?;
         Some(Api::namespaced_with(self.client.clone(), namespace, &resource))
     }
 
-    /// Reads one object; `None` when there is none. The error is a sentence without the object's content.
+    /// Reads one object, without its managedFields; `None` when there is none. The error is a sentence without the object's content.
     pub async fn read(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
         let unreadable = |error: &dyn fmt::Display| format!("cannot read {kind} {namespace}/{name}: {error}");
         let api = self
             .objects(kind, namespace)
             .ok_or_else(|| unreadable(&"unknown kind"))?;
         match api.get_opt(name).await {
-            Ok(None) => Ok(None),
-            Ok(Some(object)) => serde_json::to_value(object)
-                .map(Some)
-                .map_err(|error| unreadable(&error)),
+            Ok(found) => Ok(found.map(|object| object.value)),
             Err(error) => Err(unreadable(&said(&error))),
         }
     }

@@ -12,7 +12,7 @@
 //!
 //! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
 //! `metrics`, `error`, `password`, `cluster_ref`, `fleet`,
-//! `activity`, `teams`.
+//! `activity`, `teams`, `whole`.
 
 pub mod activity;
 pub mod admit;
@@ -49,3 +49,4 @@ pub mod teams;
 #[cfg(test)]
 mod testing;
 pub mod watch;
+pub mod whole;

@@ -37,6 +37,7 @@ use crate::patroni::Patroni;
 use crate::queue::Queue;
 use crate::reconcile::decide;
 use crate::watch::WirePod;
+use crate::whole::Whole;
 
 /// Why the catalog is unknown in what a survey sees.
 const NO_DATABASE: &str = "databases are asked with --databases only";
@@ -219,14 +220,12 @@ impl Survey {
         cache: &Cache,
     ) -> Result<(), TurnError> {
         let resource = kind.resource();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
+        let api: Api<Whole> = Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
         let listed = api.list(&selected(names)).await;
         let listed = listed.map_err(|error| TurnError::kubernetes("list", &resource.plural, error))?;
         for object in listed {
             let name = object.name_any();
-            let object = serde_json::to_value(object).unwrap_or_default();
-            cache.owned.store(cluster, key(kind, &name), object);
+            cache.owned.keep(cluster, key(kind, &name), object);
         }
         Ok(())
     }
@@ -239,14 +238,12 @@ impl Survey {
         cache: &Cache,
     ) -> Result<(), TurnError> {
         let resource = kind.resource();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
+        let api: Api<Whole> = Api::namespaced_with(self.client.clone(), &cluster.namespace, &resource);
         let found = api.get_opt(name).await;
         let what = format!("{} {}/{name}", resource.kind, cluster.namespace);
         let found = found.map_err(|error| TurnError::kubernetes("read", &what, error))?;
         if let Some(object) = found {
-            let object = serde_json::to_value(object).unwrap_or_default();
-            cache.owned.store(cluster, key(kind, name), object);
+            cache.owned.keep(cluster, key(kind, name), object);
         }
         Ok(())
     }

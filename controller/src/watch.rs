@@ -36,6 +36,7 @@ use crate::cluster_ref::ClusterRef;
 use crate::fleet::Fleet;
 use crate::kinds::{self, FoundBy, Watched};
 use crate::queue::{Lane, Queue};
+use crate::whole::Whole;
 
 mod environment;
 mod follow;
@@ -237,7 +238,7 @@ impl Watches {
         let sink = sinks::OwnedSink::new(self.clone(), scope, kind, namespace);
         let listed = until_listed(listing);
         if kind.is_watched_whole() {
-            let api = api::<DynamicObject>(&self.client, namespace, &resource);
+            let api = api::<Whole>(&self.client, namespace, &resource);
             follow(&resource.plural, api, config.page_size(WHOLE_PAGE), sink, listed).await;
         } else {
             let whole = api(&self.client, namespace, &resource);

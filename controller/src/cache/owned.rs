@@ -9,12 +9,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::locked;
 use crate::cluster_ref::ClusterRef;
 use crate::kinds::Watched;
+use crate::whole::Whole;
 
 /// An object of a cluster, or of its namespace (then the cluster's name is empty). It is in the cluster's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,15 +94,15 @@ impl Owned {
     }
 
     /// A watch says that the object is like this now, all of it. True when that is news.
-    pub fn note_whole(&self, cluster: &ClusterRef, key: Key, object: DynamicObject) -> bool {
+    pub fn note_whole(&self, cluster: &ClusterRef, key: Key, object: Whole) -> bool {
         let news = self.note(cluster, key.clone(), &object.metadata);
         let is_outdated = {
             let clusters = locked(&self.clusters);
             let entry = clusters.get(cluster).and_then(|objects| objects.get(&key));
             entry.is_some_and(|entry| !entry.is_current())
         };
-        if is_outdated && let Ok(object) = serde_json::to_value(object) {
-            self.store(cluster, key, object);
+        if is_outdated {
+            self.keep(cluster, key, object);
         }
         news
     }
@@ -152,14 +152,18 @@ impl Owned {
     }
 
     /// The API server answered with this object, to a read or to a write of ours. The watch's echo of it will be no news.
-    pub fn store(&self, cluster: &ClusterRef, key: Key, mut object: Value) {
-        let metadata = object.get("metadata").cloned().unwrap_or_default();
-        let Ok(metadata) = serde_json::from_value::<ObjectMeta>(metadata) else {
-            return;
-        };
-        if let Some(fields) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            fields.remove("managedFields");
+    pub fn store(&self, cluster: &ClusterRef, key: Key, object: Value) {
+        if let Some(object) = Whole::of(object) {
+            self.keep(cluster, key, object);
         }
+    }
+
+    /// As [`Self::store`].
+    pub fn keep(&self, cluster: &ClusterRef, key: Key, object: Whole) {
+        let Whole {
+            metadata,
+            value: mut object,
+        } = object;
         if key.kind.status_is_idle()
             && let Some(fields) = object.as_object_mut()
         {

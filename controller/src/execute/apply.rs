@@ -43,11 +43,7 @@ pub(super) async fn check(context: &Context, scene: &Scene<'_>, object: &Object)
     };
     let api = super::change::api(context, &target)?;
     let answer = api.create(&params, &trial).await.map_err(cannot)?;
-    let paths = rewritten(
-        object,
-        serde_json::to_value(answer).unwrap_or_default(),
-        scene.config,
-    );
+    let paths = rewritten(object, answer.value, scene.config);
     if paths.is_empty() {
         return Ok(());
     }
@@ -73,12 +69,7 @@ pub(super) async fn send(
         .patch(&target.name, &params, &Patch::Apply(body))
         .await
         .map_err(|error| TurnError::kubernetes("apply", target, error))?;
-    remember(
-        context,
-        scene,
-        target,
-        serde_json::to_value(written).unwrap_or_default(),
-    );
+    remember(context, scene, target, written.value);
     Ok(())
 }
 

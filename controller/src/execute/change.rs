@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use json_patch::Patch as Operations;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::Precondition;
@@ -13,6 +13,7 @@ use super::Scene;
 use super::apply::{remember, require};
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
+use crate::whole::Whole;
 
 /// JSON patch; the plan puts the test of the resourceVersion into it.
 pub(super) async fn patch(
@@ -96,17 +97,12 @@ async fn send(
         .patch(&target.name, &params, &patch)
         .await
         .map_err(|error| TurnError::kubernetes("patch", target, error))?;
-    remember(
-        context,
-        scene,
-        target,
-        serde_json::to_value(written).unwrap_or_default(),
-    );
+    remember(context, scene, target, written.value);
     Ok(())
 }
 
 /// Where requests about an object go.
-pub(super) fn api(context: &Context, target: &ObjectRef) -> Result<Api<DynamicObject>, TurnError> {
+pub(super) fn api(context: &Context, target: &ObjectRef) -> Result<Api<Whole>, TurnError> {
     context
         .objects(&target.kind, &target.namespace)
         .ok_or_else(|| TurnError::UnknownKind {

@@ -2,18 +2,19 @@
 //! by one. Must not: be relied on. What it misses is read when it is needed.
 
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, ListParams};
 
 use super::Scope;
 use crate::cache::{Key, Owned};
 use crate::cluster_ref::ClusterRef;
 use crate::kinds::{FoundBy, Watched};
+use crate::whole::Whole;
 
 /// Objects per page: a StatefulSet has ten to twenty kilobytes with its managedFields.
 const PAGE: u32 = 100;
 
 /// Lists everything of one kind.
-pub(super) async fn prime(api: &Api<DynamicObject>, scope: &Scope, kind: Watched, owned: &Owned) {
+pub(super) async fn prime(api: &Api<Whole>, scope: &Scope, kind: Watched, owned: &Owned) {
     let mut params = selecting(scope, kind).limit(PAGE);
     loop {
         let page = match api.list(&params).await {
@@ -40,7 +41,7 @@ fn selecting(scope: &Scope, kind: Watched) -> ListParams {
     }
 }
 
-fn keep(object: DynamicObject, scope: &Scope, kind: Watched, owned: &Owned) {
+fn keep(object: Whole, scope: &Scope, kind: Watched, owned: &Owned) {
     let Some(cluster) = owner(&object, scope, kind) else {
         return;
     };
@@ -48,12 +49,10 @@ fn keep(object: DynamicObject, scope: &Scope, kind: Watched, owned: &Owned) {
         kind,
         name: object.name_any(),
     };
-    if let Ok(object) = serde_json::to_value(object) {
-        owned.store(&cluster, key, object);
-    }
+    owned.keep(&cluster, key, object);
 }
 
-fn owner(object: &DynamicObject, scope: &Scope, kind: Watched) -> Option<ClusterRef> {
+fn owner(object: &Whole, scope: &Scope, kind: Watched) -> Option<ClusterRef> {
     match kind.found_by() {
         FoundBy::ClusterLabels => scope.cluster_of(&object.metadata),
         FoundBy::AccountName => object.namespace().map(ClusterRef::of_namespace),

@@ -13,6 +13,7 @@ use crate::cache::{Key, Manifest, Owned};
 use crate::cluster_ref::ClusterRef;
 use crate::kinds::{FoundBy, Watched};
 use crate::queue::Lane;
+use crate::whole::Whole;
 
 /// The clusters themselves.
 pub(super) struct ManifestSink {
@@ -256,7 +257,7 @@ impl Told for PartialObjectMeta<DynamicObject> {
     }
 }
 
-impl Told for DynamicObject {
+impl Told for Whole {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }

@@ -1,0 +1,121 @@
+//! A Kubernetes object of any kind, kept as it came: decoded once, and of its parts only the metadata. A leaf. Must not: be printed; it may be
+//! a secret.
+//!
+//! kube's `DynamicObject` keeps everything twice while it is decoded, and has to be written out to become text again.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::api::ApiResource;
+use kube::core::DynamicResourceScope;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// An object without its managedFields, which are as long as the rest and of no interest.
+#[derive(Clone)]
+pub struct Whole {
+    pub metadata: ObjectMeta,
+    /// All of it, the metadata included.
+    pub value: Value,
+}
+
+impl Whole {
+    /// None where the metadata is none.
+    pub fn of(mut value: Value) -> Option<Self> {
+        if let Some(fields) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            fields.remove("managedFields");
+        }
+        let metadata = match value.get("metadata") {
+            Some(metadata) => ObjectMeta::deserialize(metadata).ok()?,
+            None => ObjectMeta::default(),
+        };
+        Some(Self { metadata, value })
+    }
+}
+
+impl fmt::Debug for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Whole")
+            .field("namespace", &self.metadata.namespace)
+            .field("name", &self.metadata.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::of(value).ok_or_else(|| D::Error::custom("an object's metadata cannot be decoded"))
+    }
+}
+
+impl Serialize for Whole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl Resource for Whole {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.api_version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    /// Of the decoded metadata: the object itself stays as it came.
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_kept_as_it_came_and_not_printed() {
+        let text = r#"{"kind":"Secret","metadata":{"name":"s","namespace":"n","managedFields":[{"manager":"m"}],
+            "generation":3},"data":{"password":"aHVudGVyMg=="}}"#;
+        let whole: Whole = serde_json::from_str(text).unwrap();
+        let expected = json!({"kind": "Secret", "metadata": {"name": "s", "namespace": "n", "generation": 3},
+            "data": {"password": "aHVudGVyMg=="}});
+        assert_eq!(whole.value, expected);
+        assert_eq!(serde_json::to_value(&whole).unwrap(), expected);
+        assert_eq!(whole.metadata.generation, Some(3));
+        assert!(!format!("{whole:?}").contains("aHVu"));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_not_quoted() {
+        let text = r#"{"metadata":{"name":{"hunter2":1}}}"#;
+        let error = serde_json::from_str::<Whole>(text).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(Whole::of(json!({"data": {}})).is_some());
+    }
+}
