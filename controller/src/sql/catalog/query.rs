@@ -65,7 +65,6 @@ SELECT pg_catalog.json_build_object(
         'memberOf', coalesce(memberships.list, '{}'),
         'md5', coalesce(pg_catalog.starts_with(role.rolpassword, 'md5'), false),
         'passwordless', role.rolpassword IS NULL,
-        'passwordless', role.rolpassword IS NULL,
         'ownsIn', coalesce(traces.owns, '[]'), 'grantedIn', coalesce(traces.granted, '[]'))), '{}')
     FROM pg_catalog.pg_authid role
         LEFT JOIN memberships ON memberships.member = role.oid

@@ -58,8 +58,6 @@ pub struct RoleView {
     pub md5: bool,
     /// It has no password: nobody logs in with it, or somebody else (PAM) tells who may.
     pub passwordless: bool,
-    /// It has no password: nobody logs in with it, or somebody else (PAM) tells who may.
-    pub passwordless: bool,
     /// The secret that names this role holds a verifier instead of a password: it is stored as it is, of whatever kind.
     pub verbatim: bool,
     /// Databases with objects that it owns (`pg_shdepend.deptype` `o`); the empty name for what all databases share, databases among it.
