@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Endpoints, PodTemplateSpec, Service, ServiceAcc
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use pgherd_model::api::status::PostgresqlStatus;
+use pgherd_model::api::status::{ClusterStatus, PostgresqlStatus};
 use pgherd_model::cluster::RoleSources;
 use serde::{Deserialize, Serialize};
 
@@ -270,12 +270,61 @@ impl Observed {
         (is_current && !revision.is_empty()).then_some(revision)
     }
 
+    /// Its pods are seen before Kubernetes has named the revision that it makes them of, and there has been no other.
+    pub fn is_in_its_first_revision(&self) -> bool {
+        let word = self.cluster.status.postgres_cluster_status;
+        let has_never_run = matches!(word, ClusterStatus::Unknown | ClusterStatus::Creating);
+        has_never_run && self.latest_revision().is_none()
+    }
+
     /// Revisions whose templates have to be read before anything can be said about the pods that were made of them.
     pub fn revisions_to_read(&self) -> BTreeSet<&str> {
+        if self.is_in_its_first_revision() {
+            return BTreeSet::new();
+        }
         let pods = self.pods.known().into_iter().flatten();
         let latest = self.latest_revision();
         pods.map(|pod| pod.revision.as_str())
             .filter(|revision| !revision.is_empty() && Some(*revision) != latest)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::StatefulSetStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_has_never_run_has_no_earlier_revision_to_read() {
+        let pod = PodView {
+            revision: "a-1".to_owned(),
+            ..PodView::default()
+        };
+        let mut observed = Observed {
+            pods: Source::Known(vec![pod]),
+            stateful_set: Source::Known(Some(StatefulSet::default())),
+            ..Observed::default()
+        };
+        let to_read = |observed: &Observed| observed.revisions_to_read().len();
+        for word in [ClusterStatus::Unknown, ClusterStatus::Creating] {
+            observed.cluster.status.postgres_cluster_status = word;
+            assert_eq!(to_read(&observed), 0);
+        }
+        let named = StatefulSet {
+            status: Some(StatefulSetStatus {
+                update_revision: Some("a-2".to_owned()),
+                observed_generation: Some(1),
+                ..StatefulSetStatus::default()
+            }),
+            ..StatefulSet::default()
+        };
+        let unnamed = observed.clone();
+        observed.stateful_set = Source::Known(Some(named));
+        assert_eq!(to_read(&observed), 1, "its manifest was edited before it ran");
+        let mut observed = unnamed;
+        observed.cluster.status.postgres_cluster_status = ClusterStatus::Running;
+        assert_eq!(to_read(&observed), 1, "a pod of another stateful set");
     }
 }

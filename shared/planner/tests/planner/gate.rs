@@ -1,6 +1,7 @@
 //! What a roll waits for, whom the primary hands over to, and what is no reason to roll: one snapshot and its plan at a time.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_planner::observed::{MemberRole, Observed, PatroniView, PodView, Source};
 use pgherd_planner::plan::{Action, HoldReason, Plan, Step};
 use serde_json::json;
@@ -162,6 +163,25 @@ fn a_revision_that_means_the_same_is_no_reason() {
     let plan = simulation.plan(&observed);
     assert!(is_quiet(&plan) && plan.rolled().is_empty(), "{:?}", plan.steps);
     assert!(plan.wake_after.is_some());
+}
+
+#[test]
+fn before_kubernetes_names_the_first_revision_nobody_asks_for_an_earlier_one() {
+    let (simulation, mut observed) = before_the_roll();
+    observed.templates.clear();
+    if let Source::Known(Some(stored)) = &mut observed.stateful_set {
+        stored.status = None;
+    }
+    let mut is_held = |word| {
+        observed.cluster.status.postgres_cluster_status = word;
+        let plan = simulation.plan(&observed);
+        assert!(plan.rolled().is_empty(), "{word:?} {:?}", plan.steps);
+        plan.holds
+            .iter()
+            .any(|hold| hold.to_string().contains("revision"))
+    };
+    assert!(is_held(ClusterStatus::Running));
+    assert!(!is_held(ClusterStatus::Creating) && !is_held(ClusterStatus::Unknown));
 }
 
 #[test]

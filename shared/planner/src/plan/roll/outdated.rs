@@ -91,7 +91,9 @@ fn latest(situation: &Situation<'_>, wanted: &StatefulSet, plan: &Plan) -> Age {
 
 fn age(situation: &Situation<'_>, revision: &str, wanted: &StatefulSet, latest: &Age) -> Age {
     let latest_revision = situation.observed.latest_revision();
-    if revision.is_empty() || latest_revision == Some(revision) {
+    let is_known = situation.observed.templates.contains_key(revision);
+    let is_first = !is_known && situation.observed.is_in_its_first_revision();
+    if is_first || revision.is_empty() || latest_revision == Some(revision) {
         return latest.clone();
     }
     match situation.observed.templates.get(revision) {
