@@ -4,8 +4,6 @@ use crate::config::OperatorConfig;
 
 /// Database that everybody may connect to, where roles and databases are made.
 pub const MAINTENANCE_DATABASE: &str = "postgres";
-/// Role that administers the owners of prepared databases.
-pub const ADMIN: &str = "admin";
 /// Role of poolers under its usual name.
 pub const POOLER_USER: &str = "pooler";
 /// Role of event streams.

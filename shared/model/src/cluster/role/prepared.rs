@@ -1,4 +1,5 @@
-//! The roles of prepared databases (zalando-behaviour 4.11 item 4, A.13).
+//! The roles of prepared databases (zalando-behaviour 4.11 item 4, A.13). Unlike Zalando's operator, which knows one name only, their
+//! administrator is that of the teams (`team_admin_role`).
 
 use super::{Role, RoleOrigin, with_secret, without_login};
 use crate::{
@@ -6,14 +7,14 @@ use crate::{
         database::{PreparedDatabase, PreparedSchema},
         reading::Reading,
     },
-    names::roles::{ADMIN, Access, prepared_role, prepared_user, schema_scope},
+    names::roles::{Access, prepared_role, prepared_user, schema_scope},
 };
 
 /// One set of roles: for a whole database, or for one of its schemas.
 struct Scope<'a> {
     name: String,
     /// Administrator of the scope's owner.
-    admin: String,
+    admin: Option<String>,
     search_path: String,
     with_users: bool,
     secret_namespace: Option<&'a str>,
@@ -25,7 +26,7 @@ pub(super) fn roles(reading: &Reading<'_>, database: &PreparedDatabase) -> Vec<R
     let secret_namespace = elsewhere.filter(|_| reading.config.kubernetes.enable_cross_namespace_secret);
     let whole = Scope {
         name: database.name.clone(),
-        admin: ADMIN.to_owned(),
+        admin: reading.config.teams_api.team_admin_role.clone(),
         search_path: search_path(&database.schemas),
         with_users: database.default_users,
         secret_namespace,
@@ -36,7 +37,7 @@ pub(super) fn roles(reading: &Reading<'_>, database: &PreparedDatabase) -> Vec<R
         .filter(|schema| schema.default_roles)
         .map(|schema| Scope {
             name: schema_scope(&database.name, &schema.name),
-            admin: prepared_role(&database.name, Access::Owner),
+            admin: Some(prepared_role(&database.name, Access::Owner)),
             search_path: search_path(std::slice::from_ref(schema)),
             with_users: schema.default_users,
             secret_namespace,
@@ -86,10 +87,10 @@ fn in_scope(role: Role, scope: &Scope<'_>, access: Access) -> Role {
     let admin = if is_owner {
         scope.admin.clone()
     } else {
-        prepared_role(&scope.name, Access::Owner)
+        Some(prepared_role(&scope.name, Access::Owner))
     };
     Role {
-        admin: Some(admin),
+        admin,
         parameters: [("search_path".to_owned(), scope.search_path.clone())].into(),
         owns_database: is_owner,
         ..role

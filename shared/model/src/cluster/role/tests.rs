@@ -199,6 +199,19 @@ fn a13_present_and_empty_is_one_database() {
     assert!(parse(json!({})).prepared_databases.is_empty());
 }
 
+/// An image may have another role than `admin`, or none.
+#[test]
+fn owners_of_prepared_databases_are_administered_by_the_teams_admin() {
+    let spec = || json!({"preparedDatabases": {"foo": {"schemas": {"bar": {}}}}});
+    let mut config = config();
+    for admin in [Some("dba"), None] {
+        config.teams_api.team_admin_role = admin.map(str::to_owned);
+        assert_eq!(role_with(spec(), "foo_owner", &config).admin.as_deref(), admin);
+        let within = role_with(spec(), "foo_bar_owner", &config);
+        assert_eq!(within.admin.as_deref(), Some("foo_owner"));
+    }
+}
+
 #[test]
 fn a13_memberships_and_administrators() {
     let spec = json!({"preparedDatabases": {"foo": {"defaultUsers": true, "schemas": {"bar": {"defaultUsers": true}}}}});
