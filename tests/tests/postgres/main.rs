@@ -12,6 +12,7 @@ mod connection;
 mod cutter;
 mod entrance;
 mod faults;
+mod held;
 mod hostile;
 mod illegible;
 mod matrix;
@@ -34,6 +35,7 @@ fn tests() -> Vec<Test> {
         people::TESTS,
         rotation::TESTS,
         hostile::TESTS,
+        held::TESTS,
         illegible::TESTS,
         faults::TESTS,
     ]

@@ -12,11 +12,12 @@ use pgherd_controller::password;
 use pgherd_controller::sql::statement::{Draft, groups};
 use pgherd_controller::sql::{self, Target, Trust};
 use pgherd_model::api;
+use pgherd_model::api::status::Provisioned;
 use pgherd_model::cluster::{Cluster, RoleSources};
 use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::secret::Secret;
 use pgherd_planner::build::build;
-use pgherd_planner::observed::{Catalog, Observed, PodEnvironment, SecretView, Source};
+use pgherd_planner::observed::{Catalog, ClusterView, Observed, PodEnvironment, SecretView, Source};
 use pgherd_planner::plan::{
     Action, NewPassword, NextRotation, Plan, Previous, SecretChange, SecretDraft, Step, plan,
 };
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) detour: Option<u16>,
     /// Who reads his secret and logs in after every step.
     pub(crate) client: Option<String>,
+    /// What the status says that the manifest gave.
+    pub(crate) provisioned: Option<Provisioned>,
     /// So many of the next changes of secrets are not written, after the server was told.
     pub(crate) lost_writes: u32,
     pub(crate) runtime: Arc<Runtime>,
@@ -93,6 +96,7 @@ impl World {
             now: "2030-01-31T12:00:00Z".parse()?,
             detour: None,
             client: None,
+            provisioned: None,
             lost_writes: 0,
             runtime: Arc::new(runtime),
         };
@@ -203,7 +207,10 @@ impl World {
     pub(crate) fn plan(&self) -> Result<Plan> {
         let cluster = self.cluster()?;
         let desired = build(&cluster, &self.config, &Source::Known(PodEnvironment::default()));
+        let mut view = ClusterView::default();
+        view.status.provisioned.clone_from(&self.provisioned);
         let observed = Observed {
+            cluster: view,
             secrets: Source::Known(self.views(&desired.secrets)),
             role_sources: self.sources.clone(),
             catalog: match self.catalog() {
