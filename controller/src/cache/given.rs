@@ -28,8 +28,12 @@ struct State {
 impl Given {
     /// A cluster copies from these secrets, and from no others.
     pub fn note_used(&self, cluster: &ClusterRef, places: BTreeSet<NamespacedName>) {
-        let namespaces: BTreeSet<String> = places.iter().map(|place| place.namespace.clone()).collect();
         let state = &mut *locked(&self.state);
+        let known = state.used.get(cluster);
+        if known.map_or(places.is_empty(), |known| *known == places) {
+            return;
+        }
+        let namespaces: BTreeSet<String> = places.iter().map(|place| place.namespace.clone()).collect();
         if places.is_empty() {
             state.used.remove(cluster);
         } else {
