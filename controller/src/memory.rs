@@ -258,9 +258,12 @@ impl Memory {
         self.asked = asked.map(str::to_owned);
         let due = is_asked || self.resync.is_none_or(|at| at <= now);
         if due {
+            // What the first lists told is as good as read now.
+            if self.resync.is_some() {
+                self.endpoints = None;
+            }
             self.resync = Some(now + jittered(period, 0.1));
             self.catalog = None;
-            self.endpoints = None;
             self.rewritten = Default::default();
         }
         due

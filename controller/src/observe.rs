@@ -16,6 +16,7 @@ use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 
 mod catalog;
+mod endpoints;
 mod environment;
 mod given;
 mod leftovers;
@@ -25,6 +26,7 @@ mod patroni;
 mod request;
 mod templates;
 
+pub use endpoints::remember_endpoints;
 pub use environment::environment;
 pub use outside::role_sources;
 

@@ -36,6 +36,7 @@ use crate::events::Events;
 use crate::fleet::Fleet;
 use crate::memory::Memories;
 use crate::metrics::{ControllerMetrics, Sources};
+use crate::observe::remember_endpoints;
 use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::{keep, register};
@@ -313,6 +314,7 @@ impl Work {
                 () = stop.cancelled() => return,
                 _ = listed.recv() => {}
             }
+            remember_endpoints(&self.context, &scope).await;
             self.lists.open();
             tracing::info!(
                 clusters = self.context.cache.manifests.len(),
