@@ -38,7 +38,7 @@ pub(super) fn note(context: &Context, report: &Report<'_>) {
 }
 
 /// The deepest fields that differ, without their values: some are keys.
-fn compare(path: &str, before: &Value, after: &Value, paths: &mut Vec<String>) {
+pub(super) fn compare(path: &str, before: &Value, after: &Value, paths: &mut Vec<String>) {
     match (before, after) {
         _ if before == after => {}
         (Value::Object(before), Value::Object(after)) => {

@@ -6,6 +6,7 @@ use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ClusterView;
 use serde_json::json;
 
+use super::activity::compare;
 use crate::cache::Manifest;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -22,6 +23,12 @@ pub(super) async fn write(
 ) -> Result<(), TurnError> {
     if *status == view.status {
         return Ok(());
+    }
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let value = |status| serde_json::to_value(status).unwrap_or_default();
+        let mut paths = Vec::new();
+        compare("status", &value(&view.status), &value(status), &mut paths);
+        tracing::debug!(?paths, "status differs");
     }
     let operations = json!([
         {"op": "test", "path": "/metadata/uid", "value": view.uid},
