@@ -20,7 +20,7 @@ use super::Teller;
 use super::place::{NAMESPACES, Place};
 
 /// Requests at once, of every client here.
-pub const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 32;
 
 /// A manifest's place and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -17,6 +17,8 @@ use crate::usage::Memory;
 const LIMIT: Duration = Duration::from_mins(6);
 /// What the controller does last, it does within this time.
 const END: Duration = Duration::from_secs(3);
+/// What the controller counts its turns in.
+const TURNS: &str = "pgherd_controller_turns_total";
 
 /// What was seen.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Creation {
     pub by_user: Vec<(String, f64)>,
     /// The controller's CPU, in milliseconds per cluster.
     pub cpu: f64,
+    /// Turns that the controller gave, per cluster.
+    pub turns: f64,
     pub memory: Memory,
 }
 
@@ -56,6 +60,7 @@ pub async fn measure(
     teller.tell(format!("{} clusters, applied at once", names.len()));
     log.read()?;
     let cpu = controller.cpu()?;
+    let turns = controller.count(TURNS)?;
     let (begun, since) = (Instant::now(), Timestamp::now());
     clusters.apply(names).await?;
     let applied = begun.elapsed().as_secs_f64();
@@ -65,6 +70,7 @@ pub async fn measure(
     let running = running.duration_since(begun).as_secs_f64();
     tokio::time::sleep(END).await;
     let cpu = controller.cpu()?.saturating_sub(cpu);
+    let turns = controller.count(TURNS)? - turns;
     let seen = log.read()?;
     let own: Vec<&Request> = seen
         .iter()
@@ -94,11 +100,12 @@ pub async fn measure(
         .collect(),
         by_user: counts(&seen, who).into_iter().map(each).collect(),
         cpu: cpu.as_secs_f64() * 1e3 / number(names.len()),
+        turns: turns / number(names.len()),
         memory: controller.memory()?,
     };
     teller.tell(format!(
-        "  all objects exist after {:.1} s, all run after {:.1} s; {:.1} requests and {:.1} ms of CPU per cluster",
-        creation.exist, creation.running, creation.requests, creation.cpu
+        "  all objects exist after {:.1} s, all run after {:.1} s; {:.1} requests, {:.1} turns and {:.1} ms of CPU per cluster",
+        creation.exist, creation.running, creation.requests, creation.turns, creation.cpu
     ));
     Ok(creation)
 }

@@ -177,8 +177,8 @@ impl Creation {
                 self.clusters, self.applied, self.objects, self.exist, self.running
             ),
             format!(
-                "  controller, per cluster: {:.2} requests, {:.1} ms of CPU",
-                self.requests, self.cpu
+                "  controller, per cluster: {:.2} requests, {:.1} turns, {:.1} ms of CPU",
+                self.requests, self.turns, self.cpu
             ),
             memory_line("  controller", self.memory),
         ];
