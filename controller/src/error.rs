@@ -100,7 +100,8 @@ impl TurnError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Sql(SqlError::Refused { refusal, .. }) => refusal.code().is_some(),
-            Self::Sql(SqlError::Lacking { .. } | SqlError::Unwritable(_)) | Self::Credentials { .. } => true,
+            Self::Sql(SqlError::Lacking { .. } | SqlError::PutOff | SqlError::Unwritable(_))
+            | Self::Credentials { .. } => true,
             _ => false,
         }
     }

@@ -81,6 +81,8 @@ pub enum SqlError {
     },
     #[error("not tried: {missing} failed")]
     Lacking { missing: String },
+    #[error("left to the next turn: this one has been busy with the database for long enough")]
+    PutOff,
     #[error("postgres did not answer within {}s while {what}", limit.as_secs())]
     TimedOut { what: &'static str, limit: Duration },
     #[error("the catalog of database {database} is not what was asked for: {message}")]
@@ -111,7 +113,7 @@ impl SqlError {
     fn ends_session(&self) -> bool {
         match self {
             Self::Refused { refusal, .. } => refusal.ends_session(),
-            Self::Unwritable(_) | Self::Lacking { .. } => false,
+            Self::Unwritable(_) | Self::Lacking { .. } | Self::PutOff => false,
             _ => true,
         }
     }

@@ -1,6 +1,10 @@
-//! The plan's statements on the primary, as the superuser: one connection per database. Passwords become verifiers here.
+//! The plan's statements on the primary, as the superuser: one connection per database, several databases at a time. Passwords become
+//! verifiers here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _};
 
 use pgherd_model::names::{Role, roles::MAINTENANCE_DATABASE};
 use pgherd_model::secret::Secret;
@@ -8,6 +12,7 @@ use pgherd_planner::observed::PodView;
 use pgherd_planner::plan::{Action, Precondition, Step};
 use pgherd_planner::sql::{PasswordRef, Statement, Subject};
 use pgherd_runtime::tasks::chain;
+use tokio::time::Instant;
 
 use super::Scene;
 use crate::context::Context;
@@ -15,18 +20,24 @@ use crate::credentials::password;
 use crate::database::server;
 use crate::error::TurnError;
 use crate::sql::statement::{Draft, groups};
-use crate::sql::{Failure, Server};
+use crate::sql::{Failure, Server, SqlError};
 
-/// How many of the steps, which begin with one of statements, are carried out over one connection.
+/// How many databases are changed at a time.
+const AT_ONCE: usize = 4;
+/// After this a turn begins with no other group of statements: meanwhile nobody looks after the cluster's members.
+const TURN_LIMIT: Duration = Duration::from_mins(1);
+
+/// How many of the steps, which begin with one of statements, are carried out together: those of the database where roles and databases are
+/// made, or those of others, which know nothing of one another.
 pub fn run_length(steps: &[Step]) -> usize {
-    let database = |step: &Step| match (&step.action, &step.precondition) {
-        (Action::RunSql { database, .. }, Precondition::None) => Some(database.clone()),
+    let is_shared = |step: &Step| match (&step.action, &step.precondition) {
+        (Action::RunSql { database, .. }, Precondition::None) => Some(database == MAINTENANCE_DATABASE),
         _ => None,
     };
-    let Some(first) = steps.first().and_then(database) else {
+    let Some(first) = steps.first().and_then(is_shared) else {
         return steps.len().min(1);
     };
-    let same = |step: &&Step| database(step).as_ref() == Some(&first);
+    let same = |step: &&Step| is_shared(step) == Some(first);
     steps.iter().take_while(same).count()
 }
 
@@ -47,7 +58,7 @@ impl Passwords for Stored<'_> {
     }
 }
 
-/// Carries out steps of one database. What came of each, in their order.
+/// Carries out steps that belong together by their [`run_length`]. What came of each, in their order.
 pub(super) async fn run(
     context: &Context,
     scene: &Scene<'_>,
@@ -69,6 +80,51 @@ pub async fn take(
     passwords: &impl Passwords,
     failed: &mut BTreeSet<Subject>,
 ) -> Vec<Result<(), TurnError>> {
+    let until = Instant::now() + TURN_LIMIT;
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        places.entry(database_of(step)).or_default().push(index);
+    }
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => return all_fail(error, steps.len()),
+    };
+    let mut results: Vec<Result<(), TurnError>> = steps.iter().map(|_| Ok(())).collect();
+    let known = failed.clone();
+    let mut tasks = Vec::with_capacity(places.len());
+    for (database, places) in places {
+        let here: Vec<&Step> = places.iter().map(|index| &steps[*index]).collect();
+        let (server, mut failed) = (&server, known.clone());
+        tasks.push(async move {
+            let results = inside(server, database, &here, passwords, (&mut failed, until)).await;
+            (places, results, failed)
+        });
+    }
+    let mut done = stream::iter(tasks).buffer_unordered(AT_ONCE);
+    while let Some((places, came, refused)) = done.next().await {
+        failed.extend(refused);
+        for (index, result) in places.into_iter().zip(came) {
+            results[index] = result;
+        }
+    }
+    results
+}
+
+/// The first error is told, the others are that one.
+fn all_fail(error: TurnError, count: usize) -> Vec<Result<(), TurnError>> {
+    let first = std::iter::once(error);
+    let rest = std::iter::repeat_with(|| TurnError::SameConnection);
+    first.chain(rest).take(count).map(Err).collect()
+}
+
+/// The steps of one database, over one connection.
+async fn inside(
+    server: &Server,
+    database: &str,
+    steps: &[&Step],
+    passwords: &impl Passwords,
+    (failed, until): (&mut BTreeSet<Subject>, Instant),
+) -> Vec<Result<(), TurnError>> {
     let mut results: Vec<Result<(), TurnError>> = Vec::with_capacity(steps.len());
     let (mut drafts, mut places) = (Vec::new(), Vec::new());
     for (index, step) in steps.iter().enumerate() {
@@ -84,16 +140,15 @@ pub async fn take(
             }
         }
     }
-    match send(server, database_of(steps), drafts, failed).await {
+    match send(server, database, drafts, failed, Some(until)).await {
         Ok(failures) => {
             for failure in failures {
                 results[places[failure.index]] = Err(failure.error.into());
             }
         }
         Err(error) => {
-            let mut error = Some(error);
-            for index in places {
-                results[index] = Err(error.take().unwrap_or(TurnError::SameConnection));
+            for (index, error) in places.iter().zip(all_fail(error, places.len())) {
+                results[*index] = error;
             }
         }
     }
@@ -118,11 +173,9 @@ pub(super) async fn prepare(
         statements: statements.iter().map(|it| (it.clone(), with(it))).collect(),
     };
     let mut failed = BTreeSet::new();
-    let server = primary(context, scene).await;
-    match send(server, MAINTENANCE_DATABASE, vec![draft], &mut failed)
-        .await?
-        .pop()
-    {
+    let server = primary(context, scene).await?;
+    let sent = send(&server, MAINTENANCE_DATABASE, vec![draft], &mut failed, None);
+    match sent.await?.pop() {
         Some(failure) => Err(failure.error.into()),
         None => Ok(()),
     }
@@ -139,24 +192,34 @@ pub(super) async fn checkpoint(context: &Context, scene: &Scene<'_>) {
     }
 }
 
-fn database_of(steps: &[Step]) -> &str {
-    match steps.first().map(|step| &step.action) {
-        Some(Action::RunSql { database, .. }) => database,
+fn database_of(step: &Step) -> &str {
+    match &step.action {
+        Action::RunSql { database, .. } => database,
         _ => MAINTENANCE_DATABASE,
     }
 }
 
 async fn send(
-    server: Result<Server, TurnError>,
+    server: &Server,
     database: &str,
     drafts: Vec<Draft>,
     failed: &mut BTreeSet<Subject>,
+    until: Option<Instant>,
 ) -> Result<Vec<Failure>, TurnError> {
     if drafts.is_empty() {
         return Ok(Vec::new());
     }
+    if until.is_some_and(|until| until <= Instant::now()) {
+        failed.extend(drafts.iter().map(|draft| draft.subject.clone()));
+        let put_off = |index| Failure {
+            index,
+            error: SqlError::PutOff,
+        };
+        return Ok((0..drafts.len()).map(put_off).collect());
+    }
     let groups = groups(drafts).await?;
-    let session = server?.open(database).await?;
+    let mut session = server.open(database).await?;
+    session.until = until;
     Ok(session.carry_out(&groups, failed).await?)
 }
 

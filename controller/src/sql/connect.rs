@@ -8,7 +8,7 @@ use std::time::Duration;
 use pgherd_model::secret::Secret;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -69,6 +69,8 @@ pub struct Session {
     pub(super) database: String,
     /// `server_version_num`: 170002 is 17.2.
     pub version: u32,
+    /// From then on [`Session::carry_out`] begins with no other group.
+    pub until: Option<Instant>,
     _door: SemaphorePermit<'static>,
 }
 
@@ -252,6 +254,7 @@ impl Arrived {
             client,
             database,
             version,
+            until: None,
             _door: door,
         }
     }

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use pgherd_model::secret::Secret;
 use pgherd_planner::sql::{Statement, Subject, Verifier, verifier};
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::connect::{STATEMENT_LIMIT, bounded_by};
@@ -125,7 +126,7 @@ impl Session {
             let end = rest.iter().position(|index| together(*index) != kind);
             let later = rest.split_off(end.unwrap_or(rest.len()));
             let known = rest.iter().any(|index| groups[*index].lacks(failed).is_some());
-            if known || !kind || rest.len() == 1 || !self.together(groups, &rest).await? {
+            if known || self.is_late() || !kind || rest.len() == 1 || !self.together(groups, &rest).await? {
                 failures.extend(self.one_by_one(groups, rest, failed).await?);
             }
             rest = later;
@@ -155,8 +156,9 @@ impl Session {
             let mut refused = failed.clone();
             for index in &chosen {
                 let group = &groups[*index];
-                let error = match group.lacks(&refused) {
-                    Some(lacking) => lacking,
+                let obstacle = self.is_late().then_some(SqlError::PutOff);
+                let error = match obstacle.or_else(|| group.lacks(&refused)) {
+                    Some(obstacle) => obstacle,
                     None => match self.alone(group).await {
                         Ok(()) => continue,
                         Err(error) if error.ends_session() => return Err(error),
@@ -166,12 +168,16 @@ impl Session {
                 refused.insert(group.subject.clone());
                 failures.push(Failure { index: *index, error });
             }
-            if failures.is_empty() || failures.len() == chosen.len() {
+            if failures.is_empty() || failures.len() == chosen.len() || self.is_late() {
                 *failed = refused;
                 return Ok(failures);
             }
             chosen = failures.iter().map(|failure| failure.index).collect();
         }
+    }
+
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
     }
 
     async fn alone(&self, group: &Group) -> Result<(), SqlError> {

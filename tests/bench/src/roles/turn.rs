@@ -164,14 +164,19 @@ impl Script {
     /// The same statements, in one transaction where they can be.
     fn add(&mut self, steps: &[Step]) -> Result<()> {
         let mut open = false;
-        for (index, step) in steps.iter().enumerate() {
+        let mut place = None;
+        for step in steps {
             let Action::RunSql {
                 database, statements, ..
             } = &step.action
             else {
                 continue;
             };
-            if index == 0 {
+            if place != Some(database) {
+                place = Some(database);
+                if std::mem::take(&mut open) {
+                    self.text += "COMMIT;\n";
+                }
                 writeln!(self.text, "\\connect -reuse-previous=on \"dbname='{database}'\"")?;
             }
             for statement in statements {

@@ -5,12 +5,12 @@ use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
 use super::roles::known_roles;
-use super::{ASK_AGAIN, Wanted, databases, privileges, take};
+use super::{ASK_AGAIN, databases, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
 use crate::plan::{HoldReason, Plan};
 
-/// Schemas and privileges of the prepared databases that exist, then extensions: one that the image lacks fails last.
+/// Schemas, privileges and extensions of the prepared databases that exist, one database after the other: each is one connection.
 pub(super) fn prepare(
     cluster: &Cluster,
     config: &OperatorConfig,
@@ -23,7 +23,6 @@ pub(super) fn prepare(
         let why = "its name is not UTF-8: it is left alone".to_owned();
         plan.hold(format!("read {name}"), HoldReason::Conflict(why));
     }
-    let mut extensions = Wanted::default();
     for database in &cluster.prepared_databases {
         let name = &database.name;
         let view = catalog.databases.get(name);
@@ -43,11 +42,8 @@ pub(super) fn prepare(
             continue;
         }
         take(plan, privileges::wanted(cluster, database, content, &known));
-        let wanted = databases::extensions(database, config, content);
-        extensions.groups.extend(wanted.groups);
-        extensions.holds.extend(wanted.holds);
+        take(plan, databases::extensions(database, config, content));
     }
-    take(plan, extensions);
 }
 
 /// An event trigger that runs code of somebody who is no superuser, as the superuser that we are, whatever we make.
