@@ -8,7 +8,7 @@ pub enum UserFate {
     /// It stays.
     #[default]
     Keep,
-    /// It cannot log in any more and is a member of nothing.
+    /// It cannot log in any more and is a member of nothing that the manifest made it a member of.
     Revoke,
     /// It is dropped.
     Drop,

@@ -28,9 +28,8 @@ pub(super) fn put_away<'a>(scene: &Scene<'a>, role: &Role) -> Option<(String, &'
 /// Those who left, as long as every source was heard. Only such roles are taken for people as we make for them.
 pub(super) fn who_left(scene: &Scene<'_>, observed: &Observed) -> Wanted {
     let mut wanted = Wanted::default();
-    let people: Vec<&str> = people(scene).collect();
-    let is_wanted = |name: &&&str| scene.cluster.role(name).is_some();
-    let (stay, left): (Vec<&str>, Vec<&str>) = people.iter().partition(|name| is_wanted(&name));
+    let (stay, left): (Vec<&str>, Vec<&str>) =
+        people(scene).partition(|name| scene.cluster.role(name).is_some());
     let Some(first) = left
         .first()
         .filter(|_| scene.config.teams_api.enable_team_member_deprecation)
