@@ -21,6 +21,7 @@ mod handover;
 mod impact;
 mod kill;
 mod lifecycle;
+mod markers;
 mod operator;
 mod parameters;
 mod programs;
@@ -52,6 +53,7 @@ fn tests() -> Vec<Test> {
         kill::TESTS,
         schema::TESTS,
         secrets::TESTS,
+        markers::TESTS,
         stores::TESTS,
         availability::TESTS,
         fleet::TESTS,

@@ -70,6 +70,7 @@ fn set_up() -> Result<Stage> {
         "it-impact",
         "it-reviews",
         "it-secrets",
+        "it-markers",
         "it-fleet-a",
         "it-fleet-b",
         "it-fleet-c",
