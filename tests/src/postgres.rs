@@ -184,6 +184,16 @@ impl Server {
         self.await_ready()
     }
 
+    /// Stops it and starts it again as one that was a primary and waits to become one: after a switchover, until somebody promotes it.
+    pub fn demote(&mut self) -> Result<()> {
+        self.stop();
+        let data = self.place.0.join("data");
+        fs::write(data.join("standby.signal"), "").context("write standby.signal")?;
+        self.sandbox.give(&data)?;
+        self.child = spawn(&self.sandbox, &self.place.0, self.major, self.port, &self.options)?;
+        self.await_ready()
+    }
+
     fn await_ready(&mut self) -> Result<()> {
         let end = Instant::now() + START_LIMIT;
         let status = self.place.0.join("data/postmaster.pid");

@@ -1,6 +1,11 @@
 //! What goes wrong with servers and connections: the operator converges afterwards, or says what it lacks.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
+use pgherd_controller::sql::statement::{Draft, groups};
+use pgherd_controller::sql::{Failure, SqlError};
+use pgherd_planner::sql::{Statement, Subject};
 use pgherd_tests::postgres::{Major, Options};
 use serde_json::{Value, json};
 
@@ -19,6 +24,14 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("faults: no connection is left", no_connection),
     ("faults: the disk is full", disk_full),
+    (
+        "faults: the primary is switched over in the middle of a turn",
+        switched_over,
+    ),
+    (
+        "faults: a turn that is late begins nothing more and says so",
+        late,
+    ),
     ("faults: the server restarts between turns", restart),
 ];
 
@@ -63,6 +76,87 @@ fn every_message(major: Major) -> Result<()> {
         world.login(&format!("bar{turn}_reader_user"), &format!("bar{turn}"))?;
     }
     ensure!(cuts >= 8, "only {cuts} places to cut");
+    Ok(())
+}
+
+/// The connection goes in the middle of a turn, its server comes back as no primary, and is one again on another timeline: nothing is written
+/// in between, and afterwards everything that the turn wanted is there, with the passwords of the secrets.
+fn switched_over(major: Major) -> Result<()> {
+    let mut world = World::start(major, json!({}))?;
+    world.converge()?;
+    let mut cutter = Cutter::start(world.server.port)?;
+    let mut cuts = 0;
+    // Log-in, lock, within the transaction, before it is committed, between databases.
+    for (turn, message) in [3, 6, 9, 14, 22].into_iter().enumerate() {
+        let mut wanted = spec(turn);
+        wanted["users"]["keeper"] = json!([]);
+        world.set_spec(wanted);
+        if turn > 0 {
+            world.set_password("keeper", &format!("changed {turn} times"))?;
+        }
+        world.detour = Some(cutter.port());
+        cutter.cut_after(message);
+        let round = world.sync()?;
+        cuts += usize::from(cutter.has_cut());
+        ensure!(cutter.has_cut() != round.failures.is_empty(), "{round:?}");
+        world.detour = None;
+        world.server.demote()?;
+        let waiting = world.sync()?;
+        ensure!(waiting.failures.is_empty(), "{waiting:?}");
+        let why = |hold: &String| hold.contains("in recovery");
+        ensure!(waiting.holds.iter().any(why), "{:?}", waiting.holds);
+        let wrote = |step: &String| step.contains("ROLE") || step.contains("DATABASE");
+        ensure!(!waiting.steps.iter().any(wrote), "{:?}", waiting.steps);
+        let promoted = world.superuser("postgres")?.run("SELECT pg_promote()")?;
+        ensure!(promoted == "t", "it was not promoted");
+        world
+            .converge()
+            .with_context(|| format!("after a switchover at message {message}"))?;
+        for role in ["app", "more"] {
+            world.login(&format!("{role}{turn}"), &format!("shop{turn}"))?;
+        }
+        world.login(&format!("bar{turn}_reader_user"), &format!("bar{turn}"))?;
+        world.login("keeper", "postgres")?;
+    }
+    let timelines = world
+        .superuser("postgres")?
+        .run("SELECT timeline_id FROM pg_control_checkpoint()")?;
+    ensure!(cuts >= 4 && timelines != "1", "{cuts} cuts, timeline {timelines}");
+    Ok(())
+}
+
+fn late(major: Major) -> Result<()> {
+    let world = World::start(major, json!({}))?;
+    let made = |role: &str| Draft {
+        subject: Subject::Role(role.to_owned()),
+        needs: Vec::new(),
+        statements: vec![(
+            Statement::RenameRole {
+                role: "cron_admin".to_owned(),
+                name: role.to_owned(),
+            },
+            None,
+        )],
+    };
+    let server = world.entrance()?;
+    let (failures, failed) = world.runtime.block_on(async {
+        let groups = groups(vec![made("one"), made("two")]).await?;
+        let mut session = server.open("postgres").await?;
+        session.until = Some(tokio::time::Instant::now());
+        let mut failed = BTreeSet::new();
+        anyhow::Ok((session.carry_out(&groups, &mut failed).await?, failed))
+    })?;
+    let put_off = |failure: &Failure| matches!(failure.error, SqlError::PutOff);
+    ensure!(
+        failures.len() == 2 && failures.iter().all(put_off),
+        "{failures:?}"
+    );
+    // What needs them is not tried either.
+    ensure!(failed.len() == 2, "{failed:?}");
+    let there = world
+        .superuser("postgres")?
+        .run("SELECT count(*) FROM pg_roles WHERE rolname = 'cron_admin'")?;
+    ensure!(there == "1", "{there}");
     Ok(())
 }
 

@@ -256,7 +256,9 @@ fn traps(major: Major) -> Result<()> {
         "the trap of the role"
     );
     // And one that would end every other session first.
-    careless.run("ALTER DATABASE shop SET idle_session_timeout = 1")?;
+    world
+        .superuser("postgres")?
+        .run("ALTER DATABASE shop SET idle_session_timeout = 1")?;
     drop(owner);
     world.set_spec(shop(&json!({"data": {}, "more": {"defaultUsers": true}})));
     world.config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
