@@ -13,7 +13,7 @@ use pgherd_model::{
     names::roles::MAINTENANCE_DATABASE,
 };
 
-use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Reason, Step};
+use super::{Action, Hold, HoldReason, Impact, NO_NEWS, Plan, Precondition, Reason, Step};
 use crate::observed::{Catalog, Observed, PatroniView};
 use crate::sql::{Statement, Subject};
 
@@ -114,7 +114,7 @@ pub(super) fn provision(
     }
     let catalog = match (&observed.catalog.known(), observed.catalog.unknown()) {
         (Some(catalog), _) => *catalog,
-        (None, why) => return wait_for_catalog(why.unwrap_or_default(), plan),
+        (None, why) => return wait_for_catalog(why.unwrap_or_default(), observed, plan),
     };
     let gaps = observed.role_sources.gaps(&cluster.identity.team, config);
     for (source, why) in &gaps {
@@ -179,7 +179,7 @@ pub fn unwanted(cluster: &Cluster, config: &OperatorConfig) -> Option<&'static s
     matches!(cluster.origin, Origin::Standby(_)).then_some("a standby follows its source")
 }
 
-fn wait_for_catalog(why: &str, plan: &mut Plan) {
+fn wait_for_catalog(why: &str, observed: &Observed, plan: &mut Plan) {
     let reason = HoldReason::SourceUnknown {
         source: "database catalog".to_owned(),
         why: why.to_owned(),
@@ -189,7 +189,11 @@ fn wait_for_catalog(why: &str, plan: &mut Plan) {
         reason,
         until: None,
     });
-    plan.wake(ASK_AGAIN);
+    plan.wake(if observed.has_nobody_to_ask() {
+        NO_NEWS
+    } else {
+        ASK_AGAIN
+    });
 }
 
 /// One step per group. It needs what earlier steps are about, and nothing else: the rest is there.
