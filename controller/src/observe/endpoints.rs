@@ -40,7 +40,7 @@ async fn list(context: &Context, scope: &Scope, api: &Api<Endpoints>) -> Result<
     let mut params = ListParams::default().labels(&scope.selector()).limit(PAGE);
     loop {
         let page = api.list_metadata(&params).await?;
-        for object in page.items {
+        for object in &page.items {
             remember(context, scope, object);
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
@@ -51,7 +51,7 @@ async fn list(context: &Context, scope: &Scope, api: &Api<Endpoints>) -> Result<
 }
 
 /// Whether it is there is all that counts: its addresses are Patroni's.
-fn remember(context: &Context, scope: &Scope, object: PartialObjectMeta<Endpoints>) {
+fn remember(context: &Context, scope: &Scope, object: &PartialObjectMeta<Endpoints>) {
     let Some(cluster) = scope.cluster_of(&object.metadata) else {
         return;
     };

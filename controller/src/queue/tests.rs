@@ -42,11 +42,10 @@ async fn what_is_on_its_way_has_every_fourth_turn_while_edits_wait() {
     while let Some(turn) = now_or_never(&queue) {
         lanes.push(turn.lane);
     }
-    use Lane::{Edit, Follow, Resync};
-    let burst = [Edit, Edit, Edit, Follow, Edit, Edit, Edit];
-    assert_eq!(lanes[..7], burst);
-    assert_eq!(lanes[7..12], [Follow; 5]);
-    assert_eq!(lanes[12..], [Resync; 6]);
+    let (edit, follow) = (Lane::Edit, Lane::Follow);
+    assert_eq!(lanes[..7], [edit, edit, edit, follow, edit, edit, edit]);
+    assert_eq!(lanes[7..12], [follow; 5]);
+    assert_eq!(lanes[12..], [Lane::Resync; 6]);
 }
 
 #[tokio::test(start_paused = true)]
