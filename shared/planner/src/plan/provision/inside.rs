@@ -56,3 +56,70 @@ fn trap(content: &ContentView, catalog: &Catalog) -> Option<String> {
         trigger.function_owner
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::config::Form;
+    use serde_json::json;
+
+    use super::*;
+    use crate::observed::catalog::EventTrigger;
+    use crate::observed::{DatabaseView, RoleView};
+    use crate::plan::provision::tests::cluster_under;
+
+    fn plan(catalog: &Catalog) -> Plan {
+        let config = OperatorConfig::default_for(Form::ConfigMap);
+        let spec = json!({"preparedDatabases": {"shop": {"schemas": {"data": {}}}}});
+        let cluster = cluster_under(&spec, &config);
+        let mut plan = Plan::default();
+        prepare(&cluster, &config, &cluster.roles, catalog, &mut plan);
+        plan
+    }
+
+    fn catalog(shop: DatabaseView) -> Catalog {
+        let superuser = RoleView {
+            superuser: true,
+            ..RoleView::default()
+        };
+        Catalog {
+            databases: [("shop".to_owned(), shop)].into(),
+            roles: [("postgres".to_owned(), superuser)].into(),
+            ..Catalog::default()
+        }
+    }
+
+    #[test]
+    fn a_database_that_does_not_answer_is_named_and_asked_again() {
+        let silent = plan(&catalog(DatabaseView {
+            silence: Some("no more connections".to_owned()),
+            ..DatabaseView::default()
+        }));
+        assert!(silent.steps.is_empty() && silent.wake_after == Some(ASK_AGAIN));
+        assert!(silent.holds[0].to_string().contains("no more connections"));
+        // One that is about to be made is read when it is there.
+        let unmade = plan(&Catalog::default());
+        assert!(unmade.wake_after.is_none() && unmade.holds.len() == 1);
+    }
+
+    #[test]
+    fn nobody_goes_where_an_event_trigger_waits() {
+        let with_function_of = |owner: &str| {
+            let trigger = EventTrigger {
+                owner: "postgres".to_owned(),
+                function_owner: owner.to_owned(),
+            };
+            let content = ContentView {
+                event_triggers: [("audit".to_owned(), trigger)].into(),
+                ..ContentView::default()
+            };
+            plan(&catalog(DatabaseView {
+                content: Some(content),
+                ..DatabaseView::default()
+            }))
+        };
+        assert!(!with_function_of("postgres").steps.is_empty());
+        let trapped = with_function_of("shop_owner");
+        assert!(trapped.steps.is_empty());
+        assert!(trapped.holds[0].to_string().contains("event trigger audit"));
+    }
+}
