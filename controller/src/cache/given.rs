@@ -120,7 +120,10 @@ mod tests {
         );
         given.note_read(&place("vault"), Some("1"));
         assert!(given.outdated(&place("vault"), Some("1")).is_empty());
-        assert_eq!(given.outdated(&place("vault"), Some("2")), std::slice::from_ref(&one));
+        assert_eq!(
+            given.outdated(&place("vault"), Some("2")),
+            std::slice::from_ref(&one)
+        );
         assert_eq!(given.outdated(&place("vault"), None), std::slice::from_ref(&one));
         assert!(given.outdated(&place("stranger"), Some("2")).is_empty());
         assert_eq!(given.known_in("apps"), [place("vault")]);
