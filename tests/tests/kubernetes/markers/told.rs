@@ -39,6 +39,9 @@ pub(super) fn search(stage: &Stage, cluster: &str, markers: &Markers<'_>) -> Res
     }
     leaks.dedup();
     ensure!(leaks.is_empty(), "{}", leaks.join("; "));
+    // What is no secret is found where it is told.
+    let named = said.iter().filter(|it| it.text.contains(cluster)).count();
+    ensure!(named * 2 > said.len(), "only {named} places speak of {cluster}");
     let bytes: usize = said.iter().map(|it| it.text.len()).sum();
     let places = said.len();
     eprintln!(
@@ -131,8 +134,9 @@ fn of_command_line(stage: &Stage, cluster: &str) -> Result<Vec<Said>> {
         format!("status {cluster} --format json"),
         format!("snapshot {cluster}"),
     ];
+    let program = built("pgherd")?;
     let told = lines.into_iter().map(|line| {
-        let output = Command::new(built("pgherd")?)
+        let output = Command::new(&program)
             .args(line.split_whitespace())
             .args(["-n", NAMESPACE, "--kubeconfig"])
             .arg(stage.local.cluster.kubeconfig())
