@@ -171,13 +171,14 @@ fn controllers() -> Result<Vec<Pid>> {
 
 fn serves_again(stage: &Stage) -> Result<()> {
     let end = Instant::now() + PATIENCE;
-    let ready = r"range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end";
+    let ready = r"range .items[*]}{.metadata.name}={.status.conditions[?(@.type=='Ready')].status} {end";
     loop {
-        let states = stage
-            .kubectl()
-            .value(&format!("-n pgherd pods -l {CONTROLLER}"), ready)
-            .unwrap_or_default();
-        if states.split_whitespace().any(|state| state == "True") && !controllers()?.is_empty() {
+        let value = |object: &str, path: &str| stage.kubectl().value(object, path).unwrap_or_default();
+        let states = value(&format!("-n pgherd pods -l {CONTROLLER}"), ready);
+        // One that waits for the lease of a dead one is ready as well; killed again and again, none would ever lead.
+        let holder = value("-n pgherd lease pgherd-controller", ".spec.holderIdentity");
+        let leads = format!("{holder}=True");
+        if states.split_whitespace().any(|state| state == leads) && !controllers()?.is_empty() {
             return Ok(());
         }
         ensure!(Instant::now() < end, "no controller is ready again");
