@@ -37,13 +37,8 @@ fn start(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn configure(stage: &Stage, image: &str) -> Result<()> {
-    let patch = json!({"data": {"docker_image": image}}).to_string();
-    let call = stage
-        .kubectl()
-        .call(["-n", "pgherd", "patch", "configmap", "pgherd"]);
-    call.args(["--type=merge", "-p", &patch]).output()?;
-    Ok(())
+fn use_image(stage: &Stage, image: &str) -> Result<()> {
+    stage.configure(&json!({ "docker_image": image }))
 }
 
 /// One pod at one moment.
@@ -86,9 +81,9 @@ fn disturbed(pods: &BTreeMap<String, Pod>) -> Vec<&'static str> {
 fn rolls_in_turn(stage: &Stage) -> Result<()> {
     start(stage)?;
     let begin = Instant::now();
-    configure(stage, images::POSTGRES_OTHER)?;
+    use_image(stage, images::POSTGRES_OTHER)?;
     let order = follow(stage, begin);
-    configure(stage, images::POSTGRES)?;
+    use_image(stage, images::POSTGRES)?;
     let order = order?;
     ensure!(
         order.len() == CLUSTERS.len() && order[0] == CANARY,
@@ -150,9 +145,9 @@ fn held(stage: &Stage, cluster: &str) -> Result<String> {
 fn stops(stage: &Stage) -> Result<()> {
     start(stage)?;
     let (before, primary) = (pods(stage)?, stage.primary(CANARY)?);
-    configure(stage, BROKEN)?;
+    use_image(stage, BROKEN)?;
     let outcome = stopped(stage, &before, &primary);
-    configure(stage, images::POSTGRES)?;
+    use_image(stage, images::POSTGRES)?;
     let begin = Instant::now();
     outcome?;
     wait_for_image(stage, images::POSTGRES, begin)?;

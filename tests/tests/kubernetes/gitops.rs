@@ -43,7 +43,7 @@ fn applying_again_changes_nothing(stage: &Stage) -> Result<()> {
             "-n {NAMESPACE} delete postgresql {name} --ignore-not-found"
         ))?;
     }
-    let reset = configure(stage, &before);
+    let reset = stage.configure(&before);
     stage.scale("pgherd-controller", 1)?;
     outcome.and(reset)
 }
@@ -57,7 +57,7 @@ fn loops(stage: &Stage) -> Result<()> {
             "{name} got no default"
         );
         for round in 0..ROUNDS {
-            configure(stage, &of_round(round))?;
+            stage.configure(&of_round(round))?;
             wait_until_in_force(stage, round)?;
             ensure!(is_same(stage, name, flags)?, "{name}: a diff in round {round}");
             apply(stage, name, flags)?;
@@ -119,13 +119,4 @@ fn wait_until_in_force(stage: &Stage, round: usize) -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     bail!("round {round}: the webhook does not follow its configuration")
-}
-
-fn configure(stage: &Stage, parameters: &Value) -> Result<()> {
-    let patch = serde_json::json!({"data": parameters}).to_string();
-    let call = stage
-        .kubectl()
-        .call(["-n", "pgherd", "patch", "configmap", "pgherd"]);
-    call.args(["--type=merge", "-p", &patch]).output()?;
-    Ok(())
 }

@@ -95,13 +95,10 @@ fn no_secret_is_told(stage: &Stage) -> Result<()> {
     let outcome = play(stage, &mut markers);
     let searched = outcome.and_then(|()| told::search(stage, CLUSTER, &markers));
     let deleted = stage.delete(CLUSTER);
-    let cleaned = configure(
-        stage,
-        &json!({
-            "infrastructure_roles_secret_name": null, "pod_environment_secret": null, "enable_teams_api": "false",
-            "teams_api_url": null, "oauth_token_secret_name": null, "logical_backup_s3_secret_access_key": null,
-        }),
-    );
+    let cleaned = stage.configure(&json!({
+        "infrastructure_roles_secret_name": null, "pod_environment_secret": null, "enable_teams_api": "false",
+        "teams_api_url": null, "oauth_token_secret_name": null, "logical_backup_s3_secret_access_key": null,
+    }));
     for secret in [ROBOTS, VAULT, ENVIRONMENT, TOKEN] {
         stage.kubectl().run(&format!(
             "-n {NAMESPACE} delete secret {secret} --ignore-not-found"
@@ -147,18 +144,15 @@ fn set_the_stage(stage: &Stage, markers: &mut Markers<'_>) -> Result<()> {
         &own,
         &json!({"password": markers.plant("password before")}),
     )?;
-    configure(
-        stage,
-        &json!({
-            "infrastructure_roles_secret_name": format!("{NAMESPACE}/{ROBOTS}"),
-            "pod_environment_secret": ENVIRONMENT,
-            "enable_teams_api": "true",
-            // Nobody listens there.
-            "teams_api_url": "http://127.0.0.1:1/api",
-            "oauth_token_secret_name": format!("{NAMESPACE}/{TOKEN}"),
-            "logical_backup_s3_secret_access_key": markers.plant("backup key"),
-        }),
-    )
+    stage.configure(&json!({
+        "infrastructure_roles_secret_name": format!("{NAMESPACE}/{ROBOTS}"),
+        "pod_environment_secret": ENVIRONMENT,
+        "enable_teams_api": "true",
+        // Nobody listens there.
+        "teams_api_url": "http://127.0.0.1:1/api",
+        "oauth_token_secret_name": format!("{NAMESPACE}/{TOKEN}"),
+        "logical_backup_s3_secret_access_key": markers.plant("backup key"),
+    }))
 }
 
 /// What people edit in secrets comes to the database.
@@ -312,26 +306,6 @@ fn store(stage: &Stage, name: &str, data: &Value) -> Result<()> {
     };
     call.stdin_text(secret.to_string())
         .purpose(format!("write secret {name}"))
-        .output()?;
-    Ok(())
-}
-
-fn configure(stage: &Stage, data: &Value) -> Result<()> {
-    let patch = json!({ "data": data }).to_string();
-    let words = [
-        "-n",
-        "pgherd",
-        "patch",
-        "configmap",
-        "pgherd",
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    stage
-        .kubectl()
-        .call(words)
-        .purpose("configure the operator")
         .output()?;
     Ok(())
 }

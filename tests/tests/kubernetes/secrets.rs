@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 
 use super::Test;
 use super::stage::{NAMESPACE, Stage, manifest};
@@ -22,8 +23,9 @@ fn reach_the_database(stage: &Stage) -> Result<()> {
     let outcome = edited(stage)
         .and_then(|()| robots(stage))
         .and_then(|()| teams(stage));
-    let settings = "{\"data\":{\"infrastructure_roles_secret_name\":null,\"enable_postgres_team_crd\":null}}";
-    let cleaned = configure(stage, settings);
+    let cleaned = stage.configure(&json!({
+        "infrastructure_roles_secret_name": null, "enable_postgres_team_crd": null,
+    }));
     stage.kubectl().run(&format!(
         "-n {NAMESPACE} delete secret {ROBOTS} --ignore-not-found"
     ))?;
@@ -34,21 +36,6 @@ fn reach_the_database(stage: &Stage) -> Result<()> {
     outcome?;
     cleaned?;
     deleted
-}
-
-fn configure(stage: &Stage, patch: &str) -> Result<()> {
-    let arguments = [
-        "-n",
-        "pgherd",
-        "patch",
-        "configmap",
-        "pgherd",
-        "--type=merge",
-        "-p",
-        patch,
-    ];
-    stage.kubectl().call(arguments).output()?;
-    Ok(())
 }
 
 fn set_password(stage: &Stage, secret: &str, key: &str, password: &str) -> Result<()> {
@@ -106,10 +93,7 @@ fn robots(stage: &Stage) -> Result<()> {
         "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {ROBOTS}\n  namespace: {NAMESPACE}\nstringData:\n  user1: robot\n  \
          password1: first\n  inrole1: app\n"
     ))?;
-    configure(
-        stage,
-        &format!("{{\"data\":{{\"infrastructure_roles_secret_name\":\"{NAMESPACE}/{ROBOTS}\"}}}}"),
-    )?;
+    stage.configure(&json!({ "infrastructure_roles_secret_name": format!("{NAMESPACE}/{ROBOTS}") }))?;
     let logs_in = || Ok(stage.sql(CLUSTER, "robot", "shop", "SELECT pg_has_role('app', 'MEMBER');")? == "t");
     until("a role of infrastructure is there after", logs_in)?;
     set_password(stage, ROBOTS, "password1", "second")?;
@@ -126,7 +110,7 @@ fn robots(stage: &Stage) -> Result<()> {
 }
 
 fn teams(stage: &Stage) -> Result<()> {
-    configure(stage, "{\"data\":{\"enable_postgres_team_crd\":\"true\"}}")?;
+    stage.configure(&json!({ "enable_postgres_team_crd": "true" }))?;
     stage.kubectl().apply(&format!(
         "apiVersion: acid.zalan.do/v1\nkind: PostgresTeam\nmetadata:\n  name: {TEAM}\n  namespace: {NAMESPACE}\nspec:\n  \
          additionalMembers:\n    it: [elephant]\n"

@@ -10,6 +10,7 @@ use pgherd_tests::local::{self, Local};
 use pgherd_tests::localkube::{Cluster, Options};
 use pgherd_tests::progress::Progress;
 use pgherd_tests::psql::Psql;
+use serde_json::{Value, json};
 
 /// How long a cluster may take to become Ready; a limit against hanging, not a measurement.
 const READY: Duration = Duration::from_mins(5);
@@ -165,6 +166,18 @@ impl Stage {
             str::is_empty,
             |_| {},
         )?;
+        Ok(())
+    }
+
+    /// Merges parameters into the ConfigMap of the operator that is installed; null takes one out.
+    pub(crate) fn configure(&self, parameters: &Value) -> Result<()> {
+        let patch = json!({ "data": parameters }).to_string();
+        let call = self
+            .kubectl()
+            .call(["-n", "pgherd", "patch", "configmap", "pgherd"]);
+        call.args(["--type=merge", "-p", &patch])
+            .purpose("configure the operator")
+            .output()?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use super::Test;
 use super::stage::{NAMESPACE, Stage, manifest};
@@ -12,20 +13,7 @@ pub(crate) const TESTS: &[Test] = &[("a_cluster_runs_on_endpoints", runs_on_endp
 const CLUSTER: &str = "it-endpoints";
 
 fn use_config_maps(stage: &Stage, wanted: bool) -> Result<()> {
-    let patch = format!("{{\"data\":{{\"kubernetes_use_configmaps\":\"{wanted}\"}}}}");
-    stage
-        .kubectl()
-        .call([
-            "-n",
-            "pgherd",
-            "patch",
-            "configmap",
-            "pgherd",
-            "--type=merge",
-            "-p",
-            &patch,
-        ])
-        .output()?;
+    stage.configure(&json!({ "kubernetes_use_configmaps": wanted.to_string() }))?;
     // The change arrives by a watch; nothing tells when it has.
     std::thread::sleep(Duration::from_secs(2));
     Ok(())
