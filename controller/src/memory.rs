@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_model::secret::Secret;
 use pgherd_planner::assess::roll_reason;
-use pgherd_planner::observed::{Catalog, ObjectRef};
+use pgherd_planner::observed::{Catalog, ObjectRef, StateObject};
 use pgherd_planner::plan::{Plan, Step};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
+use crate::sql::catalog::Inside;
 
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -44,6 +45,8 @@ pub struct Memory {
     pub entrance: Option<Secret>,
     /// The primary's Endpoints as last read or written, in Endpoints mode.
     pub endpoints: Option<Value>,
+    /// What Patroni writes to, with who owns it, as last read or written.
+    pub state_objects: Option<Vec<StateObject>>,
     /// Templates of revisions that pods still run, by the revision's name.
     pub templates: BTreeMap<String, PodTemplateSpec>,
     /// Patroni was told something that its members take up one by one, and no watch tells when they have: until then it is asked again.
@@ -152,13 +155,28 @@ pub struct CatalogKey {
     /// The secrets with their versions.
     pub secrets: Vec<ObjectRef>,
     /// Whose inside is looked at.
-    pub databases: Vec<String>,
+    pub databases: Inside,
 }
 
 impl Memory {
     /// Patroni's configuration was changed.
     pub fn patroni_changed(&mut self, now: Instant) {
         self.patroni_unsettled = Some(now + PATRONI_SETTLES);
+    }
+
+    /// Something that Patroni writes to has these owners now; none: it is not known any more what is so.
+    pub fn note_owners(&mut self, target: &ObjectRef, owners: Option<Vec<OwnerReference>>) {
+        let Some(owners) = owners else {
+            self.state_objects = None;
+            return;
+        };
+        let known = self.state_objects.iter_mut().flatten();
+        let same = |known: &&mut StateObject| {
+            (&known.object.kind, &known.object.name) == (&target.kind, &target.name)
+        };
+        for found in known.filter(same) {
+            found.owner_references.clone_from(&owners);
+        }
     }
 
     /// What the cluster waits for now.
@@ -264,6 +282,7 @@ impl Memory {
             }
             self.resync = Some(now + jittered(period, 0.1));
             self.catalog = None;
+            self.state_objects = None;
             self.rewritten = Default::default();
         }
         due

@@ -22,6 +22,7 @@ mod given;
 mod leftovers;
 mod objects;
 mod outside;
+mod owners;
 mod patroni;
 mod request;
 mod templates;
@@ -78,6 +79,7 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
         if let Source::Known(patroni) = &mut observed.patroni {
             patroni.request = request::read(context, question, patroni).await;
         }
+        observed.state_objects = owners::read(context, question, &observed.patroni).await;
         observed.catalog = catalog::read(context, question, &observed, &pods).await;
         observed.templates = templates::read(context, question.cluster, &observed).await;
     }

@@ -1,6 +1,7 @@
 //! Server-side apply. Must not: build objects.
 
 use kube::api::{Patch, PatchParams, PostParams};
+use pgherd_model::names::Role;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::{Object, Precondition, rewritten};
@@ -84,15 +85,24 @@ pub(super) fn require(body: &mut Value, precondition: &Precondition) {
 
 /// Puts the API server's answer into the cache, so that the watch's echo is no news and the next turn need not read.
 pub(super) fn remember(context: &Context, scene: &Scene<'_>, target: &ObjectRef, written: Value) {
-    if target.kind == "Endpoints" {
-        context
-            .memories
-            .with(scene.cluster, |memory| memory.endpoints = Some(written));
+    if is_of_patroni(target) {
+        let owners = serde_json::from_value(written["metadata"]["ownerReferences"].clone());
+        context.memories.with(scene.cluster, |memory| {
+            memory.note_owners(target, Some(owners.unwrap_or_default()));
+            if target.name == scene.names.service(Role::Primary) {
+                memory.endpoints = Some(written);
+            }
+        });
         return;
     }
     if let Some((owner, key)) = place(scene, target) {
         context.cache.owned.store(&owner, key, written);
     }
+}
+
+/// What Patroni writes to all the time, so that no watch covers it.
+pub(super) fn is_of_patroni(target: &ObjectRef) -> bool {
+    matches!(target.kind.as_str(), "Endpoints" | "ConfigMap")
 }
 
 /// Where the cache keeps an object; nowhere, when no watch of this cluster covers it.

@@ -10,7 +10,7 @@ use pgherd_planner::plan::Precondition;
 use serde_json::{Value, json};
 
 use super::Scene;
-use super::apply::{remember, require};
+use super::apply::{is_of_patroni, remember, require};
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
 use crate::whole::Whole;
@@ -22,7 +22,14 @@ pub(super) async fn patch(
     target: &ObjectRef,
     operations: &Operations,
 ) -> Result<(), TurnError> {
-    send(context, scene, target, Patch::<Value>::Json(operations.clone())).await
+    let outcome = send(context, scene, target, Patch::<Value>::Json(operations.clone())).await;
+    if outcome.is_err() && is_of_patroni(target) {
+        // It may be another one than was seen.
+        context
+            .memories
+            .with(scene.cluster, |memory| memory.note_owners(target, None));
+    }
+    outcome
 }
 
 pub(super) async fn scale(

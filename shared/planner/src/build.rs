@@ -10,6 +10,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::Finding;
@@ -65,6 +66,16 @@ pub struct Desired {
 impl fmt::Debug for Desired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         redact::debug(self, f)
+    }
+}
+
+impl Desired {
+    /// Who owns the objects of the cluster; all have the same owners.
+    pub fn owners(&self) -> &[OwnerReference] {
+        let metadata = self.services.first().map(|service| &service.metadata);
+        metadata
+            .and_then(|metadata| metadata.owner_references.as_deref())
+            .unwrap_or_default()
     }
 }
 

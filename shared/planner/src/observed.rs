@@ -67,6 +67,9 @@ pub struct Observed {
     /// Patroni's own objects: the service `C-config` and the state objects, in either mode. Only asked for when the cluster is being
     /// deleted: they change every few seconds, nothing else of ours looks at them.
     pub patroni_objects: Source<Vec<ObjectRef>>,
+    /// What Patroni writes to, with who owns it: its own objects, and in Endpoints mode the primary's Endpoints. Only asked for where they
+    /// are to have owners, and then once a resync.
+    pub state_objects: Source<Vec<StateObject>>,
     /// Keys of `pod_environment_secret` and entries of `pod_environment_configmap`: input of the pod template. Known and empty when
     /// neither is configured.
     pub pod_environment: Source<PodEnvironment>,
@@ -123,6 +126,16 @@ pub struct ObjectRef {
     /// Empty when it is not known (yet).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub resource_version: String,
+}
+
+/// An object that Patroni keeps its state in, or reaches its members by.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StateObject {
+    /// Which.
+    pub object: ObjectRef,
+    /// All owner references.
+    pub owner_references: Vec<OwnerReference>,
 }
 
 /// What may be known of a Secret. The password is never part of it.

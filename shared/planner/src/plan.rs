@@ -30,6 +30,7 @@ mod members;
 mod mode;
 mod network;
 mod object;
+mod owners;
 pub(crate) mod provision;
 mod reliance;
 pub(crate) mod roll;
@@ -398,6 +399,7 @@ fn walk(
         &mut plan,
     );
     network::ensure_budgets(desired, observed, &mut plan);
+    owners::ensure(desired, observed, &mut plan);
     stateful_set::ensure(cluster, desired, observed, config, now, &mut plan);
     secrets::ensure(
         cluster,
