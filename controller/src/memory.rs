@@ -17,7 +17,6 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
-use crate::sql::catalog::Inside;
 
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -155,7 +154,7 @@ pub struct CatalogKey {
     /// The secrets with their versions.
     pub secrets: Vec<ObjectRef>,
     /// Whose inside is looked at.
-    pub databases: Inside,
+    pub databases: Vec<String>,
 }
 
 impl Memory {
