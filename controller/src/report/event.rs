@@ -2,7 +2,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::ClusterStatus;
-use pgherd_planner::assess::roll_reason;
+use pgherd_model::cluster::role::ROLE_SKIPPED;
+use pgherd_planner::assess::{newly_skipped, roll_reason};
 use pgherd_planner::plan::{Action, Step};
 
 use super::Report;
@@ -44,17 +45,28 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
     }
     notes.extend(under_way(report));
     notes.extend(failures(report));
-    // What is to be said about a manifest is said once.
-    let unseen = report.view.status.observed_generation != Some(report.view.generation);
-    for (reason, text) in report.remarks.iter().filter(|_| unseen) {
-        notes.push(Note {
-            warning: true,
-            reason: reason.clone(),
-            action: "Parse",
-            text: text.clone(),
-        });
-    }
+    notes.extend(remarks(report));
     notes
+}
+
+/// What is to be said about a manifest is said once; of roles that others define also when they do so later.
+fn remarks(report: &Report<'_>) -> Vec<Note> {
+    let note = |(reason, text): (&str, String)| Note {
+        warning: true,
+        reason: reason.to_owned(),
+        action: "Parse",
+        text,
+    };
+    let before = &report.view.status;
+    if before.observed_generation != Some(report.view.generation) {
+        let all = report.remarks.iter();
+        return all
+            .map(|(reason, text)| note((reason.as_str(), text.clone())))
+            .collect();
+    }
+    let after = report.status.as_ref();
+    let new = after.and_then(|after| newly_skipped(&report.remarks, &before.conditions, &after.conditions));
+    new.map(|text| note((ROLE_SKIPPED, text))).into_iter().collect()
 }
 
 /// Each failure by itself, as far as that helps; the rest in one word.

@@ -28,7 +28,7 @@ pub(crate) mod provisioned;
 mod word;
 
 pub(crate) use conditions::READY;
-pub use conditions::roll_reason;
+pub use conditions::{newly_skipped, roll_reason};
 
 #[cfg(test)]
 mod tests;

@@ -129,6 +129,54 @@ fn a_remark_about_a_manifest_is_told_once() {
     assert_eq!(told(&view), 0);
 }
 
+/// An infrastructure role of the name of a user comes up while the manifest stays as it is.
+#[test]
+fn definitions_that_stop_to_count_without_an_edit_are_one_event_and_only_once() {
+    let cluster = ClusterRef::new("n", "a");
+    let status = |message: &str| {
+        let condition = serde_json::json!({
+            "type": "RolesInSync", "status": "True", "reason": "InSync", "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        PostgresqlStatus {
+            observed_generation: Some(1),
+            conditions: vec![serde_json::from_value(condition).unwrap()],
+            ..ClusterStatus::Running.into()
+        }
+    };
+    let told = |before: &str, after: &str, texts: &[&str]| -> Vec<(String, String)> {
+        let view = ClusterView {
+            generation: 1,
+            status: status(before),
+            ..ClusterView::default()
+        };
+        let skipped = texts
+            .iter()
+            .map(|text| ("RoleSkipped".to_owned(), (*text).to_owned()));
+        let told = notes(&Report {
+            cluster: &cluster,
+            view: &view,
+            status: Some(status(after)),
+            done: &[],
+            outcome: &Outcome::Done,
+            remarks: std::iter::once(("ResourceLimits".to_owned(), "raised".to_owned()))
+                .chain(skipped)
+                .collect(),
+        });
+        told.into_iter().map(|note| (note.reason, note.text)).collect()
+    };
+    let event = |text: &str| vec![("RoleSkipped".to_owned(), text.to_owned())];
+    assert_eq!(told("fine", "fine; x; y", &["x", "y"]), event("x; y"));
+    assert_eq!(told("fine; x; y", "fine; x; y", &["x", "y"]), []);
+    assert_eq!(told("fine; x", "fine; x; y", &["x", "y"]), event("y"));
+    assert_eq!(told("fine; x; y", "fine; y", &["y"]), []);
+    assert_eq!(told("fine", "missing: z", &[]), [], "not of a manifest");
+    let long = "l".repeat(400);
+    let shown = format!("fine; {}…", "l".repeat(199));
+    assert_eq!(told("fine", &shown, &[&long]), event(&long));
+    assert_eq!(told(&shown, &format!("{shown}; x"), &[&long]), []);
+}
+
 #[test]
 fn a_roll_is_told_at_its_start_and_at_its_end() {
     let cluster = ClusterRef::new("n", "a");

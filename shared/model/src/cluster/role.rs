@@ -152,11 +152,11 @@ pub(super) fn read(
 }
 
 /// Reason of a finding: a role from outside of the manifest is left out.
-const ROLE_SKIPPED: &str = "RoleSkipped";
+pub const ROLE_SKIPPED: &str = "RoleSkipped";
 
-/// It says that the definition of a role does not count.
-pub fn is_skipped(finding: &Finding) -> bool {
-    [ROLE_SKIPPED, USER_SKIPPED].contains(&finding.reason.as_str())
+/// A finding for this reason says that the definition of a role does not count.
+pub fn is_skipped(reason: &str) -> bool {
+    [ROLE_SKIPPED, USER_SKIPPED].contains(&reason)
 }
 
 /// Of the roles with one name the strongest, by name.

@@ -9,6 +9,8 @@ use crate::plan::{Hold, HoldReason};
 
 mod catalog;
 
+pub use catalog::newly_skipped;
+
 pub(crate) const READY: &str = "Ready";
 const PRIMARY: &str = "PrimaryAvailable";
 const REPLICAS: &str = "ReplicasStreaming";

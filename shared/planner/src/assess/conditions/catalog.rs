@@ -1,5 +1,6 @@
 //! Whether the database has the roles and databases that the manifest wants, and what is missing. Lives here: the two conditions.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::cluster::role;
 use pgherd_model::finding::shorten;
 
@@ -24,6 +25,8 @@ struct Side {
     is_mine: fn(&sql::Subject) -> bool,
     /// A hold speaks of this side.
     holds: fn(&Hold) -> bool,
+    /// What else is to be said of it, whatever came of the turn.
+    skipped: fn(&Subject<'_>) -> Vec<String>,
 }
 
 pub(super) fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
@@ -32,16 +35,9 @@ pub(super) fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
         what: "roles",
         is_mine: sql::Subject::is_role,
         holds: is_of_role,
+        skipped,
     };
-    let verdict = judge(subject, side);
-    if !verdict.is_true() || verdict.reason != IN_SYNC {
-        return verdict;
-    }
-    let skipped = skipped(subject);
-    Verdict {
-        message: format!("{}{skipped}", verdict.message),
-        ..verdict
-    }
+    judge(subject, side)
 }
 
 pub(super) fn databases_in_sync(subject: &Subject<'_>) -> Verdict {
@@ -50,6 +46,7 @@ pub(super) fn databases_in_sync(subject: &Subject<'_>) -> Verdict {
         what: "databases",
         is_mine: |subject| !subject.is_role(),
         holds: is_of_database,
+        skipped: |_| Vec::new(),
     };
     judge(subject, side)
 }
@@ -75,8 +72,6 @@ fn is_of_role(hold: &Hold) -> bool {
     }
 }
 
-const IN_SYNC: &str = "InSync";
-
 fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     let unmanaged = subject
         .manifest
@@ -85,9 +80,21 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     if unmanaged || wanted(subject) == 0 {
         return Verdict::yes("NotManaged", format!("{} are not managed here", side.what));
     }
-    if let Some(why) = subject.observed.catalog.unknown() {
-        return unread(subject, side, why);
+    match subject.observed.catalog.unknown() {
+        Some(why) => unread(subject, side, why),
+        None => {
+            let verdict = compared(subject, side);
+            let skipped = appended(&(side.skipped)(subject));
+            Verdict {
+                message: format!("{}{skipped}", verdict.message),
+                ..verdict
+            }
+        }
     }
+}
+
+/// The catalog is known: what of it is not as it shall be.
+fn compared(subject: &Subject<'_>, side: Side) -> Verdict {
     let failures = subject
         .outcome
         .failures()
@@ -113,7 +120,7 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     }
     let remarks = held(subject, side, is_remark);
     let remarks = appended(&remarks);
-    Verdict::yes(IN_SYNC, format!("{} are as they are wanted{remarks}", side.what))
+    Verdict::yes("InSync", format!("{} are as they are wanted{remarks}", side.what))
 }
 
 /// Nothing is concluded from that nobody could be asked. Of one who was asked and does not answer it is not known how he is, and one who does not
@@ -146,19 +153,46 @@ fn is_missing(hold: &Hold) -> bool {
     }
 }
 
-/// What does not keep anybody from working, and should be known: sources that were not heard, circles, roles that stay.
+/// What does not keep anybody from working, and should be known: sources that were not heard, circles, roles that stay, passwords that wait for
+/// their window.
 fn is_remark(hold: &Hold) -> bool {
-    matches!(hold.reason, HoldReason::Unheard { .. } | HoldReason::Conflict(_))
+    matches!(
+        hold.reason,
+        HoldReason::Unheard { .. } | HoldReason::Conflict(_) | HoldReason::OutsideWindows
+    )
 }
 
 /// Definitions of roles that do not count, because another does or because Postgres cannot have them.
-fn skipped(subject: &Subject<'_>) -> String {
+fn skipped(subject: &Subject<'_>) -> Vec<String> {
     let findings = subject.manifest.cluster().into_iter().flat_map(|it| &it.findings);
-    let skipped: Vec<String> = findings
-        .filter(|finding| role::is_skipped(finding))
+    findings
+        .filter(|finding| role::is_skipped(&finding.reason))
         .map(|finding| shorten(&finding.to_string(), LENGTH))
-        .collect();
-    appended(&skipped)
+        .collect()
+}
+
+/// What a turn finds out of definitions that do not count, each a reason and a text, and has not been said before, as the condition tells that was
+/// stored and the one that will be: they come up without an edit, when somebody else defines a role of that name. One text for all, none where
+/// nothing is new.
+pub fn newly_skipped(
+    remarks: &[(String, String)],
+    before: &[Condition],
+    after: &[Condition],
+) -> Option<String> {
+    let message = |conditions: &[Condition]| {
+        let found = conditions.iter().find(|condition| condition.type_ == ROLES);
+        found
+            .map(|condition| condition.message.clone())
+            .unwrap_or_default()
+    };
+    let (before, after) = (message(before), message(after));
+    if before == after {
+        return None;
+    }
+    let is_new = |text: &&String| !before.contains(&shorten(text, LENGTH));
+    let skipped = remarks.iter().filter(|(reason, _)| role::is_skipped(reason));
+    let new: Vec<String> = skipped.map(|(_, text)| text).filter(is_new).cloned().collect();
+    (!new.is_empty()).then(|| listed(&new))
 }
 
 fn appended(texts: &[String]) -> String {

@@ -136,29 +136,50 @@ fn who_could_not_be_asked_is_as_he_was() {
 fn definitions_that_do_not_count_are_in_the_status() {
     let mut world = World::steady();
     world.manifest.spec.users = [("robot".to_owned(), Vec::new())].into();
-    let world = world.later();
-    let robots = InfrastructureRoles {
-        roles: vec![GivenRole {
-            name: "robot".to_owned(),
-            ..GivenRole::default()
-        }],
-        findings: Vec::new(),
+    let mut world = world.later();
+    let judged = |world: &World| {
+        let robots = InfrastructureRoles {
+            roles: vec![GivenRole {
+                name: "robot".to_owned(),
+                ..GivenRole::default()
+            }],
+            findings: Vec::new(),
+        };
+        let sources = RoleSources {
+            infrastructure: vec![Source::Known(robots)],
+            ..RoleSources::none()
+        };
+        let cluster = Cluster::parse(&world.manifest, &world.config).unwrap();
+        let cluster = cluster.with_roles_of(&sources, &world.config);
+        world.judge(Manifest::Valid {
+            cluster: &cluster,
+            spec: &world.manifest.spec,
+        })
     };
-    let sources = RoleSources {
-        infrastructure: vec![Source::Known(robots)],
-        ..RoleSources::none()
+    let message = |status: &PostgresqlStatus| {
+        let roles = status.conditions.iter().find(|it| it.type_ == "RolesInSync");
+        roles.unwrap().message.clone()
     };
-    let cluster = Cluster::parse(&world.manifest, &world.config).unwrap();
-    let cluster = cluster.with_roles_of(&sources, &world.config);
-    let status = world.judge(Manifest::Valid {
-        cluster: &cluster,
-        spec: &world.manifest.spec,
-    });
+    let status = judged(&world);
     assert_eq!(three(&status), ["True"; 3]);
-    let roles = status
-        .conditions
-        .iter()
-        .find(|it| it.type_ == "RolesInSync")
-        .unwrap();
-    assert!(roles.message.contains("spec.users.robot") && roles.message.contains("infrastructure role"));
+    let said = message(&status);
+    let is_told = |text: &str| text.contains("spec.users.robot") && text.contains("infrastructure role");
+    assert!(is_told(&said), "{said}");
+    // What else is missing does not hide it.
+    world.plan.holds.push(Hold {
+        step: "make role app".to_owned(),
+        reason: HoldReason::NotOurs("cluster x".to_owned()),
+        until: None,
+    });
+    let lacking = judged(&world);
+    assert_eq!(three(&lacking), ["False", "False", "True"]);
+    assert!(is_told(&message(&lacking)), "{}", message(&lacking));
+    // Nor does it grow while nobody can be asked.
+    world.plan.holds.clear();
+    world.observed.cluster.status = status;
+    let mut patroni = world.observed.patroni.known().unwrap().clone();
+    patroni.members.remove(0);
+    world.observed.patroni = Source::Known(patroni);
+    world.observed.catalog = Source::Unknown("not asked: no primary".to_owned());
+    assert_eq!(message(&judged(&world)), said);
 }
