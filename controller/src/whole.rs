@@ -10,11 +10,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::DynamicResourceScope;
+use pgherd_model::names::operator::FIELD_MANAGER;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// An object without its managedFields, which are as long as the rest and of no interest.
+/// Where labels and annotations are that may have to go because we wrote them.
+const WORN: [&[&str]; 4] = [
+    &["f:metadata", "f:annotations"],
+    &["f:metadata", "f:labels"],
+    &["f:spec", "f:template", "f:metadata", "f:annotations"],
+    &["f:spec", "f:template", "f:metadata", "f:labels"],
+];
+/// Labels that every object has, which never go.
+const STANDING: [&str; 4] = ["f:application", "f:cluster-name", "f:spilo-role", "f:team"];
+
+/// An object without its managedFields, which are as long as the rest. What stays of them are names of labels and annotations that we wrote
+/// beside those that all have: mostly none.
 #[derive(Clone)]
 pub struct Whole {
     pub metadata: ObjectMeta,
@@ -26,7 +38,10 @@ impl Whole {
     /// None where the metadata is none.
     pub fn of(mut value: Value) -> Option<Self> {
         if let Some(fields) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            fields.remove("managedFields");
+            let managed = fields.remove("managedFields");
+            if let Some(ours) = managed.as_ref().and_then(ours) {
+                fields.insert("managedFields".to_owned(), ours);
+            }
         }
         let metadata = match value.get("metadata") {
             Some(metadata) => ObjectMeta::deserialize(metadata).ok()?,
@@ -34,6 +49,25 @@ impl Whole {
         };
         Some(Self { metadata, value })
     }
+}
+
+/// What we wrote of [`WORN`], in the form of managedFields.
+fn ours(managed: &Value) -> Option<Value> {
+    let mut kept = json!({});
+    let entries = managed.as_array()?.iter();
+    for entry in entries.filter(|entry| entry["manager"] == FIELD_MANAGER) {
+        for path in WORN {
+            let mut place = path.iter();
+            let found = place.try_fold(&entry["fieldsV1"], |tree, step| tree.get(step));
+            let names = found.and_then(Value::as_object).into_iter().flatten();
+            for (name, _) in names.filter(|(name, _)| *name != "." && !STANDING.contains(&name.as_str())) {
+                let tree = path.iter().fold(&mut kept, |tree, step| &mut tree[*step]);
+                tree[name] = json!({});
+            }
+        }
+    }
+    let has_any = kept.as_object().is_some_and(|kept| !kept.is_empty());
+    has_any.then(|| json!([{ "manager": FIELD_MANAGER, "fieldsV1": kept }]))
 }
 
 impl fmt::Debug for Whole {
@@ -109,6 +143,27 @@ mod tests {
         assert_eq!(serde_json::to_value(&whole).unwrap(), expected);
         assert_eq!(whole.metadata.generation, Some(3));
         assert!(!format!("{whole:?}").contains("aHVu"));
+    }
+
+    #[test]
+    fn of_managed_fields_stays_what_we_wrote_and_others_may_lack() {
+        let annotations =
+            json!({"f:annotations": {".": {}, "f:a": {}}, "f:labels": {"f:team": {}, "f:application": {}}});
+        let template = json!({"f:template": {"f:metadata": {"f:labels": {"f:tier": {}}}, "f:spec": {"f:containers": {}}}});
+        let managed = json!([
+            {"manager": "pgherd", "operation": "Apply", "fieldsV1": {"f:metadata": annotations, "f:spec": template}},
+            {"manager": "somebody", "operation": "Update", "fieldsV1": {"f:metadata": {"f:annotations": {"f:b": {}}}}},
+        ]);
+        let whole = Whole::of(json!({"metadata": {"name": "s", "managedFields": managed}})).unwrap();
+        let kept = json!([{"manager": "pgherd", "fieldsV1": {
+            "f:metadata": {"f:annotations": {"f:a": {}}},
+            "f:spec": {"f:template": {"f:metadata": {"f:labels": {"f:tier": {}}}}},
+        }}]);
+        assert_eq!(whole.value["metadata"]["managedFields"], kept);
+        assert!(whole.metadata.managed_fields.is_some());
+        let plain = json!([{"manager": "pgherd", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}}]);
+        let whole = Whole::of(json!({"metadata": {"name": "s", "managedFields": plain}})).unwrap();
+        assert!(whole.value["metadata"].get("managedFields").is_none());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! meaning rather than by text. Must not: what is done about a difference (`plan`).
 //!
 //! What others add stays: fields that the API server fills in, labels and annotations, owners. What we decide is exact: the table in
-//! [`place`] says of which fields an absent one means that it has to go, which lists have keys, and which texts are quantities. The order of
-//! a list with keys does not count.
+//! [`place`] says of which fields an absent one means that it has to go, which lists have keys, and which texts are quantities. Of labels and
+//! annotations Kubernetes knows who wrote them (`managedFields`): ours go when they are not wanted any more. The order of a list with keys does
+//! not count.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
@@ -15,7 +16,7 @@ mod stateful_set;
 #[cfg(test)]
 mod tests;
 
-use place::Place;
+use place::{Fate, Place};
 pub(crate) use stateful_set::{of_stateful_sets, respell};
 
 /// A comparison's outcome.
@@ -45,7 +46,7 @@ impl Difference {
 /// Compares an object of `kind`; none when nothing has to be done. Metadata that only the API server writes is not part of it.
 pub(crate) fn difference(kind: &str, desired: &Value, stored: &Value) -> Option<Difference> {
     let mut found = Difference::default();
-    compare(desired, stored, &Place::root(kind), &mut found);
+    compare(desired, stored, &Place::root(kind, stored), &mut found);
     (!found.operations.is_empty()).then_some(found)
 }
 
@@ -70,10 +71,16 @@ fn compare_fields(
     found: &mut Difference,
 ) {
     for (name, stored) in present {
-        match wanted.get(name) {
-            Some(value) => compare(value, stored, &place.field(name), found),
-            None if place.decides(name) => found.operations.push(remove(place.field(name).pointer())),
-            None => {}
+        if let Some(value) = wanted.get(name) {
+            compare(value, stored, &place.field(name), found);
+            continue;
+        }
+        match (place.fate(name, stored), stored) {
+            (Fate::Goes, _) => found.operations.push(remove(place.field(name).pointer())),
+            (Fate::GoesInPart, Value::Object(parts)) => {
+                compare_fields(&Map::new(), parts, &place.field(name), found);
+            }
+            (Fate::GoesInPart | Fate::Stays, _) => {}
         }
     }
     for (name, value) in wanted {

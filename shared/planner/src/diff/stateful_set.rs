@@ -108,7 +108,6 @@ fn forget_same(one: &mut StatefulSet, other: &mut StatefulSet) {
         annotations,
         owner_references
     );
-    other.metadata.managed_fields = None;
     other.status = None;
     let (Some(one), Some(other)) = (&mut one.spec, &mut other.spec) else {
         return;

@@ -215,3 +215,138 @@ fn a_label_whose_key_looks_like_a_path_is_a_label() {
         "it is no quantity"
     );
 }
+
+/// Each field of the template that a manifest or the configuration can take away again, as it is stored.
+#[test]
+fn what_can_be_unset_of_a_template_has_to_go() {
+    let container = |fields: Value| {
+        let mut container = json!({ "name": "postgres", "image": "a" });
+        json_patch::merge(&mut container, &fields);
+        container
+    };
+    let of = |pods: Value| json!({ "spec": { "template": { "spec": pods } } });
+    let inside = |fields: Value| of(json!({ "containers": [container(fields)] }));
+    let first = |fields: Value| of(json!({ "initContainers": [container(fields)] }));
+    let probe = |fields: Value| inside(json!({ "livenessProbe": fields }));
+    let volume = |fields: Value| of(json!({ "volumes": [fields] }));
+    let terms = |fields: Value| {
+        let required = json!({ "nodeSelectorTerms": [{ "matchExpressions": [fields] }] });
+        of(
+            json!({ "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } } }),
+        )
+    };
+    let table = [
+        (of(json!({})), of(json!({ "schedulerName": "other" }))),
+        (of(json!({})), of(json!({ "priorityClassName": "high" }))),
+        (
+            of(json!({})),
+            of(json!({ "affinity": { "podAntiAffinity": {} } })),
+        ),
+        (
+            of(json!({})),
+            of(json!({ "topologySpreadConstraints": [{ "maxSkew": 1 }] })),
+        ),
+        (
+            of(json!({ "tolerations": [{ "key": "a" }] })),
+            of(json!({ "tolerations": [{ "key": "a", "effect": "NoSchedule" }] })),
+        ),
+        (
+            of(json!({ "topologySpreadConstraints": [{ "maxSkew": 1 }] })),
+            of(json!({ "topologySpreadConstraints": [{ "maxSkew": 1, "minDomains": 2 }] })),
+        ),
+        (
+            terms(json!({ "key": "disk", "operator": "Exists" })),
+            terms(json!({ "key": "disk", "operator": "Exists", "values": ["ssd"] })),
+        ),
+        (
+            inside(json!({})),
+            inside(json!({ "securityContext": { "privileged": true } })),
+        ),
+        (
+            inside(json!({ "securityContext": { "privileged": true } })),
+            inside(json!({ "securityContext": { "privileged": true, "runAsNonRoot": true } })),
+        ),
+        (
+            first(json!({})),
+            first(json!({ "resources": { "limits": { "cpu": "1" } } })),
+        ),
+        (first(json!({})), first(json!({ "restartPolicy": "Always" }))),
+        (
+            probe(json!({ "exec": { "command": ["a"] } })),
+            probe(json!({ "exec": { "command": ["a"] }, "initialDelaySeconds": 30 })),
+        ),
+        (
+            probe(json!({ "exec": { "command": ["a"] } })),
+            probe(json!({ "exec": { "command": ["a"] }, "timeoutSeconds": 5 })),
+        ),
+        (
+            probe(json!({ "httpGet": { "port": 1 } })),
+            probe(json!({ "httpGet": { "port": 1, "path": "/up" } })),
+        ),
+        (
+            inside(json!({ "ports": [{ "containerPort": 1 }] })),
+            inside(json!({ "ports": [{ "containerPort": 1, "name": "web" }] })),
+        ),
+        (
+            inside(json!({ "volumeMounts": [{ "mountPath": "/a", "name": "a" }] })),
+            inside(
+                json!({ "volumeMounts": [{ "mountPath": "/a", "name": "a", "mountPropagation": "HostToContainer" }] }),
+            ),
+        ),
+        (
+            volume(json!({ "name": "a", "secret": { "secretName": "s" } })),
+            volume(json!({ "name": "a", "secret": { "secretName": "s", "optional": true } })),
+        ),
+        (
+            volume(json!({ "name": "a", "secret": { "secretName": "s" } })),
+            volume(json!({ "name": "a", "secret": { "secretName": "s", "defaultMode": 256 } })),
+        ),
+    ];
+    for (desired, stored) in table {
+        let found = difference("StatefulSet", &desired, &stored).unwrap_or_default();
+        assert!(found.removes(), "{desired} beside {stored}");
+        assert_eq!(applied(&found, stored), desired);
+    }
+}
+
+#[test]
+fn what_the_api_server_writes_by_itself_is_no_difference() {
+    let probe = json!({ "httpGet": { "port": 1 } });
+    let bare = json!({ "name": "postgres", "livenessProbe": probe, "ports": [{ "containerPort": 1 }] });
+    let desired = json!({ "spec": { "template": { "spec": {
+        "containers": [bare], "volumes": [{ "name": "a", "secret": { "secretName": "s" } }],
+    } } } });
+    let probe = json!({ "httpGet": { "port": 1, "path": "/", "scheme": "HTTP" }, "timeoutSeconds": 1, "periodSeconds": 10,
+        "successThreshold": 1, "failureThreshold": 3 });
+    let full = json!({ "name": "postgres", "livenessProbe": probe, "resources": {},
+        "ports": [{ "containerPort": 1, "protocol": "TCP" }] });
+    let stored = json!({ "spec": { "template": { "spec": {
+        "containers": [full], "schedulerName": "default-scheduler",
+        "volumes": [{ "name": "a", "secret": { "secretName": "s", "defaultMode": 420 } }],
+    } } } });
+    assert_eq!(difference("StatefulSet", &desired, &stored), None);
+}
+
+#[test]
+fn labels_and_annotations_go_that_we_wrote_and_no_others() {
+    let desired =
+        json!({ "metadata": { "annotations": { "kept": "1" } }, "spec": { "template": { "metadata": {} } } });
+    let annotations = json!({ "kept": "1", "ours": "2", "theirs": "3" });
+    let managed = |manager: &str, key: &str| {
+        let keys = json!({ "f:annotations": { format!("f:{key}"): {} } });
+        json!({ "manager": manager, "fieldsV1": { "f:metadata": keys, "f:spec": { "f:template": { "f:metadata": keys } } } })
+    };
+    let stored = json!({
+        "metadata": { "annotations": annotations, "managedFields": [managed("pgherd", "ours"), managed("somebody", "theirs")] },
+        "spec": { "template": { "metadata": { "annotations": annotations } } },
+    });
+    let found = difference("StatefulSet", &desired, &stored).unwrap();
+    assert!(found.removes());
+    assert_eq!(
+        found.paths(),
+        [
+            "/metadata/annotations/ours",
+            "/spec/template/metadata/annotations/ours"
+        ]
+    );
+}
