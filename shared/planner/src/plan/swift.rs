@@ -18,7 +18,10 @@ const PLACE: &str = "/postgresql/before_stop";
 /// Asks Postgres for a fast shutdown, as Patroni does right afterwards, and waits until it has ended, for ten seconds at most: what takes longer
 /// Patroni takes care of as ever.
 const COMMAND: &str = "sh -c 'read pid < \"${PGDATA:-/home/postgres/pgdata/pgroot/data}/postmaster.pid\" && kill -INT $pid; i=0; while \
-                       kill -0 $pid && [ $i -lt 500 ]; do sleep 0.02; i=$((i+1)); done' pgherd";
+                       kill -0 $pid 2>/dev/null && [ $i -lt 500 ]; do sleep 0.02; i=$((i+1)); done' pgherd";
+
+/// The shell is given this name for itself, which it does not use: by it the command is known as ours, whichever pgherd wrote it.
+const MARK: &str = " pgherd";
 
 /// Before a switchover, where the leader writes and nobody else has a command there.
 pub(super) fn prepare(
@@ -44,7 +47,7 @@ pub(super) fn take_back(observed: &Observed, plan: &mut Plan) {
     };
     let moves = |action: &Action| matches!(action, Action::Switchover { .. });
     let is_needed = view.request.is_some() || plan.steps.iter().any(|step| moves(&step.action));
-    if found(view).is_some_and(|found| found == COMMAND) && !is_needed {
+    if found(view).is_some_and(is_ours) && !is_needed {
         let reason = Reason::Differs(vec![PLACE.to_owned()]);
         plan.quiet(set(&Value::Null), reason, Precondition::None);
     }
@@ -60,6 +63,11 @@ pub(super) fn is_swiftness(action: &Action) -> bool {
         object.is_some_and(|object| object.len() == 1 && object.contains_key(key))
     };
     is_alone(patch, POSTGRESQL) && is_alone(&patch[POSTGRESQL], BEFORE_STOP)
+}
+
+fn is_ours(command: &Value) -> bool {
+    let text = command.as_str();
+    text.is_some_and(|text| text.starts_with("sh -c ") && text.ends_with(MARK))
 }
 
 fn set(command: &Value) -> Action {

@@ -71,6 +71,26 @@ fn a_command_of_somebody_else_stays() {
 }
 
 #[test]
+fn the_command_of_another_pgherd_goes_like_ours() {
+    let simulation = Simulation::new(3);
+    let mut observed = simulation.observe();
+    set(&mut observed, &json!("sh -c 'pg_ctl stop -m fast' pgherd"));
+    assert_eq!(commands(&simulation.plan(&observed)), [(Value::Null, false)]);
+    for other in [
+        "/opt/notify pgherd",
+        "sh -c 'echo pgherd'",
+        "sh -c 'true' pgherd-exporter",
+    ] {
+        set(&mut observed, &json!(other));
+        assert_eq!(commands(&simulation.plan(&observed)), [], "{other}");
+    }
+    let Value::String(command) = command() else {
+        panic!("no text")
+    };
+    assert!(command.contains("kill -0 $pid 2>/dev/null"), "{command}");
+}
+
+#[test]
 fn who_writes_nothing_needs_none_and_it_can_be_switched_off() {
     let (mut simulation, mut observed) = before_the_switchover();
     simulation.config.fleet.fast_switchover = false;
