@@ -62,6 +62,8 @@ pub struct Observed {
     /// Fields of the StatefulSet that Kubernetes does not let change, and that an admission policy makes another value of: learnt from a
     /// trial, as paths.
     pub rewritten: Vec<String>,
+    /// A change of the StatefulSet, or a trial of its pods, that the API server refused a short while ago.
+    pub refused: Option<RefusedStep>,
     /// Claims with the cluster's labels.
     pub claims: Source<Vec<ClaimView>>,
     /// Patroni's own objects: the service `C-config` and the state objects, in either mode. Only asked for when the cluster is being
@@ -126,6 +128,16 @@ pub struct ObjectRef {
     /// Empty when it is not known (yet).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub resource_version: String,
+}
+
+/// A step that the API server would not have, and would not have now either.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RefusedStep {
+    /// As displayed.
+    pub step: String,
+    /// Why, in the API server's words.
+    pub why: String,
 }
 
 /// An object that Patroni keeps its state in, or reaches its members by.

@@ -32,6 +32,7 @@ mod network;
 mod object;
 mod owners;
 pub(crate) mod provision;
+mod refusal;
 mod reliance;
 pub(crate) mod roll;
 mod rotation;
@@ -49,6 +50,7 @@ pub use mode::Mode;
 pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
 pub use provision::unwanted as catalog_unwanted;
+pub use refusal::beside_refusal;
 pub use secret_change::{NewPassword, NextRotation, Previous, SecretChange, Why};
 pub use stateful_set::rewritten;
 
@@ -268,6 +270,8 @@ pub enum HoldReason {
         /// Why.
         why: String,
     },
+    /// The API server refuses it, for this reason.
+    Declined(String),
     /// Only this pgherd would make the pods otherwise than the one before.
     Deferred,
     /// Something that is there does not go together with it.

@@ -334,6 +334,7 @@ fn keeps_from_ready(hold: &Hold, was_ready: bool) -> bool {
         | HoldReason::Lacking(_)
         | HoldReason::NotOurs(_)
         | HoldReason::Refused(_)
+        | HoldReason::Declined(_)
         | HoldReason::DeletionGate(_) => true,
     }
 }

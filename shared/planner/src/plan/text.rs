@@ -60,37 +60,23 @@ impl fmt::Display for Impact {
 }
 
 impl fmt::Display for HoldReason {
-    #[expect(clippy::too_many_lines, reason = "a line for each reason")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SourceUnknown { source, why } => write!(f, "{source} is not known: {why}"),
+            Self::Unheard { source, why } => write!(f, "{source} are not known: {why}"),
             Self::MembersNotReady {
                 ready,
                 wanted,
                 trouble,
-            } => {
-                write!(f, "{ready} of {wanted} members are up")?;
-                trouble
-                    .as_ref()
-                    .map_or(Ok(()), |trouble| write!(f, " ({trouble})"))
-            }
+            } => up(f, *ready, *wanted, trouble.as_deref()),
             Self::NoPrimary => f.write_str("no primary accepts connections"),
-            Self::PodsTerminating(pods) => write!(f, "waiting for pods to end: {}", pods.join(", ")),
-            Self::RollPending(pods) => write!(f, "pods run an older template: {}", pods.join(", ")),
-            Self::RestartPending(pods) => {
-                write!(f, "members wait for a restart of postgres: {}", pods.join(", "))
-            }
+            Self::PodsTerminating(pods) => listed(f, "waiting for pods to end", pods),
+            Self::RollPending(pods) => listed(f, "pods run an older template", pods),
+            Self::RestartPending(pods) => listed(f, "members wait for a restart of postgres", pods),
+            Self::Lagging(pods) => listed(f, "replicas have not caught up", pods),
+            Self::Remade(pods) => listed(f, "made anew and not up yet", pods),
             Self::OutsideWindows => f.write_str("it is not time for maintenance"),
-            Self::HandoverPending(Some(member)) => {
-                write!(
-                    f,
-                    "patroni was asked to make {member} the primary, which has not come about"
-                )
-            }
-            Self::HandoverPending(None) => {
-                f.write_str("patroni was asked for a switchover, which has not come about")
-            }
-            Self::Lagging(pods) => write!(f, "replicas have not caught up: {}", pods.join(", ")),
+            Self::HandoverPending(member) => handover(f, member.as_deref()),
             Self::NoCandidate(why) => write!(f, "no member can become the primary: {why}"),
             Self::PatroniPaused => f.write_str("patroni is paused: patronictl resume ends that"),
             Self::Mode(mode) => write!(f, "the cluster's mode is {mode}"),
@@ -115,16 +101,34 @@ impl fmt::Display for HoldReason {
             Self::Lacking(what) => write!(f, "{what} does not exist"),
             Self::NotOurs(owner) => write!(f, "it belongs to {owner}"),
             Self::SwitchedOff(what) => write!(f, "not allowed by {what}"),
-            Self::DeletionGate(text) | Self::Fleet(text) | Self::Refused(text) | Self::Conflict(text) => {
-                f.write_str(text)
-            }
-            Self::Unheard { source, why } => write!(f, "{source} are not known: {why}"),
-            Self::Deferred => f.write_str(
-                "this pgherd would make the pods otherwise than the one before; that waits for a change that rolls them, or for pgherd restart",
-            ),
-            Self::Remade(pods) => write!(f, "made anew and not up yet: {}", pods.join(", ")),
+            Self::DeletionGate(text)
+            | Self::Fleet(text)
+            | Self::Refused(text)
+            | Self::Declined(text)
+            | Self::Conflict(text) => f.write_str(text),
+            Self::Deferred => f.write_str(DEFERRED),
         }
     }
+}
+
+const DEFERRED: &str = "this pgherd would make the pods otherwise than the one before; that waits for a change that rolls them, or for \
+                        pgherd restart";
+
+fn listed(f: &mut fmt::Formatter<'_>, what: &str, names: &[String]) -> fmt::Result {
+    write!(f, "{what}: {}", names.join(", "))
+}
+
+fn up(f: &mut fmt::Formatter<'_>, ready: i32, wanted: i32, trouble: Option<&str>) -> fmt::Result {
+    write!(f, "{ready} of {wanted} members are up")?;
+    trouble.map_or(Ok(()), |trouble| write!(f, " ({trouble})"))
+}
+
+fn handover(f: &mut fmt::Formatter<'_>, member: Option<&str>) -> fmt::Result {
+    match member {
+        Some(member) => write!(f, "patroni was asked to make {member} the primary")?,
+        None => f.write_str("patroni was asked for a switchover")?,
+    }
+    f.write_str(", which has not come about")
 }
 
 impl HoldReason {

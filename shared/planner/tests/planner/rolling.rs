@@ -90,7 +90,7 @@ fn seen<'a>(observed: &'a Observed, role: &'static str) -> impl Iterator<Item = 
 }
 
 /// Each bug, and the law that has to notice it.
-const PLANTED: [(&str, Mutation); 16] = [
+const PLANTED: [(&str, Mutation); 17] = [
     (laws::ONE_AT_A_TIME, |_, observed, plan| {
         if plan.steps.iter().any(deletes) {
             plan.steps.extend(seen(observed, "replica").map(remake));
@@ -189,6 +189,11 @@ const PLANTED: [(&str, Mutation); 16] = [
                     .iter()
                     .for_each(|pod| candidate.clone_from(&pod.name));
             }
+        }
+    }),
+    (laws::KEPT, |_, observed, plan| {
+        if observed.refused.is_some() {
+            plan.steps.clear();
         }
     }),
     (laws::PROGRESS, |_, _, plan| {

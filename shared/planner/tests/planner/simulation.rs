@@ -14,8 +14,8 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::units::{Window, window};
 use pgherd_planner::build::Desired;
-use pgherd_planner::observed::{ClaimView, Observed, PatroniView, PodView, Source};
-use pgherd_planner::plan::{Action, Object, Plan, Precondition, Step, plan};
+use pgherd_planner::observed::{ClaimView, Observed, PatroniView, PodView, RefusedStep, Source};
+use pgherd_planner::plan::{Action, Object, Plan, Precondition, Step, beside_refusal, plan};
 use serde_json::Value;
 
 use crate::recorded::{config, manifest};
@@ -110,6 +110,8 @@ pub(crate) struct Truth {
     pub(crate) cordoned: BTreeSet<u32>,
     /// An admission policy makes something else of what Kubernetes does not let change.
     pub(crate) rewrites: bool,
+    /// An admission policy takes no change of the StatefulSet.
+    pub(crate) frozen: bool,
     /// A switchover that Patroni was asked for and that hangs.
     pub(crate) request: Option<Request>,
     /// `before_stop` in Patroni's configuration; null: none.
@@ -173,6 +175,8 @@ pub(crate) struct Simulation {
     wish: (Template, i32, bool, bool),
     /// What the controller learnt of the policy.
     rewritten: Vec<String>,
+    /// The change of the StatefulSet that it was told is refused, for what was wanted then, and until when it believes that.
+    refused: Option<(RefusedStep, u32, Timestamp)>,
     /// Steps that took effect, without trials.
     pub(crate) taken: Vec<String>,
     pub(crate) switchovers: u32,
@@ -205,6 +209,7 @@ impl Simulation {
             known: None,
             wish: (Template::default(), 0, true, true),
             rewritten: Vec::new(),
+            refused: None,
             taken: Vec::new(),
             switchovers: 0,
             deletions: 0,
@@ -284,6 +289,7 @@ impl Simulation {
             if !fails || self.faults.failing % 2 == 1 {
                 laws::before(self, observed, step)?;
                 if !self.take(step) {
+                    self.note_refusal(step);
                     failed.push(step);
                     continue;
                 }
@@ -302,6 +308,18 @@ impl Simulation {
             }
         }
         Ok(())
+    }
+
+    /// As the controller does: it has another turn at once.
+    fn note_refusal(&mut self, step: &Step) {
+        if step.shapes_members() {
+            let refused = RefusedStep {
+                step: step.to_string(),
+                why: "a policy".to_owned(),
+            };
+            let until = self.now() + SignedDuration::from_mins(2);
+            self.refused = Some((refused, self.wanted.version, until));
+        }
     }
 
     /// Thousands of plans are of the same snapshot: most ticks are waiting.
@@ -348,7 +366,9 @@ impl Simulation {
     }
 
     pub(crate) fn plan(&self, observed: &Observed) -> Plan {
-        plan(&self.cluster, &self.desired(), observed, &self.config, self.now())
+        let (cluster, desired, now) = (&self.cluster, self.desired(), self.now());
+        let whole = plan(cluster, &desired, observed, &self.config, now);
+        beside_refusal(whole, cluster, &desired, observed, &self.config, now)
     }
 
     pub(crate) fn desired(&self) -> Desired {
@@ -372,6 +392,7 @@ impl Simulation {
         Observed {
             templates: self.templates(&pods),
             rewritten: self.rewritten.clone(),
+            refused: self.believed_refusal(),
             stateful_set: Source::Known(stored),
             nodes: self.nodes(&pods),
             services: Source::Known(Vec::new()),
@@ -388,6 +409,13 @@ impl Simulation {
         }
     }
 
+    fn believed_refusal(&self) -> Option<RefusedStep> {
+        let is_believed = |until: Timestamp, wanted: u32| self.now() < until && wanted == self.wanted.version;
+        let refused = self.refused.as_ref();
+        let believed = refused.filter(|(_, wanted, until)| is_believed(*until, *wanted));
+        believed.map(|(refused, ..)| refused.clone())
+    }
+
     /// Members that stay.
     pub(crate) fn stays(&self, ordinal: u32) -> bool {
         i64::from(ordinal) < i64::from(self.cluster.instances)
@@ -402,6 +430,19 @@ impl Simulation {
             }
             Precondition::None | Precondition::SameObject(_) => true,
         }
+    }
+
+    /// Who does not run was mended, the primary is where it can stay, and nothing waits for a restart: as far as the StatefulSet lets them.
+    pub(crate) fn is_kept(&self) -> bool {
+        let truth = &self.truth;
+        let is_well = |pod: &Pod| pod.serves() && pod.connections == truth.connections;
+        let leads_well = |leader| self.stays(leader) && truth.is_on_good_node(leader);
+        truth.template.broken
+            || truth.template.refused
+            || truth.set == StatefulSetIs::Present
+                && truth.pods.len() == usize::try_from(self.cluster.instances).unwrap()
+                && truth.pods.values().all(is_well)
+                && truth.leader.is_some_and(leads_well)
     }
 
     /// Nothing is under way and all is as wanted.

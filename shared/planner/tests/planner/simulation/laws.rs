@@ -28,6 +28,7 @@ pub(crate) const IN_VAIN: &str = "no StatefulSet goes for what an admission poli
 pub(crate) const GIVEN_TIME: &str = "a switchover is taken back only when nobody has led for a while";
 pub(crate) const HEALTHY_STAY: &str = "no member that is up goes for one that is not";
 pub(crate) const GOOD_NODE: &str = "no primary is moved to a node that goes";
+pub(crate) const KEPT: &str = "while the StatefulSet may not change, members are kept all the same";
 pub(crate) const PROGRESS: &str = "when nothing fails any more, all becomes as wanted";
 pub(crate) const FIXPOINT: &str = "when all is as wanted, nothing is planned";
 

@@ -33,6 +33,7 @@ impl Truth {
             request: None,
             before_stop: Value::Null,
             rewrites: false,
+            frozen: false,
             replicas: members,
             generation: 1,
             seen: (1, template.version),

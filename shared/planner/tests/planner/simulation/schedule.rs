@@ -14,6 +14,8 @@ pub(crate) enum Event {
     EditPolicy,
     /// Somebody makes something else of it from now on.
     Rewrite,
+    /// Nobody may change the StatefulSet from now on, but for its number of members.
+    Freeze,
     /// By hand, its pods stay.
     DeleteSet,
     Cordon(u32),
@@ -40,7 +42,7 @@ pub(crate) enum Event {
 impl Event {
     fn draw(luck: &mut Luck) -> Self {
         let member = luck.below(4);
-        match luck.below(29) {
+        match luck.below(30) {
             0..=3 => Self::EditTemplate,
             4 => Self::BreakTemplate,
             5 => Self::RefusedTemplate,
@@ -62,6 +64,7 @@ impl Event {
             26 => Self::Uncordon(luck.below(NODES)),
             27 => Self::Hang(member),
             28 => Self::Rewrite,
+            29 => Self::Freeze,
             _ => Self::FailSteps(1 + luck.below(3)),
         }
     }
@@ -95,6 +98,7 @@ impl Event {
                 simulation.wanted.parallel ^= true;
             }
             Self::Rewrite => simulation.truth.rewrites = true,
+            Self::Freeze => simulation.truth.frozen = true,
             Self::DeleteSet => simulation.truth.set = StatefulSetIs::Going,
             Self::Cordon(node) => {
                 let cordoned = &mut simulation.truth.cordoned;
@@ -210,6 +214,7 @@ impl Schedule {
             }
             simulation.tick(&mut luck)?;
         }
+        self.keep(&mut simulation, &mut luck)?;
         self.calm_down(&mut simulation);
         for _ in 0..QUIET {
             if simulation.is_settled() {
@@ -220,6 +225,26 @@ impl Schedule {
         broken(
             laws::PROGRESS,
             format!("{:?} {}", simulation.truth, shown(&simulation)),
+        )
+    }
+
+    /// Nothing goes wrong any more, but the StatefulSet stays as it is.
+    fn keep(&self, simulation: &mut Simulation, luck: &mut Luck) -> Result<(), Broken> {
+        if !simulation.truth.frozen {
+            return Ok(());
+        }
+        simulation.faults = super::Faults::default();
+        simulation.cluster.windows.clear();
+        simulation.wake();
+        for _ in 0..QUIET {
+            if simulation.is_kept() {
+                return Ok(());
+            }
+            simulation.tick(luck)?;
+        }
+        broken(
+            laws::KEPT,
+            format!("{:?} {}", simulation.truth, shown(simulation)),
         )
     }
 
@@ -238,6 +263,8 @@ impl Schedule {
         }
         simulation.rewritten.clear();
         simulation.truth.rewrites = false;
+        simulation.truth.frozen = false;
+        simulation.refused = None;
         if simulation.wanted.broken || simulation.wanted.refused {
             simulation.wanted = successor(simulation, false, false);
         }

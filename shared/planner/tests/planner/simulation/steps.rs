@@ -12,6 +12,13 @@ use super::{Condition, Pod, Simulation, name, ordinal};
 impl Simulation {
     /// What a step does. False: it was refused.
     pub(super) fn take(&mut self, step: &Step) -> bool {
+        let is_of_set = match &step.action {
+            Action::CheckTemplate { .. } | Action::Scale { .. } => false,
+            _ => step.shapes_members(),
+        };
+        if self.truth.frozen && is_of_set && self.truth.set == StatefulSetIs::Present {
+            return false;
+        }
         match &step.action {
             Action::Apply(object) => self.apply(object),
             Action::Patch { .. } => {
