@@ -215,7 +215,7 @@ mod tests {
             config: &config,
             desired: None,
             sources: &RoleSources::default(),
-            prepared: Vec::new(),
+            inside: crate::sql::catalog::Inside::default(),
             catalog_unwanted: None,
             deleting: false,
             spared: None,

@@ -284,6 +284,28 @@ mod tests {
         assert!(wait(Retry::OnChange, Rest::Waits(None)) > Duration::from_mins(3));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_again_and_again_beside_a_failure_is_no_storm() {
+        let (now, mut memory) = (Instant::now(), Memory::default());
+        memory.begin(now, Duration::from_mins(30), None);
+        for _ in 0..20 {
+            memory.did([&crate::memory::tests::step("once more")], now);
+            due(
+                &mut memory,
+                &Next::Despite(Retry::OnChange, Rest::Done),
+                now,
+                REPAIR,
+            );
+        }
+        let next = due(
+            &mut memory,
+            &Next::Despite(Retry::OnChange, Rest::Done),
+            now,
+            REPAIR,
+        );
+        assert!(next.0 - now > Duration::from_secs(30), "{:?}", next.0 - now);
+    }
+
     #[tokio::test]
     async fn a_turn_that_panics_is_followed_by_another() {
         let ending = guarded(async { panic!("deliberately") }).await;

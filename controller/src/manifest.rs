@@ -16,6 +16,7 @@ use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::departure::{self, Departure, KIND_REMOVED};
 use crate::error::TurnError;
+use crate::sql::catalog::Inside;
 
 /// A cluster as it is stored, or was.
 #[derive(Debug)]
@@ -182,12 +183,8 @@ impl Meaning {
     }
 
     /// Databases whose inside is provisioned.
-    pub fn prepared(&self) -> Vec<String> {
-        let databases = self
-            .cluster()
-            .into_iter()
-            .flat_map(|cluster| &cluster.prepared_databases);
-        databases.map(|database| database.name.clone()).collect()
+    pub fn inside(&self) -> Inside {
+        self.cluster().map(Inside::of).unwrap_or_default()
     }
 
     /// Why its database is not asked, if so.

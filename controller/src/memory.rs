@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
+use crate::sql::catalog::Inside;
 
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -154,7 +155,7 @@ pub struct CatalogKey {
     /// The secrets with their versions.
     pub secrets: Vec<ObjectRef>,
     /// Whose inside is looked at.
-    pub databases: Vec<String>,
+    pub databases: Inside,
 }
 
 impl Memory {
@@ -345,7 +346,7 @@ impl Memories {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use pgherd_planner::plan::{Action, Impact, Precondition, Reason};
 
     use super::*;
@@ -364,7 +365,7 @@ mod tests {
         assert!(memory.failed().as_secs_f64() < 0.32);
     }
 
-    fn step(name: &str) -> Step {
+    pub(crate) fn step(name: &str) -> Step {
         Step {
             action: Action::AddFinalizer(name.to_owned()),
             reason: Reason::Missing,

@@ -14,6 +14,7 @@ use pgherd_planner::observed::{ClusterView, Observed, Source};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
+use crate::sql::catalog::Inside;
 
 mod catalog;
 mod endpoints;
@@ -43,7 +44,7 @@ pub struct Question<'a> {
     /// What others say of its roles, which are among those of `desired`.
     pub sources: &'a RoleSources,
     /// Databases whose inside is looked at.
-    pub prepared: Vec<String>,
+    pub inside: Inside,
     /// Why the database is not to be asked, if so.
     pub catalog_unwanted: Option<&'static str>,
     /// The cluster is going: its leftovers are of interest, its database is not.

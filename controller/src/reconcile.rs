@@ -108,7 +108,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         config: &config,
         desired: desired.as_ref(),
         sources: &sources,
-        prepared: meaning.prepared(),
+        inside: meaning.inside(),
         catalog_unwanted: meaning.catalog_unwanted(&config),
         deleting: found.going,
         spared: found.spared,

@@ -151,7 +151,7 @@ impl Survey {
             config: &self.config,
             desired: desired.as_ref(),
             sources: &RoleSources::default(),
-            prepared: meaning.prepared(),
+            inside: meaning.inside(),
             catalog_unwanted: if self.databases {
                 meaning.catalog_unwanted(&self.config)
             } else {

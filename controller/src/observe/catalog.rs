@@ -83,7 +83,7 @@ fn key(question: &Question<'_>, observed: &Observed, leader: &str) -> CatalogKey
         primary: leader.to_owned(),
         restarts: restarts.unwrap_or_default(),
         secrets: secrets.collect(),
-        databases: question.prepared.clone(),
+        databases: question.inside.clone(),
     }
 }
 
@@ -101,7 +101,7 @@ async fn ask(
         primary,
     )
     .await?;
-    let reading = server.read(&question.prepared).await?;
+    let reading = server.read(&question.inside).await?;
     for (database, error) in &reading.unread {
         tracing::warn!(database, error = chain(error), "cannot look into the database");
     }

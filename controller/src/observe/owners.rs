@@ -134,7 +134,7 @@ mod tests {
                 config,
                 desired: Some(&desired),
                 sources: &sources,
-                prepared: Vec::new(),
+                inside: crate::sql::catalog::Inside::default(),
                 catalog_unwanted: None,
                 deleting: false,
                 spared: None,

@@ -114,7 +114,7 @@ mod tests {
             config: &config,
             desired: None,
             sources: &pgherd_model::cluster::RoleSources::default(),
-            prepared: Vec::new(),
+            inside: crate::sql::catalog::Inside::default(),
             catalog_unwanted: None,
             deleting: false,
             spared: None,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::stream::{self, StreamExt as _};
+use pgherd_model::cluster::Cluster;
 use pgherd_model::names::roles::MAINTENANCE_DATABASE;
 use pgherd_model::postgres_parameters::stored_name;
 use pgherd_model::secret::Secret;
@@ -28,6 +29,31 @@ const AT_ONCE: usize = 4;
 const CLOSED: &str = "it takes no connections (ALLOW_CONNECTIONS is false)";
 /// Stands for bytes that are no text.
 const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
+
+/// Which databases are looked into.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// These, as far as they exist.
+    pub named: Vec<String>,
+    /// All others too that take connections and are no templates.
+    pub others: bool,
+}
+
+impl Inside {
+    /// As the plan for this cluster needs to know.
+    pub fn of(cluster: &Cluster) -> Self {
+        let prepared = cluster.prepared_databases.iter();
+        Self {
+            named: prepared.map(|database| database.name.clone()).collect(),
+            others: cluster.pooler.is_some(),
+        }
+    }
+
+    fn has(&self, name: &str, view: &DatabaseView) -> bool {
+        let is_named = self.named.iter().any(|named| named == name);
+        !view.closed && (is_named || self.others && !view.template)
+    }
+}
 
 /// What all databases share.
 #[derive(Debug, Deserialize)]
@@ -53,8 +79,8 @@ pub struct Reading {
 }
 
 impl Server {
-    /// Reads what all databases share, and the inside of those of `prepared` that exist: one connection and one question each.
-    pub async fn read(&self, prepared: &[String]) -> Result<Reading, SqlError> {
+    /// Reads what all databases share, and the inside of some: one connection and one question each.
+    pub async fn read(&self, inside: &Inside) -> Result<Reading, SqlError> {
         let session = self.open(MAINTENANCE_DATABASE).await?;
         let shared = session.shared().await?;
         let version = session.version / 10_000;
@@ -67,14 +93,14 @@ impl Server {
             illegible,
             ..
         } = shared;
-        for name in prepared {
+        for name in &inside.named {
             if let Some(database) = databases.get_mut(name).filter(|it| it.closed) {
                 database.silence = Some(CLOSED.to_owned());
             }
         }
-        let there = |name: &String| databases.get(name).is_some_and(|it| !it.closed);
-        let there: Vec<String> = prepared.iter().filter(|name| there(name)).cloned().collect();
-        let insides = there.into_iter().map(|name| self.inside(name));
+        let open = databases.iter().filter(|(name, view)| inside.has(name, view));
+        let open: Vec<String> = open.map(|(name, _)| name.clone()).collect();
+        let insides = open.into_iter().map(|name| self.inside(name));
         let mut insides = stream::iter(insides).buffered(AT_ONCE);
         let mut unread = Vec::new();
         let mut contents = Vec::new();

@@ -175,6 +175,23 @@ pub enum Statement {
     },
     /// `ALTER DEFAULT PRIVILEGES FOR ROLE … GRANT`
     GrantDefault(DefaultGrant),
+    /// `CREATE OR REPLACE FUNCTION`: what poolers look passwords up with, `user_lookup(text)`.
+    CreateLookup {
+        /// Name of its schema.
+        schema: String,
+    },
+    /// `REVOKE … FROM PUBLIC` of that function.
+    HideLookup {
+        /// Name of its schema.
+        schema: String,
+    },
+    /// `GRANT EXECUTE` on that function.
+    GrantLookup {
+        /// Name of its schema.
+        schema: String,
+        /// Who may call it.
+        grantee: String,
+    },
     /// `CREATE EXTENSION IF NOT EXISTS … SCHEMA`
     CreateExtension {
         /// Name of the extension.

@@ -15,6 +15,7 @@ mod faults;
 mod held;
 mod hostile;
 mod illegible;
+mod lookup;
 mod matrix;
 mod passwords;
 mod people;
@@ -29,6 +30,7 @@ fn tests() -> Vec<Test> {
     [
         connection::TESTS,
         entrance::TESTS,
+        lookup::TESTS,
         matrix::TESTS,
         quiet::TESTS,
         passwords::TESTS,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use pgherd_controller::error::TurnError;
 use pgherd_controller::execute::sql::{Passwords, run_length, take};
 use pgherd_controller::password;
+use pgherd_controller::sql::catalog::Inside;
 use pgherd_controller::sql::statement::{Draft, groups};
 use pgherd_controller::sql::{self, Target, Trust};
 use pgherd_model::api;
@@ -188,13 +189,8 @@ impl World {
     /// The catalog as the operator sees it.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let cluster = self.cluster()?;
-        let prepared: Vec<String> = cluster
-            .prepared_databases
-            .iter()
-            .map(|it| it.name.clone())
-            .collect();
         let server = self.entrance()?;
-        let reading = self.runtime.block_on(server.read(&prepared))?;
+        let reading = self.runtime.block_on(server.read(&Inside::of(&cluster)))?;
         ensure!(reading.unread.is_empty(), "{:?}", reading.unread);
         let passwords = self
             .secrets

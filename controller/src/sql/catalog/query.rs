@@ -116,6 +116,16 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_namespace place CROSS JOIN LATERAL pg_catalog.aclexplode(place.nspacl) item
     WHERE item.privilege_type = 'USAGE' AND item.grantee <> 0
         AND NOT pg_catalog.starts_with(place.nspname::pg_catalog.text, 'pg_')),
+'lookups', (SELECT coalesce(pg_catalog.json_object_agg(place.nspname, pg_catalog.json_build_object(
+        'owner', pg_catalog.pg_get_userbyid(code.proowner), 'definer', code.prosecdef,
+        'pinned', EXISTS (SELECT FROM pg_catalog.unnest(code.proconfig) item
+            WHERE pg_catalog.starts_with(item, 'search_path=')),
+        'callers', (SELECT coalesce(pg_catalog.json_agg(CASE item.grantee WHEN 0 THEN ''
+                ELSE pg_catalog.pg_get_userbyid(item.grantee)::pg_catalog.text END), '[]')
+            FROM pg_catalog.aclexplode(coalesce(code.proacl, pg_catalog.acldefault('f', code.proowner))) item
+            WHERE item.privilege_type = 'EXECUTE'))), '{}')
+    FROM pg_catalog.pg_proc code JOIN pg_catalog.pg_namespace place ON place.oid = code.pronamespace
+    WHERE code.proname = 'user_lookup' AND code.proargtypes = '25'::pg_catalog.oidvector),
 'publications', (SELECT coalesce(pg_catalog.json_object_agg(pubname, pg_catalog.pg_get_userbyid(pubowner)), '{}')
     FROM pg_catalog.pg_publication),
 'eventTriggers', (SELECT coalesce(pg_catalog.json_object_agg(it.evtname, pg_catalog.json_build_object(

@@ -102,7 +102,7 @@ pub struct DatabaseView {
     pub ctype: String,
     /// `datacl`, exploded; the empty grantee is everybody. Empty where it is null, which means the server's defaults.
     pub acl: BTreeSet<Grant>,
-    /// What is in it. Only read for prepared databases.
+    /// What is in it. Only read for prepared databases, and for all that take connections where there is a pooler.
     pub content: Option<ContentView>,
     /// Why `content` is missing though it was asked for; `None` where it was not asked for.
     pub silence: Option<String>,
@@ -132,10 +132,29 @@ pub struct ContentView {
     pub default_privileges: BTreeSet<DefaultPrivilege>,
     /// Privilege USAGE on schemas: (schema, grantee).
     pub schema_usage: BTreeSet<(String, String)>,
+    /// Functions that poolers look passwords up with ([`pgherd_model::names::roles::POOLER_LOOKUP`] of one text), by their schema.
+    pub lookups: BTreeMap<String, LookupView>,
     /// Publications: name to owner.
     pub publications: BTreeMap<String, String>,
     /// Event triggers, by name, that would fire in our session too: each runs code of its function's owner when we make or change something.
     pub event_triggers: BTreeMap<String, EventTrigger>,
+}
+
+/// Stands for everybody where a role is named.
+pub const EVERYBODY: &str = "";
+
+/// A function that shows stored passwords.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LookupView {
+    /// Its owner, with whose rights it looks where it is a `definer`'s.
+    pub owner: String,
+    /// `prosecdef`
+    pub definer: bool,
+    /// It has a `search_path` of its own.
+    pub pinned: bool,
+    /// Who may call it, its owner among them; [`EVERYBODY`] too.
+    pub callers: BTreeSet<String>,
 }
 
 /// An extension that is installed.

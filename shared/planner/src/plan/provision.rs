@@ -21,6 +21,7 @@ mod credentials;
 mod databases;
 mod inside;
 pub(crate) mod leave;
+mod lookup;
 mod privileges;
 mod roles;
 pub(crate) mod rotated;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use pgherd_model::api::postgresql::DatabaseOptions;
+use pgherd_model::names::roles::POOLER_LOOKUP;
 use pgherd_model::units::sql::{Identifier, literal};
 
 use super::{ObjectClass, Privilege, RenderError, RoleFlags, SettingValue, Statement, Verifier};
@@ -109,6 +110,12 @@ fn object_text(statement: &Statement) -> Result<String, RenderError> {
         Statement::GrantSchemaUsage { schema, grantee } => {
             fill("GRANT USAGE ON SCHEMA {} TO {}", &[schema, grantee])
         }
+        Statement::CreateLookup { schema } => lookup("CREATE OR REPLACE", schema, LOOKUP),
+        Statement::HideLookup { schema } => lookup("REVOKE ALL ON", schema, "(text) FROM PUBLIC"),
+        Statement::GrantLookup { schema, grantee } => {
+            let grantee = identifier(grantee)?;
+            lookup("GRANT EXECUTE ON", schema, &format!("(text) TO {grantee}"))
+        }
         Statement::CreateExtension { extension, schema } => fill(
             "CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}",
             &[extension, schema],
@@ -120,6 +127,20 @@ fn object_text(statement: &Statement) -> Result<String, RenderError> {
         // The two callers before have written all others.
         _ => Ok(String::new()),
     }
+}
+
+/// Its arguments and results have the names and types of Zalando's, so that it can replace that. Whatever its caller has set, it looks in the
+/// system's own catalog.
+const LOOKUP: &str = "(i_username text, OUT uname text, OUT phash text) LANGUAGE sql STABLE SECURITY DEFINER \
+    SET search_path = pg_catalog, pg_temp \
+    AS 'SELECT usename::text, passwd FROM pg_catalog.pg_shadow WHERE usename = i_username'";
+
+fn lookup(before: &str, schema: &String, after: &str) -> Result<String, RenderError> {
+    Ok(format!(
+        "{before} FUNCTION {}.{}{after}",
+        identifier(schema)?,
+        identifier(POOLER_LOOKUP)?
+    ))
 }
 
 fn altered(role: &String, what: &str) -> Result<String, RenderError> {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use pgherd_controller::error::TurnError;
 use pgherd_controller::execute::sql::{Passwords, run_length, take};
 use pgherd_controller::password;
+use pgherd_controller::sql::catalog::Inside;
 use pgherd_controller::sql::{Server, Target, Trust};
 use pgherd_model::api;
 use pgherd_model::cluster::{Cluster as Wanted, RoleSources};
@@ -106,13 +107,8 @@ impl Cluster {
     }
 
     fn plan(&self) -> Result<Vec<Step>> {
-        let prepared: Vec<String> = self
-            .wanted
-            .prepared_databases
-            .iter()
-            .map(|it| it.name.clone())
-            .collect();
-        let reading = self.runtime.block_on(self.server.read(&prepared))?;
+        let inside = Inside::of(&self.wanted);
+        let reading = self.runtime.block_on(self.server.read(&inside))?;
         ensure!(reading.unread.is_empty(), "{:?}", reading.unread);
         let passwords = self.secrets.values();
         let passwords = passwords.map(|(draft, password)| (draft.username.clone(), password.clone()));

@@ -1,11 +1,13 @@
 //! What is wanted inside of the prepared databases, and where we do not go in. Must not: which schemas and privileges (`privileges`), or
 //! extensions (`databases`).
 
+use std::collections::BTreeSet;
+
 use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
 use super::roles::known_roles;
-use super::{ASK_AGAIN, databases, privileges, take};
+use super::{ASK_AGAIN, databases, lookup, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
 use crate::plan::{HoldReason, Plan};
@@ -25,24 +27,62 @@ pub(super) fn prepare(
     }
     for database in &cluster.prepared_databases {
         let name = &database.name;
-        let view = catalog.databases.get(name);
-        let Some(content) = view.and_then(|view| view.content.as_ref()) else {
-            let silence = view.and_then(|view| view.silence.as_deref());
-            if silence.is_some() {
-                // Nobody tells when it would answer.
-                plan.wake(ASK_AGAIN);
-            }
-            let source = format!("content of database {name}");
-            let why = silence.unwrap_or("it has not been read yet").to_owned();
-            plan.hold("prepare the database", HoldReason::SourceUnknown { source, why });
+        let Some(content) = opened(name, "prepare the database", catalog, plan) else {
             continue;
         };
-        if let Some(trap) = trap(content, catalog) {
-            plan.hold(format!("prepare database {name}"), HoldReason::Conflict(trap));
-            continue;
-        }
         take(plan, privileges::wanted(cluster, database, content, &known));
         take(plan, databases::extensions(database, config, content));
+        look_up(cluster, config, name, content, &known, catalog, plan);
+    }
+    let is_prepared = |name: &str| cluster.prepared_databases.iter().any(|it| it.name == name);
+    let others = catalog.databases.iter().filter(|(name, view)| {
+        cluster.pooler.is_some() && !view.template && !view.closed && !is_prepared(name)
+    });
+    for (name, _) in others {
+        if let Some(content) = opened(name, "let the pooler look passwords up", catalog, plan) {
+            look_up(cluster, config, name, content, &known, catalog, plan);
+        }
+    }
+}
+
+/// What is in a database, where that is known and nobody lies in wait for us.
+fn opened<'a>(name: &str, purpose: &str, catalog: &'a Catalog, plan: &mut Plan) -> Option<&'a ContentView> {
+    let view = catalog.databases.get(name);
+    let Some(content) = view.and_then(|view| view.content.as_ref()) else {
+        let silence = view.and_then(|view| view.silence.as_deref());
+        if silence.is_some() {
+            // Nobody tells when it would answer.
+            plan.wake(ASK_AGAIN);
+        }
+        let source = format!("content of database {name}");
+        let why = silence.unwrap_or("it has not been read yet").to_owned();
+        plan.hold(purpose, HoldReason::SourceUnknown { source, why });
+        return None;
+    };
+    if let Some(trap) = trap(content, catalog) {
+        plan.hold(format!("{purpose} {name}"), HoldReason::Conflict(trap));
+        return None;
+    }
+    Some(content)
+}
+
+/// What a pooler needs in a database, if there is one.
+fn look_up(
+    cluster: &Cluster,
+    config: &OperatorConfig,
+    database: &str,
+    content: &ContentView,
+    known: &BTreeSet<&str>,
+    catalog: &Catalog,
+    plan: &mut Plan,
+) {
+    let Some(pooler) = &cluster.pooler else { return };
+    if known.contains(pooler.user.as_str()) {
+        let superuser = &config.users.super_username;
+        take(
+            plan,
+            lookup::wanted(pooler, database, content, catalog, superuser),
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pgherd_model::config::OperatorConfig;
-use pgherd_planner::observed::catalog::{ContentView, DefaultPrivilege, ExtensionView};
+use pgherd_planner::observed::catalog::{ContentView, DefaultPrivilege, ExtensionView, LookupView};
 use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
 use pgherd_planner::sql::{PasswordRef, RoleFlags, Scheme, SettingValue, Statement};
 
@@ -250,6 +250,25 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
         Statement::GrantSchemaUsage { schema, grantee } => {
             assert!(content.schemas.contains_key(schema), "{schema} does not exist");
             content.schema_usage.insert((schema.clone(), grantee.clone()));
+        }
+        Statement::CreateLookup { schema } => {
+            let everybody = String::new();
+            let view = content
+                .lookups
+                .entry(schema.clone())
+                .or_insert_with(|| LookupView {
+                    owner: "postgres".to_owned(),
+                    callers: [everybody, "postgres".to_owned()].into(),
+                    ..LookupView::default()
+                });
+            (view.definer, view.pinned) = (true, true);
+        }
+        Statement::HideLookup { schema } => {
+            content.lookups.get_mut(schema).unwrap().callers.remove("");
+        }
+        Statement::GrantLookup { schema, grantee } => {
+            let view = content.lookups.get_mut(schema).unwrap();
+            view.callers.insert(grantee.clone());
         }
         Statement::GrantDefault(grant) => {
             content
