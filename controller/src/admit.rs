@@ -8,7 +8,7 @@ use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::fleet::{self, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
-use pgherd_planner::plan::{Plan, plan_waiting};
+use pgherd_planner::plan::{Plan, beside_refusal, plan_waiting};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -63,6 +63,10 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
                 );
             }
         }
+    }
+    if let Some(desired) = question.desired {
+        let (observed, config) = (turn.observed, question.config);
+        *plan = beside_refusal(std::mem::take(plan), cluster, desired, observed, config, turn.now);
     }
     is_edited
 }

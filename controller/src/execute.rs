@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::{Names, Role};
 use pgherd_planner::assess::{Failure, Outcome};
-use pgherd_planner::observed::{ClusterView, PodView};
+use pgherd_planner::observed::{ClusterView, PodView, RefusedStep};
 use pgherd_planner::plan::{Action, Plan, Precondition, Step};
 use pgherd_planner::sql::Subject;
 use pgherd_runtime::tasks::chain;
+use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -48,6 +49,21 @@ pub struct Executed<'a> {
 }
 
 impl Executed<'_> {
+    /// What was refused a short while ago, and so was not tried, is a failure as if it had been.
+    pub fn beside(mut self, declined: Option<Failure>) -> Self {
+        if let Some(failure) = declined {
+            self.outcome = match self.outcome {
+                Outcome::Failed(mut failures) => {
+                    failures.push(failure);
+                    Outcome::Failed(failures)
+                }
+                Outcome::Done => Outcome::Failed(vec![failure]),
+                other => other,
+            };
+        }
+        self
+    }
+
     /// Nothing was done, although something may be wanted.
     pub fn observed() -> Self {
         Self {
@@ -142,11 +158,23 @@ impl<'a> Walk<'a> {
             Err(error) => error,
         };
         context.metrics.count_step(step.action.kind(), error.category());
+        let (text, problem) = (step.to_string(), chain(&error));
+        let mut retry = error.retry();
+        if step.shapes_members() && retry == Retry::OnChange {
+            let refused = RefusedStep {
+                step: text.clone(),
+                why: problem.clone(),
+            };
+            context.memories.with(scene.cluster, |memory| {
+                memory.note_refusal(refused, scene.view.generation, Instant::now());
+            });
+            // There is a plan beside it.
+            retry = Retry::Backoff;
+        }
         // The sooner one counts.
         if self.retry != Some(Retry::Backoff) {
-            self.retry = Some(error.retry());
+            self.retry = Some(retry);
         }
-        let (text, problem) = (step.to_string(), chain(&error));
         if error.is_overtaken() {
             tracing::info!(step = text, reason = problem, "step overtaken");
             return Some(Outcome::Stopped {

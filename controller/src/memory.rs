@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_model::secret::Secret;
 use pgherd_planner::assess::roll_reason;
-use pgherd_planner::observed::{Catalog, ObjectRef, StateObject};
+use pgherd_planner::observed::{Catalog, ObjectRef, RefusedStep, StateObject};
 use pgherd_planner::plan::{Plan, Step};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -55,6 +55,8 @@ pub struct Memory {
     pub pending_handover: Option<(String, Timestamp)>,
     /// Fields of the StatefulSet that a policy rewrites, and the manifest's generation that this was seen for.
     pub rewritten: (i64, Vec<String>),
+    /// A change of the StatefulSet that was refused, the manifest's generation that this was seen for, and until when it is believed.
+    refused: Option<(RefusedStep, i64, Instant)>,
     /// An edit of the manifest rolls the pods.
     pub is_edited: bool,
     /// What the annotation said by which somebody asks for that, at the last turn.
@@ -179,6 +181,20 @@ impl Memory {
         }
     }
 
+    /// The API server refused a change of the StatefulSet.
+    pub fn note_refusal(&mut self, step: RefusedStep, generation: i64, now: Instant) {
+        self.refused = Some((step, generation, now + LAST_RETRY));
+    }
+
+    /// What was refused for this generation of the manifest, and is not tried again yet.
+    pub fn refused(&mut self, generation: i64, now: Instant) -> Option<RefusedStep> {
+        self.refused = self
+            .refused
+            .take()
+            .filter(|(_, seen, until)| *seen == generation && now < *until);
+        self.refused.as_ref().map(|(step, ..)| step.clone())
+    }
+
     /// What the cluster waits for now.
     pub fn note_waits(&mut self, waits: Waits) {
         self.waits = waits;
@@ -284,6 +300,7 @@ impl Memory {
             self.catalog = None;
             self.state_objects = None;
             self.rewritten = Default::default();
+            self.refused = None;
         }
         due
     }

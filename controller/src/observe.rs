@@ -11,6 +11,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_planner::build::Desired;
 use pgherd_planner::observed::{ClusterView, Observed, Source};
+use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -68,6 +69,9 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
         } else {
             Vec::new()
         }
+    });
+    observed.refused = context.memories.with(question.cluster, |memory| {
+        memory.refused(question.view.generation, Instant::now())
     });
     let pods = context.cache.pods.of(question.cluster);
     observed.pods = Source::Known(pods.clone());

@@ -128,6 +128,7 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
     };
     let is_edited = admit(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
+    let executed = executed.beside(plan.declined());
     account(context, cluster, &executed.outcome);
 
     let reported = Box::pin(tell(context, &turn, &plan, &executed, is_edited)).await;

@@ -78,6 +78,7 @@ mod tests {
     use super::*;
     use crate::cluster_ref::ClusterRef;
     use crate::execute::{Scene, execute};
+    use crate::sql::catalog::Inside;
     use crate::testing::{FakeApi, manifest};
 
     const LIST: &str = "/api/v1/namespaces/apps/configmaps";
@@ -134,7 +135,7 @@ mod tests {
                 config,
                 desired: Some(&desired),
                 sources: &sources,
-                inside: crate::sql::catalog::Inside::default(),
+                inside: Inside::default(),
                 catalog_unwanted: None,
                 deleting: false,
                 spared: None,

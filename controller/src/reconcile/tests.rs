@@ -4,6 +4,7 @@ use pgherd_planner::plan::{Action, Hold, Impact, Precondition, Reason, Step};
 
 use super::*;
 
+mod declined;
 mod departures;
 mod failures;
 mod refused;
