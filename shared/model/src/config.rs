@@ -40,6 +40,7 @@ pub use environment::{Overrides, Watch};
 pub use object::{OperatorConfiguration, OperatorConfigurationStatus};
 pub use outcome::{ConfigError, FindingKind};
 pub use param::{Affects, Form, Forms, Kind, Param, Width};
+pub use rules::ROTATION_DAYS;
 pub use section::{
     Admission, AwsOrGcp, ConnectionPooler, Debugging, Fleet, General, Kubernetes, LoadBalancer,
     LoggingRestApi, LogicalBackup, MajorVersionUpgrade, OperatorConfig, Patroni, PostgresPodResources,

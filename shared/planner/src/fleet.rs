@@ -195,6 +195,7 @@ pub fn is_asked(observed: &Observed, rolled: &[String]) -> bool {
         pods.find(|pod| pod.name == *name).is_some_and(|pod| {
             pod.annotations.contains_key(annotations::ROLLING_UPDATE_REQUIRED)
                 && !pod.annotations.contains_key(annotations::ROLL_MARKED)
+                && !pod.annotations.contains_key(annotations::PASSWORD_CHANGED)
         })
     };
     !rolled.is_empty() && rolled.iter().all(is_asked)

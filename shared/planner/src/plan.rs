@@ -31,6 +31,7 @@ mod mode;
 mod network;
 mod object;
 mod owners;
+pub(crate) mod pod_passwords;
 pub(crate) mod provision;
 mod refusal;
 mod reliance;

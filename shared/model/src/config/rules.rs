@@ -11,6 +11,8 @@ mod limits;
 mod names;
 mod switches;
 
+pub use limits::ROTATION_DAYS;
+
 /// One rule about the operator's configuration. Its id is never used again for another one.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfigRule {
@@ -540,5 +542,17 @@ pub const RULES: &[ConfigRule] = &[
         rejects: "replica_dns_name_format: '{cluster}-replicas.{namespace}.{hostedzone}'",
         since: "0.1",
         check: Check::Together(names::long_dns),
+    },
+    ConfigRule {
+        id: "PGC-034",
+        parameters: &["password_rotation_interval", "password_rotation_user_retention"],
+        severity: Warn,
+        is_fatal: false,
+        demand: "Times of rotation are between a day and a century.",
+        reason: "Names of rotated roles tell days, so that nothing can rotate more often; what is beyond counts as the nearest that is not.",
+        accepts: "{password_rotation_interval: '1', password_rotation_user_retention: '36500'}",
+        rejects: "password_rotation_interval: '0'",
+        since: "0.1",
+        check: Check::Together(limits::rotation_days),
     },
 ];

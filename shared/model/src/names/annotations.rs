@@ -28,6 +28,9 @@ pub const STREAM_MEMORY: &str = "fes.zalando.org/FES_MEMORY";
 pub const MODE: &str = "pgherd.io/mode";
 /// On a pod: the mark [`ROLLING_UPDATE_REQUIRED`] is ours, and goes when nothing is to be rolled any more.
 pub const ROLL_MARKED: &str = "pgherd.io/roll-marked";
+/// On a pod, beside the mark [`ROLLING_UPDATE_REQUIRED`]: the role that has another password since it started. Ours, and only a new pod does
+/// without it.
+pub const PASSWORD_CHANGED: &str = "pgherd.io/password-changed";
 /// On a `postgresql`: with `true`, it is among the first to roll when the operator's configuration rolls many.
 pub const CANARY: &str = "pgherd.io/canary";
 /// On a `postgresql`: every new value makes the operator look at everything of the cluster anew, at once.

@@ -348,6 +348,7 @@ fn marks_that_are_not_ours_ask_for_the_roll_of_this_cluster() {
             pod("a-0", &[asked]),
             pod("a-1", &[asked, ours]),
             pod("a-2", &[]),
+            pod("a-3", &[asked, annotations::PASSWORD_CHANGED]),
         ]),
         ..Observed::default()
     };
@@ -360,6 +361,10 @@ fn marks_that_are_not_ours_ask_for_the_roll_of_this_cluster() {
     assert!(
         !is_asked(&["a-0", "a-2"]),
         "another is older by the configuration"
+    );
+    assert!(
+        !is_asked(&["a-3"]),
+        "so does one that we made for a password: passwords of a whole fleet may rotate on one day"
     );
     assert!(!is_asked(&[]) && !is_asked(&["a-9"]));
 }

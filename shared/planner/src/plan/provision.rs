@@ -19,6 +19,7 @@ use crate::sql::{Statement, Subject};
 
 mod credentials;
 mod databases;
+mod edited;
 mod inside;
 pub(crate) mod leave;
 mod lookup;
@@ -130,7 +131,16 @@ pub(super) fn provision(
     let mut impossible = Wanted::default();
     let roles = credentials::roles(cluster, secrets, &mut impossible);
     take(plan, impossible);
-    take(plan, roles::wanted(cluster, config, &roles, catalog, observed));
+    let mut wanted = roles::wanted(cluster, config, &roles, catalog, observed);
+    let scene = edited::Scene {
+        cluster,
+        config,
+        observed,
+        catalog,
+        now,
+    };
+    edited::ensure(&scene, &mut wanted, plan);
+    take(plan, wanted);
     let wanted = databases::wanted(cluster, &roles, catalog);
     let makes = |group: &Group| {
         let mut statements = group.statements.iter();

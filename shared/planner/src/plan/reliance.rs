@@ -4,7 +4,7 @@
 //! A cluster that wants one thing which it cannot have is no cluster to be left alone: a claim that cannot grow is no reason to let a broken
 //! member lie, or to keep a primary on a node that is drained.
 
-use super::{Action, Impact, Reason, Step, swift};
+use super::{Action, Impact, Reason, Step, pod_passwords, swift};
 
 /// What hangs on a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,8 @@ impl Step {
     /// `home` is the cluster's namespace.
     pub fn hinders(&self, later: &Self, home: &str) -> bool {
         if matches!(later.action, Action::RunSql { .. }) {
-            return false;
+            // Pods are marked before a password changes that they know.
+            return pod_passwords::is_mark(self) && pod_passwords::sets_password(later);
         }
         match self.weight(home) {
             // The end of a cluster: only when all the rest has gone.

@@ -16,7 +16,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{Action, Hold, HoldReason, Plan, Reason, Step, dynamic, provision};
+use super::{Action, Hold, HoldReason, Plan, Reason, Step, dynamic, pod_passwords, provision};
 use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
@@ -31,6 +31,8 @@ mod worn;
 use gate::{LOOK_AGAIN, Wait};
 
 pub(crate) const STEP: &str = "roll the pods";
+/// What keeps a member from coming back by itself.
+const LOCKED_OUT: &str = "it knows the replication user's password before";
 
 /// Whether the cluster may roll now, in a fleet that rolls by turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +162,11 @@ fn next<'a>(
     {
         return Ok(Next::Remake(*member, Reason::Broken(defect.to_owned())));
     }
+    // One that starts now would read a password that the server does not have yet.
+    let changes_password = |step: &Step| pod_passwords::changes_one(step, situation.cluster);
+    if plan.steps.iter().any(changes_password) {
+        return Err(Wait::silent());
+    }
     // A leader that leaves has to move before they can go.
     if situation.shrinks && leaving.is_none() {
         return Err(Wait::patient());
@@ -214,6 +221,9 @@ impl<'a> Situation<'a> {
         let is_answered = self.observed.patroni.known().is_some();
         if !is_answered && others.any(Member::is_on_its_way) {
             return None;
+        }
+        if pod_passwords::is_locked_out(member, self.observed, self.config) {
+            return Some(LOCKED_OUT);
         }
         member.database_defect().filter(|_| !member.serves())
     }

@@ -6,23 +6,22 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use pgherd_model::cluster::{Cluster, Origin, Role, RoleOrigin, Rotation};
-use pgherd_model::config::OperatorConfig;
-use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
-use pgherd_model::units::{sql::IDENTIFIER_LIMIT, window};
+use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
+use pgherd_model::units::sql::IDENTIFIER_LIMIT;
 
 use super::provision::{self, rotated};
 use super::{
-    Action, Hold, HoldReason, NewPassword, NextRotation, Plan, Precondition, Previous, Reason, SecretChange,
-    Why,
+    Action, HoldReason, NewPassword, NextRotation, Plan, Precondition, Previous, Reason, SecretChange, Why,
+    pod_passwords,
 };
 use crate::build::{Desired, SecretDraft};
-use crate::observed::{Catalog, ObjectRef, Observed, PatroniView, SecretView};
+use crate::observed::{Catalog, Observed, PatroniView, SecretView};
 use crate::sql::{PasswordRef, Statement, Subject};
 
 /// A rotation that is due sooner than this is waited for; a later one comes with a resync.
 const SOON: SignedDuration = SignedDuration::from_hours(1);
-/// Longest time between two rotations, in days: a century.
-const LONGEST: u32 = 36_500;
+/// The first dates of many secrets lie in the last part of an interval, one of so many.
+const SPREAD: u64 = 10;
 /// How the date of a rotation stands in a secret.
 const DATE: &str = "%Y-%m-%dT%H:%M:%SZ";
 
@@ -105,7 +104,7 @@ fn look(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
         Rotation::Off => settle(scene, pair, plan),
         // The name comes back at once, and with it a new password.
         Rotation::InPlace if is_dated => {
-            let next = NextRotation::At(date(scene.now + interval(scene.config)));
+            let next = NextRotation::At(date(after(scene.now, interval(scene.config))));
             restore(scene, pair, next, plan);
         }
         Rotation::InPlace | Rotation::NewUser => rotate(scene, pair, plan),
@@ -113,12 +112,14 @@ fn look(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
 }
 
 fn rotate(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
-    let latest = scene.now + interval(scene.config);
+    let interval = interval(scene.config);
+    let latest = after(scene.now, interval);
     let written = pair.stored.next_rotation.as_deref().unwrap_or_default();
     let due = written.parse::<Timestamp>().ok().filter(|due| *due <= latest);
     let Some(due) = due else {
         // None yet, unreadable, or from the time of a longer interval.
-        let stamped = change(pair, Why::Stamped, NextRotation::At(date(latest)));
+        let first = after(scene.now, interval - head_start(pair.stored, interval));
+        let stamped = change(pair, Why::Stamped, NextRotation::At(date(first)));
         return write(pair, stamped, plan);
     };
     if due > scene.now {
@@ -209,41 +210,22 @@ fn rotate_superuser(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan
 /// Pods read the passwords of the superuser and of the replication user when they start, so that all of them have to be made anew: in a
 /// window, and marked before anything changes.
 fn may_roll(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) -> bool {
-    if pair.role.origin != RoleOrigin::System {
+    let Scene {
+        cluster,
+        config,
+        observed,
+        now,
+        ..
+    } = *scene;
+    if !pod_passwords::is_read(pair.role) {
         return true;
     }
-    if !window::is_open(&scene.cluster.windows, scene.now) {
-        let until = window::next_start(&scene.cluster.windows, scene.now);
-        plan.holds.push(Hold {
-            step: format!("rotate role {}", pair.role.name),
-            reason: HoldReason::OutsideWindows,
-            until,
-        });
-        if let Some(until) = until {
-            plan.wake(until.duration_since(scene.now));
-        }
-        return false;
+    let step = format!("rotate role {}", pair.role.name);
+    let may = pod_passwords::is_time(cluster, step, now, plan);
+    if may {
+        pod_passwords::mark(pair.role, cluster, observed, config, plan);
     }
-    for pod in scene.observed.pods.known().into_iter().flatten() {
-        if pod.terminating || pod.annotations.contains_key(ROLLING_UPDATE_REQUIRED) {
-            continue;
-        }
-        let target = ObjectRef {
-            kind: "Pod".to_owned(),
-            namespace: scene.cluster.identity.namespace.clone(),
-            name: pod.name.clone(),
-            uid: pod.uid.clone(),
-            resource_version: String::new(),
-        };
-        let same = Precondition::SameObject(pod.uid.clone());
-        let action = Action::Relabel {
-            target,
-            labels: std::collections::BTreeMap::new(),
-            annotations: [(ROLLING_UPDATE_REQUIRED.to_owned(), Some("true".to_owned()))].into(),
-        };
-        plan.quiet(action, Reason::Marked, same);
-    }
-    true
+    may
 }
 
 /// The role's own name again, with a new password.
@@ -339,8 +321,25 @@ fn write(pair: &Pair<'_>, change: SecretChange, plan: &mut Plan) {
 
 /// Time between two rotations: at least a day, for the names of roles tell days; and a time that can be added to any other.
 fn interval(config: &OperatorConfig) -> SignedDuration {
-    let days = config.users.password_rotation_interval.clamp(1, LONGEST);
+    let days = config.users.password_rotation_interval;
+    let days = days.clamp(*ROTATION_DAYS.start(), *ROTATION_DAYS.end());
     SignedDuration::from_hours(24 * i64::from(days))
+}
+
+/// So much later, or as late as can be said.
+fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// How much earlier than others a secret rotates for the first time: where rotation is switched on for a fleet, not all of it is due in one minute
+/// later. The same for one secret whoever asks and whenever.
+fn head_start(secret: &SecretView, interval: SignedDuration) -> SignedDuration {
+    // FNV-1a.
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = secret.uid.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    let most = interval.as_secs().unsigned_abs() / SPREAD;
+    let seconds = i64::try_from(hash % most.max(1)).unwrap_or_default();
+    SignedDuration::from_secs(seconds)
 }
 
 fn date(time: Timestamp) -> String {

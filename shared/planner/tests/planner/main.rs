@@ -9,6 +9,7 @@ mod gate;
 mod impact;
 mod laws;
 mod newer;
+mod passwords;
 mod provisioning;
 mod recorded;
 mod rolling;

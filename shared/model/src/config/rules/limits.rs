@@ -1,5 +1,7 @@
 //! Numbers, quantities, periods and versions that must fit each other.
 
+use std::ops::RangeInclusive;
+
 use super::Fault;
 use crate::config::OperatorConfig;
 use crate::units::Quantity;
@@ -37,12 +39,38 @@ pub(super) fn versions(config: &OperatorConfig) -> Vec<Fault> {
 
 pub(super) fn rotation(config: &OperatorConfig) -> Vec<Fault> {
     let users = &config.users;
-    let kept = users.password_rotation_interval.saturating_mul(2);
+    let interval = users.password_rotation_interval;
+    let kept = 2 * interval.clamp(*ROTATION_DAYS.start(), *ROTATION_DAYS.end());
     let odd = users.enable_password_rotation && users.password_rotation_user_retention < kept;
     let problem = || format!("counts as {kept}, twice password_rotation_interval");
     odd.then(|| Fault::new("password_rotation_user_retention", problem()))
         .into_iter()
         .collect()
+}
+
+/// Days of passwords that count: names of roles tell days, and a date can be written for a century.
+pub const ROTATION_DAYS: RangeInclusive<u32> = 1..=36_500;
+
+pub(super) fn rotation_days(config: &OperatorConfig) -> Vec<Fault> {
+    let users = &config.users;
+    let fault = |(name, days): (&'static str, u32)| {
+        let (least, most) = (*ROTATION_DAYS.start(), *ROTATION_DAYS.end());
+        let problem = format!(
+            "counts as {}: between {least} and {most}",
+            days.clamp(least, most)
+        );
+        (!ROTATION_DAYS.contains(&days)).then(|| Fault::new(name, problem))
+    };
+    [
+        ("password_rotation_interval", users.password_rotation_interval),
+        (
+            "password_rotation_user_retention",
+            users.password_rotation_user_retention,
+        ),
+    ]
+    .into_iter()
+    .filter_map(fault)
+    .collect()
 }
 
 pub(super) fn waits(config: &OperatorConfig) -> Vec<Fault> {

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use pgherd_model::cluster::{Cluster, Role, Rotation};
-use pgherd_model::config::OperatorConfig;
+use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
 
 use super::{Group, Wanted, leave};
 use crate::observed::{Catalog, RoleView, SecretView};
@@ -58,9 +58,9 @@ pub(super) fn over(
 ) -> Wanted {
     let is_named = |name: &str| secrets.iter().any(|view| view.username.as_deref() == Some(name));
     let users = &config.users;
-    let days = users
-        .password_rotation_user_retention
-        .max(INTERVALS_KEPT.saturating_mul(users.password_rotation_interval));
+    let limit = |days: u32| days.clamp(*ROTATION_DAYS.start(), *ROTATION_DAYS.end());
+    let kept = INTERVALS_KEPT * limit(users.password_rotation_interval);
+    let days = limit(users.password_rotation_user_retention).max(kept);
     let oldest = now.checked_sub(SignedDuration::from_hours(24 * i64::from(days)));
     let oldest = oldest.map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).date());
     let mut wanted = Wanted::default();

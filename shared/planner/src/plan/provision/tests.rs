@@ -14,6 +14,7 @@ fn config() -> OperatorConfig {
     OperatorConfig::default_for(Form::ConfigMap)
 }
 
+mod edited;
 mod held;
 mod leaving;
 mod people;

@@ -243,3 +243,33 @@ fn the_end_of_a_cluster_comes_when_all_the_rest_has_gone() {
         "it would come back"
     );
 }
+
+/// A pod that nobody has marked would keep the password before for ever.
+#[test]
+fn a_password_that_pods_know_is_not_told_to_the_server_when_they_could_not_be_marked() {
+    use pgherd_model::names::annotations::PASSWORD_CHANGED;
+
+    use crate::sql::{PasswordRef, Scheme, Statement};
+
+    let password = PasswordRef {
+        namespace: HOME.to_owned(),
+        secret: "s".to_owned(),
+        scheme: Scheme::ScramSha256,
+    };
+    let set = quiet(Action::RunSql {
+        database: "postgres".to_owned(),
+        subject: Subject::Role("standby".to_owned()),
+        needs: Vec::new(),
+        statements: vec![Statement::SetPassword {
+            role: "standby".to_owned(),
+            password,
+        }],
+    });
+    let mark = quiet(Action::Relabel {
+        target: target("Pod"),
+        labels: BTreeMap::new(),
+        annotations: [(PASSWORD_CHANGED.to_owned(), Some("standby".to_owned()))].into(),
+    });
+    assert!(mark.hinders(&set, HOME));
+    assert!(!mark.hinders(&sql(), HOME) && !relabel("Pod").hinders(&set, HOME));
+}

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{STEP, Situation};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan};
+use crate::plan::{HoldReason, Plan, pod_passwords};
 
 mod first_start;
 
@@ -46,7 +46,9 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
             .entry(revision)
             .or_insert_with(|| age(situation, revision, wanted, &latest));
         match age {
-            _ if is_marked(member) && !is_marked_by_us(member) => old.push(*member),
+            _ if is_marked(member) && (!is_marked_by_us(member) || knows_an_old_password(member)) => {
+                old.push(*member);
+            }
             Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
                 deferred.push(member.pod.name.as_str());
             }
@@ -73,6 +75,11 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
 pub(super) fn is_marked(member: &Member<'_>) -> bool {
     let mark = member.pod.annotations.get(ROLLING_UPDATE_REQUIRED);
     mark.is_some_and(|value| value == "true")
+}
+
+/// No template tells that.
+fn knows_an_old_password(member: &Member<'_>) -> bool {
+    pod_passwords::whose(member.pod).is_some()
 }
 
 /// Then the template alone decides: the edit may have been taken back.
