@@ -24,9 +24,9 @@ pub fn beside_refusal(
     now: Timestamp,
 ) -> Plan {
     let is_refused = |step: &Step, refused: &RefusedStep| step.to_string() == refused.step;
-    let asks = |refused: &&RefusedStep| plan.steps.iter().any(|step| is_refused(step, refused));
-    let (Some(refused), Source::Known(Some(stored))) =
-        (observed.refused.as_ref().filter(asks), &observed.stateful_set)
+    let asked = |refused| Some((refused, plan.steps.iter().find(|step| is_refused(step, refused))?));
+    let (Some((refused, step)), Source::Known(Some(stored))) =
+        (observed.refused.as_ref().and_then(asked), &observed.stateful_set)
     else {
         return plan;
     };
@@ -35,7 +35,8 @@ pub fn beside_refusal(
         ..desired.clone()
     };
     let mut cluster = cluster.clone();
-    if let Some(members) = stored.spec.as_ref().and_then(|spec| spec.replicas) {
+    let members = stored.spec.as_ref().and_then(|spec| spec.replicas);
+    if let (Action::Scale { .. }, Some(members)) = (&step.action, members) {
         cluster.instances = members;
     }
     let mut beside = walk(&cluster, &desired, observed, config, now, roll::Turn::Waiting);

@@ -12,6 +12,7 @@ mod newer;
 mod passwords;
 mod provisioning;
 mod recorded;
+mod refused;
 mod rolling;
 mod simulation;
 mod steady;
