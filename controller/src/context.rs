@@ -60,6 +60,28 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
+    /// One that nobody else shares: for what runs once, beside no watch and no other turn.
+    pub fn alone(client: Client, config: Arc<OperatorConfig>) -> Self {
+        let (_, config) = watch::channel(config);
+        Self {
+            config,
+            cache: Arc::new(Cache::default()),
+            queue: Queue::default(),
+            memories: Arc::new(Memories::default()),
+            patroni: Patroni::default(),
+            teams: Arc::default(),
+            metrics: ControllerMetrics::unregistered(),
+            events: Arc::new(Events::new(client.clone(), "alone".to_owned())),
+            fleet: Arc::new(Fleet::default()),
+            activity: Activity::default(),
+            authority: Authority {
+                leadership: None,
+                stopping: CancellationToken::new(),
+            },
+            client,
+        }
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<OperatorConfig> {
         Arc::clone(&self.config.borrow())

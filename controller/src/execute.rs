@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{Retry, TurnError};
+use crate::sql::Session;
 
 mod apply;
 mod change;
@@ -104,9 +105,12 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
         }
         let (now, later) = rest.split_at(sql::run_length(rest));
         rest = later;
+        if !matches!(step.action, Action::ChangeSecret(_)) {
+            walk.door = None;
+        }
         let results = match &step.action {
             Action::RunSql { .. } => sql::run(context, scene, now, &mut walk.refused).await,
-            _ => vec![take(context, scene, step).await],
+            _ => vec![take(context, scene, step, &mut walk.door).await],
         };
         for (step, result) in now.iter().zip(results) {
             if let Some(overtaken) = walk.note(context, scene, step, result) {
@@ -129,6 +133,8 @@ struct Walk<'a> {
     retry: Option<Retry>,
     /// What the statements were about that were refused.
     refused: BTreeSet<Subject>,
+    /// The connection over which the server is told of secrets that change: as long as one follows the other.
+    door: Option<Session>,
 }
 
 impl<'a> Walk<'a> {
@@ -233,7 +239,12 @@ fn broken(context: &Context, scene: &Scene<'_>, precondition: &Precondition) -> 
     (!leads).then(|| format!("{pod} is no longer the primary"))
 }
 
-async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), TurnError> {
+async fn take(
+    context: &Context,
+    scene: &Scene<'_>,
+    step: &Step,
+    door: &mut Option<Session>,
+) -> Result<(), TurnError> {
     let precondition = &step.precondition;
     match &step.action {
         Action::AddFinalizer(name) => finalizer::add(context, scene, name).await,
@@ -242,7 +253,7 @@ async fn take(context: &Context, scene: &Scene<'_>, step: &Step) -> Result<(), T
         Action::CreateSecret(draft) => secret::create(context, scene, draft).await,
         Action::LabelSecret(draft) => secret::label(context, scene, draft, precondition).await,
         Action::FillSecret(draft) => secret::fill(context, scene, draft, precondition).await,
-        Action::ChangeSecret(change) => secret::rewrite(context, scene, change, precondition).await,
+        Action::ChangeSecret(change) => secret::rewrite(context, scene, change, precondition, door).await,
         Action::Patch { target, operations } => change::patch(context, scene, target, operations).await,
         Action::Scale { target, replicas } => {
             change::scale(context, scene, target, *replicas, precondition).await

@@ -5,36 +5,30 @@
 //! lists ─► caches of its own ─► (manifest, observe, build, plan, as in a turn) ─► Sight
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
+use pgherd_model::api::team::PostgresTeam;
 use pgherd_model::cluster::RoleSources;
-use pgherd_model::config::OperatorConfig;
+use pgherd_model::config::{NamespacedName, OperatorConfig, Watch};
 use pgherd_model::names::Names;
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::observed::{ClusterView, Observed, PodView};
 use pgherd_planner::plan::Plan;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, Key, Manifest};
 use crate::cluster_ref::ClusterRef;
-use crate::context::{Authority, Context};
-use crate::error::TurnError;
-use crate::events::Events;
-use crate::fleet::Fleet;
+use crate::context::Context;
+use crate::error::{TurnError, said};
 use crate::kinds::{self, FoundBy, Watched};
 use crate::manifest::{Found, Meaning};
-use crate::memory::Memories;
-use crate::metrics::ControllerMetrics;
-use crate::observe::{Question, environment, observe};
+use crate::observe::{Question, environment, observe, role_sources};
 use crate::patroni::Patroni;
-use crate::queue::Queue;
 use crate::reconcile::decide;
 use crate::watch::WirePod;
 use crate::whole::Whole;
@@ -140,6 +134,14 @@ impl Survey {
     async fn see(&self, context: &Context, cluster: &ClusterRef, found: Found) -> Sight {
         let names = Names::of(&cluster.namespace, &cluster.name, &self.config);
         let meaning = Meaning::of(&found.manifest, &found.view.status, &self.config);
+        let sources = match meaning.cluster() {
+            Some(wanted) if !found.going => {
+                self.read_teams(cluster, &context.cache).await;
+                role_sources(context, wanted, &self.config).await
+            }
+            _ => RoleSources::default(),
+        };
+        let meaning = meaning.with_roles_of(&sources, &self.config);
         let environment = environment(context, &cluster.namespace, &self.config).await;
         let desired = meaning
             .cluster()
@@ -150,7 +152,7 @@ impl Survey {
             names: &names,
             config: &self.config,
             desired: desired.as_ref(),
-            sources: &RoleSources::default(),
+            sources: &sources,
             inside: meaning.inside(),
             catalog_unwanted: if self.databases {
                 meaning.catalog_unwanted(&self.config)
@@ -248,6 +250,34 @@ impl Survey {
         Ok(())
     }
 
+    /// PostgresTeam objects, of all namespaces that the controller looks at. Where they cannot be listed they stay unknown, and the plan says so.
+    async fn read_teams(&self, cluster: &ClusterRef, cache: &Cache) {
+        if !self.config.teams_api.enable_postgres_team_crd {
+            return;
+        }
+        // Where it looks at its own namespace only, that is the cluster's.
+        let watched = match self.config.watch(&cluster.namespace) {
+            Watch::Namespaces(named) if self.config.fleet.watched_namespace_selector.is_none() => named,
+            _ => Vec::new(),
+        };
+        let places: Vec<Option<&str>> = if watched.is_empty() {
+            vec![None]
+        } else {
+            watched.iter().map(|name| Some(name.as_str())).collect()
+        };
+        cache.outside.expect_teams(places.iter().copied());
+        for namespace in places {
+            let api = match namespace {
+                Some(namespace) => Api::<PostgresTeam>::namespaced(self.client.clone(), namespace),
+                None => Api::all(self.client.clone()),
+            };
+            match api.list(&ListParams::default()).await {
+                Ok(teams) => note_teams(cache, namespace, teams.items),
+                Err(error) => tracing::warn!(error = said(&error), "cannot list PostgresTeam objects"),
+            }
+        }
+    }
+
     async fn read_pods(&self, cluster: &ClusterRef, names: &Names, cache: &Cache) -> Result<(), TurnError> {
         let api: Api<WirePod> = Api::namespaced_with(self.client.clone(), &cluster.namespace, &());
         let listed = api.list(&selected(names)).await;
@@ -260,23 +290,10 @@ impl Survey {
 
     /// A context whose caches are what was read, and that nobody else shares.
     fn context(&self, cache: Arc<Cache>, cluster: &ClusterRef, pods: &[PodView]) -> Context {
-        let (_, config) = watch::channel(Arc::clone(&self.config));
         Context {
-            client: self.client.clone(),
-            config,
             cache,
-            queue: Queue::default(),
-            memories: Arc::new(Memories::default()),
             patroni: self.patroni(cluster, pods),
-            teams: Arc::default(),
-            metrics: ControllerMetrics::unregistered(),
-            events: Arc::new(Events::new(self.client.clone(), "survey".to_owned())),
-            fleet: Arc::new(Fleet::default()),
-            activity: crate::activity::Activity::default(),
-            authority: Authority {
-                leadership: None,
-                stopping: CancellationToken::new(),
-            },
+            ..Context::alone(self.client.clone(), Arc::clone(&self.config))
         }
     }
 
@@ -301,6 +318,19 @@ impl Sight {
     pub fn view(&self) -> &ClusterView {
         &self.observed.cluster
     }
+}
+
+fn note_teams(cache: &Cache, namespace: Option<&str>, teams: Vec<PostgresTeam>) {
+    let mut listed = HashSet::new();
+    for team in teams {
+        let place = NamespacedName {
+            namespace: team.namespace().unwrap_or_default(),
+            name: team.name_any(),
+        };
+        cache.outside.note_team(&place, team.spec);
+        listed.insert(place);
+    }
+    cache.outside.note_teams_listed(namespace, &listed);
 }
 
 fn key(kind: Watched, name: &str) -> Key {
@@ -328,3 +358,6 @@ fn replace(object: &mut DynamicObject, instead: &Value) {
     object.metadata.labels = given("labels");
     object.metadata.annotations = given("annotations");
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,19 +10,10 @@ use kube::Client;
 use kube::client::Body;
 use pgherd_model::config::{Form, OperatorConfig};
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use crate::activity::Activity;
-use crate::cache::{Cache, Manifest};
+use crate::cache::Manifest;
 use crate::cluster_ref::ClusterRef;
-use crate::context::{Authority, Context};
-use crate::events::Events;
-use crate::fleet::Fleet;
-use crate::memory::Memories;
-use crate::metrics::ControllerMetrics;
-use crate::patroni::Patroni;
-use crate::queue::Queue;
+use crate::context::Context;
 
 /// Where the CRD of the clusters is stored; a context finds one there.
 pub(crate) const KIND: &str =
@@ -61,24 +52,7 @@ impl FakeApi {
             self.put(KIND, kind());
         }
         let config = Arc::new(OperatorConfig::default_for(Form::ConfigMap));
-        let (_, settings) = watch::channel(config);
-        Context {
-            client: self.client(),
-            config: settings,
-            cache: Arc::new(Cache::default()),
-            queue: Queue::default(),
-            memories: Arc::new(Memories::default()),
-            patroni: Patroni::default(),
-            teams: Arc::default(),
-            metrics: ControllerMetrics::unregistered(),
-            events: Arc::new(Events::new(self.client(), "test".to_owned())),
-            fleet: Arc::new(Fleet::default()),
-            activity: Activity::default(),
-            authority: Authority {
-                leadership: None,
-                stopping: CancellationToken::new(),
-            },
-        }
+        Context::alone(self.client(), config)
     }
 
     /// Stores a manifest, and tells the cache as its watch would.

@@ -5,11 +5,13 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use pgherd_controller::manifest::Meaning;
 use pgherd_controller::survey::Sight;
+use pgherd_model::cluster::RoleSources;
+use pgherd_model::cluster::role::outside::NOT_ASKED;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::default;
 use pgherd_planner::adopt;
 use pgherd_planner::build::build;
-use pgherd_planner::plan::{Action, Impact, Plan};
+use pgherd_planner::plan::{Action, Hold, HoldReason, Impact, Plan};
 use serde_json::{Value, json};
 
 use crate::Verdict;
@@ -88,12 +90,16 @@ fn from_files(file: &str, args: &PlanArgs) -> Result<Planned, CliError> {
         }
     }
     let observed = snapshot.observed;
-    let meaning = Meaning::of(&manifest, &observed.cluster.status, &config);
+    let meaning = Meaning::of(&manifest, &observed.cluster.status, &config)
+        .with_roles_of(&observed.role_sources, &config);
     let now = Timestamp::now();
     let plan = meaning.cluster().map(|cluster| {
         let desired = build(cluster, &config, &observed.pod_environment);
-        adopt::refuse(cluster, &desired, &observed)
-            .unwrap_or_else(|| pgherd_planner::plan::plan(cluster, &desired, &observed, &config, now))
+        let mut plan = adopt::refuse(cluster, &desired, &observed)
+            .unwrap_or_else(|| pgherd_planner::plan::plan(cluster, &desired, &observed, &config, now));
+        plan.holds
+            .extend(not_given(&observed.role_sources, &cluster.identity.team, &config));
+        plan
     });
     let cluster = format!("{}/{}", observed.cluster.namespace, observed.cluster.name);
     Ok(Planned {
@@ -101,6 +107,21 @@ fn from_files(file: &str, args: &PlanArgs) -> Result<Planned, CliError> {
         plan: plan.unwrap_or_default(),
         violations: violations(&meaning),
     })
+}
+
+/// Sources of roles that nobody asked when the file was made: what they would say is missing from the plan.
+fn not_given(sources: &RoleSources, team: &str, config: &OperatorConfig) -> Vec<Hold> {
+    let gaps = sources.gaps(team, config).into_iter();
+    gaps.filter(|(_, why)| why == NOT_ASKED)
+        .map(|(source, _)| Hold {
+            step: "roles of others".to_owned(),
+            reason: HoldReason::Unheard {
+                source,
+                why: "the file does not hold it".to_owned(),
+            },
+            until: None,
+        })
+        .collect()
 }
 
 /// The cluster of this name in a file, as admission would store it.

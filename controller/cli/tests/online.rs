@@ -104,6 +104,43 @@ fn another_manifest_is_planned_for_in_its_place() {
     );
 }
 
+/// Roles that others define are of the file like everything else; what it does not hold is said, not passed over.
+#[test]
+fn roles_of_others_are_those_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = snapshot(directory.path());
+    let config = directory.path().join("config.yaml");
+    let data = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "postgres-operator"},
+        "data": {"infrastructure_roles_secret_name": "ops/robots", "enable_teams_api": "false"},
+    });
+    fs::write(&config, data.to_string()).unwrap();
+    let args = [
+        "plan",
+        "--config",
+        config.to_str().unwrap(),
+        "--snapshot",
+        file.to_str().unwrap(),
+    ];
+    let (code, told, notes) = run(&args);
+    assert_eq!(code, 0, "{notes}");
+    let silent = "infrastructure roles of ops/robots are not known: the file does not hold it";
+    assert!(told.contains(silent) && !told.contains("robot."), "{told}");
+
+    let mut given: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    given["observed"]["roleSources"] = json!({
+        "infrastructure": [{"known": {"roles": [{
+            "name": "robot", "login": true, "password": {"namespace": "ops", "name": "robots", "key": "password1"},
+        }]}}],
+        "teams": {"known": {}},
+    });
+    fs::write(&file, given.to_string()).unwrap();
+    let (code, told, notes) = run(&args);
+    assert_eq!(code, 0, "{notes}");
+    let secret = "create secret shop/robot.acid-shop.credentials.postgresql.acid.zalan.do";
+    assert!(told.contains(secret) && !told.contains("are not known"), "{told}");
+}
+
 #[test]
 fn a_manifest_without_meaning_is_no_plan() {
     let directory = tempfile::tempdir().unwrap();

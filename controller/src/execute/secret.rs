@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::credentials;
 use crate::error::{TurnError, is_conflict};
 use crate::password;
+use crate::sql::Session;
 
 /// Creates the secret with a new password. One that exists already wins, and is read so that the next turn knows it.
 pub(super) async fn create(
@@ -85,12 +86,13 @@ pub(super) async fn fill(
     change::merge(context, scene, &reference(draft), body, precondition).await
 }
 
-/// Writes into a secret what has changed, after the statements that have to come before.
+/// Writes into a secret what has changed, after the statements that have to come before, over the connection behind `door`.
 pub(super) async fn rewrite(
     context: &Context,
     scene: &Scene<'_>,
     change: &SecretChange,
     precondition: &Precondition,
+    door: &mut Option<Session>,
 ) -> Result<(), TurnError> {
     let draft = &change.draft;
     let (namespace, name) = (&draft.namespace, &draft.name);
@@ -106,7 +108,8 @@ pub(super) async fn rewrite(
         NewPassword::Copy(key) => credentials::given(context, key).await?,
     };
     if !change.before.is_empty() {
-        sql::prepare(context, scene, &change.username, &change.before, &password).await?;
+        let statements = (change.username.as_str(), change.before.as_slice());
+        sql::prepare(context, scene, door, statements, &password).await?;
     }
     let mut written = data(draft, &change.username, &password);
     match &change.next_rotation {
@@ -227,7 +230,7 @@ mod tests {
         };
         api.asked();
         let precondition = Precondition::Unchanged(version.to_owned());
-        let outcome = rewrite(&context, &scene, &change, &precondition).await;
+        let outcome = rewrite(&context, &scene, &change, &precondition, &mut None).await;
         (outcome.unwrap_err(), api.asked())
     }
 

@@ -20,7 +20,7 @@ use crate::credentials::password;
 use crate::database::server;
 use crate::error::TurnError;
 use crate::sql::statement::{Draft, groups};
-use crate::sql::{Failure, Server, SqlError};
+use crate::sql::{Failure, Server, Session, SqlError};
 
 /// How many databases are changed at a time.
 const AT_ONCE: usize = 4;
@@ -155,12 +155,13 @@ async fn inside(
     results
 }
 
-/// Carries out the statements that have to come before a secret is written, with the password that it will hold.
+/// Carries out the statements that have to come before a secret is written, with the password that it will hold. Secrets that are written one after
+/// the other share a connection: `door` keeps it.
 pub(super) async fn prepare(
     context: &Context,
     scene: &Scene<'_>,
-    role: &str,
-    statements: &[Statement],
+    door: &mut Option<Session>,
+    (role, statements): (&str, &[Statement]),
     password: &Secret,
 ) -> Result<(), TurnError> {
     context
@@ -172,10 +173,15 @@ pub(super) async fn prepare(
         needs: Vec::new(),
         statements: statements.iter().map(|it| (it.clone(), with(it))).collect(),
     };
-    let mut failed = BTreeSet::new();
-    let server = primary(context, scene).await?;
-    let sent = send(&server, MAINTENANCE_DATABASE, vec![draft], &mut failed, None);
-    match sent.await?.pop() {
+    let groups = groups(vec![draft]).await?;
+    let session = match door.take() {
+        Some(session) => session,
+        None => primary(context, scene).await?.open(MAINTENANCE_DATABASE).await?,
+    };
+    // One that broke is not put back.
+    let mut failures = session.carry_out(&groups, &mut BTreeSet::new()).await?;
+    *door = Some(session);
+    match failures.pop() {
         Some(failure) => Err(failure.error.into()),
         None => Ok(()),
     }

@@ -131,15 +131,67 @@ async fn passwords(
     cluster: &ClusterRef,
     desired: Option<&Desired>,
 ) -> (BTreeMap<String, Secret>, bool) {
-    let (mut passwords, mut is_whole) = (BTreeMap::new(), true);
+    let (mut own, mut others, mut is_whole) = (BTreeMap::new(), BTreeMap::new(), true);
     for draft in desired.into_iter().flat_map(|desired| &desired.secrets) {
         match credentials::account(context, cluster, &draft.namespace, &draft.name).await {
             Ok(account) => {
                 let user = account.user.unwrap_or_else(|| draft.username.clone());
+                let passwords = if user == draft.username {
+                    &mut own
+                } else {
+                    &mut others
+                };
                 passwords.insert(user, account.password);
             }
             Err(_) => is_whole = false,
         }
     }
-    (passwords, is_whole)
+    // A role's own secret counts more than one that names it after a rotation.
+    others.extend(own);
+    (others, is_whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use pgherd_model::config::{Form, OperatorConfig};
+    use pgherd_planner::build::SecretDraft;
+    use pgherd_planner::observed::PodEnvironment;
+    use serde_json::json;
+
+    use super::*;
+    use crate::manifest::Meaning;
+    use crate::testing::{FakeApi, manifest};
+
+    /// Of a role that two secrets name its own tells the password, whichever comes last.
+    #[tokio::test]
+    async fn a_role_has_one_password() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let cluster = api.submit(&context, &manifest());
+        let config = OperatorConfig::default_for(Form::ConfigMap);
+        let meaning = Meaning::of(&manifest(), &Default::default(), &config);
+        let environment = Source::Known(PodEnvironment::default());
+        let mut desired = pgherd_planner::build::build(meaning.cluster().unwrap(), &config, &environment);
+        let draft = |role: &str, name: &str| SecretDraft {
+            namespace: "apps".to_owned(),
+            name: name.to_owned(),
+            username: role.to_owned(),
+            ..SecretDraft::default()
+        };
+        // `b260131` and `bzz`, in base64.
+        for (name, password) in [("x", "YjI2MDEzMQ=="), ("y", "Ynp6")] {
+            let secret = json!({"metadata": {"name": name, "namespace": "apps"},
+                "data": {"username": "YjI2MDEzMQ==", "password": password}});
+            api.put(&format!("/api/v1/namespaces/apps/secrets/{name}"), secret);
+        }
+        for drafts in [
+            [draft("b", "y"), draft("b260131", "x")],
+            [draft("b260131", "x"), draft("b", "y")],
+        ] {
+            desired.secrets = drafts.into();
+            let (passwords, is_whole) = passwords(&context, &cluster, Some(&desired)).await;
+            let found = passwords.get("b260131").map(Secret::expose);
+            assert_eq!((found, passwords.len(), is_whole), (Some("b260131"), 1, true));
+        }
+    }
 }

@@ -90,6 +90,8 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
         directives.push("kube_client::client=error".to_owned());
     }
     directives.push(level.to_owned());
+    // It shows every statement, verifiers among them, to whoever listens.
+    directives.push("tokio_postgres=off".to_owned());
     EnvFilter::try_new(directives.join(",")).map_err(|err| LogError::Level {
         given: level.to_owned(),
         reason: err.to_string(),
@@ -122,6 +124,15 @@ mod tests {
             asked.contains("kube_client::client=error"),
             "not by its family's name: {asked}"
         );
+    }
+
+    #[test]
+    fn statements_are_never_shown() {
+        for level in ["trace", "tokio_postgres=trace"] {
+            let filter = filter(level).unwrap().to_string();
+            assert!(filter.contains("tokio_postgres=off"), "{filter}");
+            assert!(!filter.contains("tokio_postgres=trace"), "{filter}");
+        }
     }
 
     #[test]

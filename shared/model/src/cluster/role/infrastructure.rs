@@ -90,10 +90,10 @@ impl Definition<'_> {
             let password = format!("{}{index}", keys.password_key);
             let group = self.text(&format!("{}{index}", keys.role_key));
             let written = Written {
-                inrole: group.map(|group| vec![group]),
+                inrole: group.map(|group| vec![group.to_owned()]),
                 ..Written::default()
             };
-            self.with_password(&name, &password, &written, found);
+            self.with_password(name, &password, &written, found);
         }
     }
 
@@ -102,13 +102,12 @@ impl Definition<'_> {
         let keys = self.definition;
         let default = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let name = || {
-            self.text(&keys.user_key)
-                .or_else(|| default(&keys.default_user_value))
+            let written = self.text(&keys.user_key).map(str::to_owned);
+            written.or_else(|| default(&keys.default_user_value))
         };
         let Some(details) = self.text(&keys.details) else {
-            let group = self
-                .text(&keys.role_key)
-                .or_else(|| default(&keys.default_role_value));
+            let group = self.text(&keys.role_key).map(str::to_owned);
+            let group = group.or_else(|| default(&keys.default_role_value));
             let written = Written {
                 inrole: group.map(|group| vec![group]),
                 ..Written::default()
@@ -119,7 +118,7 @@ impl Definition<'_> {
             }
             return;
         };
-        match serde_yaml::from_str::<Written>(&details) {
+        match serde_yaml::from_str::<Written>(details) {
             Ok(written) => match written.name.clone().filter(|name| !name.is_empty()).or_else(name) {
                 Some(name) if written.password.as_ref().is_some_and(|text| !text.is_empty()) => {
                     let inside = self.key(&keys.details, Some("password"));
@@ -196,9 +195,10 @@ impl Definition<'_> {
         found.findings.push(Finding::new(ROLE_SKIPPED, "", message));
     }
 
-    fn text(&self, key: &str) -> Option<String> {
+    /// It may be a password: not copied.
+    fn text(&self, key: &str) -> Option<&str> {
         let value = self.secret.get(key).filter(|_| !key.is_empty())?;
-        Some(value.expose().to_owned()).filter(|text| !text.is_empty())
+        Some(value.expose()).filter(|text| !text.is_empty())
     }
 
     fn key(&self, key: &str, inside: Option<&str>) -> SecretKey {
