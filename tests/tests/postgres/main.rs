@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use pgherd_tests::postgres::{Major, obstacle};
 
+mod api;
 mod connection;
 mod cutter;
+mod door;
 mod entrance;
 mod faults;
 mod held;

@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::ToSpan as _;
-use pgherd_tests::postgres::Major;
+use pgherd_tests::postgres::{Major, Options};
 use serde_json::json;
 
 use crate::Test;
+use crate::api::Fault;
 use crate::world::World;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -15,6 +16,15 @@ pub(crate) const TESTS: &[Test] = &[
         "rotation: a secret that cannot be written, and twice on one day",
         unwritten,
     ),
+    (
+        "rotation: whatever becomes of the write, in both kinds",
+        interrupted,
+    ),
+    (
+        "rotation: the superuser, whatever becomes of the write",
+        superuser,
+    ),
+    ("rotation: many at a time over one connection", many),
 ];
 
 const DAYS: i64 = 30;
@@ -108,7 +118,7 @@ fn unwritten(major: Major) -> Result<()> {
     world.client = Some("app".to_owned());
     world.now = world.now.checked_add((DAYS * 24).hours())?;
     // One of them each, and the second try of one of them.
-    world.lost_writes = 3;
+    world.faults = vec![Fault::Lost; 3];
     let mut failures = Vec::new();
     for _ in 0..4 {
         failures.extend(world.sync()?.failures);
@@ -120,6 +130,8 @@ fn unwritten(major: Major) -> Result<()> {
     world
         .login("here", "postgres")
         .context("with the password in place")?;
+    // The name stays, so that there is a moment between server and secret.
+    world.client = None;
     for _ in 0..2 {
         let before = world.secret("app")?.password.clone();
         world.force_rotation("app")?;
@@ -148,4 +160,106 @@ fn unwritten(major: Major) -> Result<()> {
     world
         .login_as(&format!("app{day}"), "stranger", "postgres")
         .map(drop)
+}
+
+/// Rotates again and again, and something happens to the write of the secret each time. With another role whoever reads his secret is let in at
+/// every moment; with another password for the same role, when the turn after that is over at the latest. The server is told of nothing that was
+/// planned for another version of the secret.
+fn interrupted(major: Major) -> Result<()> {
+    for (kind, spec) in [
+        ("another role", json!({"users": {"app": []}})),
+        (
+            "in place",
+            json!({"users": {"app": []}, "usersWithInPlaceSecretRotation": ["app"]}),
+        ),
+    ] {
+        let mut world = world(major, spec)?;
+        let is_new_user = kind == "another role";
+        world.client = is_new_user.then(|| "app".to_owned());
+        for fault in [Fault::Lost, Fault::Overtaken, Fault::Changed, Fault::Unanswered] {
+            world.now = world.now.checked_add((DAYS * 24).hours())?;
+            let before = world.secret("app")?.clone();
+            let verifiers = stored(&world)?;
+            world.faults = vec![fault];
+            let round = world.sync()?;
+            let at = format!("{kind}, {fault:?}: {round:?} {:?}", world.asked);
+            ensure!(world.faults.is_empty(), "it did not happen: {at}");
+            ensure!(round.failures.len() == 1, "{at}");
+            let now = world.secret("app")?.clone();
+            let is_written = fault == Fault::Unanswered;
+            ensure!((now.password != before.password) == is_written, "{at}");
+            // What was read for the write was another version already: the server has heard of nothing.
+            let is_untold = stored(&world)? == verifiers;
+            ensure!(is_untold == (fault == Fault::Changed), "{at}");
+            world.converge().with_context(|| at.clone())?;
+            world.login("app", "postgres").with_context(|| at.clone())?;
+            let after = world.secret("app")?;
+            ensure!(after.password != before.password, "it has not rotated: {at}");
+            let next: jiff::Timestamp = after.next_rotation.as_deref().unwrap_or_default().parse()?;
+            ensure!(next == world.now.checked_add((DAYS * 24).hours())?, "{at}");
+            let old = world.login_as(&before.username, before.password.expose(), "postgres");
+            ensure!(old.is_ok() == is_new_user, "with the old one: {at}");
+        }
+    }
+    Ok(())
+}
+
+/// All that the server knows of passwords.
+fn stored(world: &World) -> Result<String> {
+    world.superuser("postgres")?.run(
+        "SELECT string_agg(rolname || ' ' || coalesce(rolpassword, ''), ',' ORDER BY rolname) FROM pg_authid",
+    )
+}
+
+/// We log in with it ourselves: the secret comes first.
+fn superuser(major: Major) -> Result<()> {
+    let mut world = world(major, json!({"usersWithInPlaceSecretRotation": ["postgres"]}))?;
+    for fault in [Fault::Lost, Fault::Overtaken, Fault::Unanswered] {
+        world.now = world.now.checked_add((DAYS * 24).hours())?;
+        let before = world.secret("postgres")?.password.clone();
+        world.faults = vec![fault];
+        let round = world.sync()?;
+        ensure!(
+            world.faults.is_empty() && round.failures.len() == 1,
+            "{fault:?}: {round:?}"
+        );
+        world.converge().with_context(|| format!("after {fault:?}"))?;
+        let after = world.secret("postgres")?;
+        ensure!(after.password != before, "{fault:?}: it has not rotated");
+        ensure!(
+            after.previous.is_none(),
+            "{fault:?}: the one before is still there"
+        );
+        world
+            .login("postgres", "postgres")
+            .with_context(|| format!("after {fault:?}"))?;
+        let old = world.login_as("postgres", before.expose(), "postgres");
+        ensure!(old.is_err(), "{fault:?}: the password before still works");
+    }
+    Ok(())
+}
+
+fn many(major: Major) -> Result<()> {
+    let users: serde_json::Map<_, _> = (0..12).map(|number| (format!("u{number}"), json!([]))).collect();
+    let options = Options::default().with("log_connections", "on");
+    let mut world = World::start_with(major, json!({"users": users}), &options)?;
+    world.config.users.enable_password_rotation = true;
+    world.config.users.password_rotation_interval = 30;
+    world.converge()?;
+    let entered = |world: &World| {
+        let log = world.server.log();
+        let of_ours = |line: &&str| line.contains("connection authorized") && line.contains("=pgherd");
+        log.lines().filter(of_ours).count()
+    };
+    world.now = world.now.checked_add((DAYS * 24).hours())?;
+    let before = entered(&world);
+    let round = world.sync()?;
+    ensure!(round.steps.len() == 12 && round.failures.is_empty(), "{round:?}");
+    let entered = entered(&world) - before;
+    ensure!(entered == 2, "{entered} connections: one to read, one to write");
+    for number in 0..12 {
+        world.login(&format!("u{number}"), "postgres")?;
+    }
+    ensure!(world.sync()?.is_quiet());
+    Ok(())
 }

@@ -1,33 +1,35 @@
 //! One cluster without Kubernetes: a manifest, secrets in memory, a real server; and turns as the controller takes them. Lives here: the stage
 //! of all trials. Must not: expectations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
-use pgherd_controller::error::TurnError;
-use pgherd_controller::execute::sql::{Passwords, run_length, take};
-use pgherd_controller::password;
+use pgherd_controller::cluster_ref::ClusterRef;
+use pgherd_controller::context::Context;
+use pgherd_controller::execute::{Scene, execute};
+use pgherd_controller::memory::Memories;
 use pgherd_controller::sql::catalog::Inside;
-use pgherd_controller::sql::statement::{Draft, groups};
 use pgherd_controller::sql::{self, Target, Trust};
 use pgherd_model::api;
 use pgherd_model::api::status::Provisioned;
 use pgherd_model::cluster::{Cluster, RoleSources};
 use pgherd_model::config::{Form, OperatorConfig};
+use pgherd_model::names::{Names, Role};
 use pgherd_model::secret::Secret;
+use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::build;
-use pgherd_planner::observed::{Catalog, ClusterView, Observed, PodEnvironment, SecretView, Source};
-use pgherd_planner::plan::{
-    Action, NewPassword, NextRotation, Plan, Previous, SecretChange, SecretDraft, Step, plan,
-};
-use pgherd_planner::sql::{PasswordRef, Statement, Subject};
+use pgherd_planner::observed::{Catalog, ClusterView, Observed, PodEnvironment, PodView, SecretView, Source};
+use pgherd_planner::plan::{Action, Plan, SecretDraft, Step, plan};
 use pgherd_tests::postgres::{Major, Options, SUPERUSER, SUPERUSER_PASSWORD, Server};
 use pgherd_tests::progress::Progress;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
+
+use crate::api::{Api, Fault, UID, Witness};
+use crate::door::Door;
 
 pub(crate) const NAMESPACE: &str = "apps";
 pub(crate) const CLUSTER: &str = "acid-demo";
@@ -39,10 +41,13 @@ pub(crate) struct Stored {
     pub(crate) password: Secret,
     pub(crate) next_rotation: Option<String>,
     pub(crate) previous: Option<Secret>,
+    /// It counts up with every write of the operator.
+    pub(crate) version: u64,
 }
 
-/// By namespace and name.
-type Secrets = BTreeMap<(String, String), Stored>;
+/// Namespace and name.
+pub(crate) type Place = (String, String);
+pub(crate) type Secrets = BTreeMap<Place, Stored>;
 
 pub(crate) struct World {
     pub(crate) server: Server,
@@ -53,12 +58,17 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// Where the operator believes the server to be, if not where it is.
     pub(crate) detour: Option<u16>,
-    /// Who reads his secret and logs in after every step.
+    /// Who reads his secret and logs in, before and after every request of the operator and at the end of every turn.
     pub(crate) client: Option<String>,
     /// What the status says that the manifest gave.
     pub(crate) provisioned: Option<Provisioned>,
-    /// So many of the next changes of secrets are not written, after the server was told.
-    pub(crate) lost_writes: u32,
+    /// What happens to the next changes of secrets.
+    pub(crate) faults: Vec<Fault>,
+    /// What the operator remembers from one turn to the next.
+    memories: Arc<Memories>,
+    /// What the last turn asked of the API server.
+    pub(crate) asked: Vec<String>,
+    door: Door,
     pub(crate) runtime: Arc<Runtime>,
 }
 
@@ -98,17 +108,23 @@ impl World {
             detour: None,
             client: None,
             provisioned: None,
-            lost_writes: 0,
+            faults: Vec::new(),
+            memories: Arc::default(),
+            asked: Vec::new(),
+            door: Door::open()?,
             runtime: Arc::new(runtime),
         };
         // As in the sample configuration; without a teams API nobody answers for its members.
         world.config.teams_api.enable_teams_api = false;
+        // What is remembered of servers goes by their names.
+        world.config.kubernetes.cluster_domain = format!("{}.test", world.door.address);
         world.set_spec(spec);
         let superuser = Stored {
             username: SUPERUSER.to_owned(),
             password: Secret::new(SUPERUSER_PASSWORD),
             next_rotation: None,
             previous: None,
+            version: 1,
         };
         world.secrets.insert(world.place(SUPERUSER), superuser);
         Ok(world)
@@ -135,7 +151,7 @@ impl World {
 
     /// Where the secret of a role is.
     pub(crate) fn place(&self, role: &str) -> (String, String) {
-        let names = pgherd_model::names::Names::of(NAMESPACE, CLUSTER, &self.config);
+        let names = Names::of(NAMESPACE, CLUSTER, &self.config);
         (NAMESPACE.to_owned(), names.secret(role))
     }
 
@@ -228,8 +244,8 @@ impl World {
             SecretView {
                 namespace: namespace.clone(),
                 name: name.clone(),
-                uid: "u".to_owned(),
-                resource_version: "1".to_owned(),
+                uid: UID.to_owned(),
+                resource_version: stored.version.to_string(),
                 labels: draft.labels,
                 annotations: draft.annotations,
                 owner_references: draft.owner_references,
@@ -260,7 +276,8 @@ impl World {
         Ok(round)
     }
 
-    /// The lines of the steps that were taken, and what failed.
+    /// As the controller carries them out, with its own code from the first request to the last statement. The lines of the steps that were taken
+    /// or tried, and what failed.
     fn take_steps(&mut self, steps: Vec<Step>) -> Result<(Vec<String>, Vec<String>)> {
         let is_ours = |step: &Step| {
             matches!(
@@ -268,29 +285,61 @@ impl World {
                 Action::RunSql { .. } | Action::CreateSecret(_) | Action::ChangeSecret(_)
             )
         };
-        let ours: Vec<Step> = steps.into_iter().filter(is_ours).collect();
-        let (mut lines, mut failures, mut failed) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let mut rest = ours.as_slice();
-        while let Some(step) = rest.first() {
-            let (now, later) = rest.split_at(run_length(rest));
-            rest = later;
-            let results = match &step.action {
-                Action::CreateSecret(draft) => vec![self.create(draft)],
-                Action::ChangeSecret(change) => vec![self.change(change)],
-                _ => self.run(now, &mut failed),
-            };
-            for (step, result) in now.iter().zip(results) {
-                lines.push(step.to_string());
-                if let Some(role) = &self.client {
-                    self.login(role, "postgres")
-                        .with_context(|| format!("right after: {step}"))?;
-                }
-                if let Err(error) = result {
-                    failures.push(format!("{step}: {error:#}"));
-                }
-            }
+        let plan = Plan {
+            steps: steps.into_iter().filter(is_ours).collect(),
+            ..Plan::default()
+        };
+        if plan.steps.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
         }
+        self.door.lead_to(self.detour.unwrap_or(self.server.port));
+        let witness = self.client.as_ref().map(|role| Witness {
+            place: self.place(role),
+            socket: self.server.socket(),
+            port: self.server.port,
+        });
+        let api = Api::of(&self.secrets, std::mem::take(&mut self.faults), witness);
+        let (mut lines, failures) = self.execute(&api, &plan);
+        self.secrets = api.secrets();
+        self.faults = api.faults();
+        self.asked = api.asked();
+        let shut_out = api.shut_out();
+        ensure!(shut_out.is_empty(), "shut out: {}", shut_out.join("; "));
+        if let Some(role) = &self.client {
+            self.login(role, "postgres").context("at the end of the turn")?;
+        }
+        lines.extend(failures.iter().cloned());
         Ok((lines, failures))
+    }
+
+    fn execute(&self, api: &Api, plan: &Plan) -> (Vec<String>, Vec<String>) {
+        let primary = PodView {
+            name: format!("{CLUSTER}-0"),
+            ip: self.door.address.to_string(),
+            role_label: Role::Primary.label().to_owned(),
+            ready: true,
+            ..PodView::default()
+        };
+        let scene = Scene {
+            cluster: &ClusterRef::new(NAMESPACE, CLUSTER),
+            names: &Names::of(NAMESPACE, CLUSTER, &self.config),
+            config: &self.config,
+            view: &ClusterView::default(),
+            pods: &[primary],
+        };
+        let executed = self.runtime.block_on(async {
+            let context = Context {
+                memories: Arc::clone(&self.memories),
+                ..Context::alone(api.client(), Arc::new(self.config.clone()))
+            };
+            execute(&context, &scene, plan).await
+        });
+        let lines = executed.done.iter().map(ToString::to_string).collect();
+        let failures = match &executed.outcome {
+            Outcome::Stopped { step, reason } => vec![format!("{step}: {reason}")],
+            outcome => outcome.failures().iter().map(ToString::to_string).collect(),
+        };
+        (lines, failures)
     }
 
     /// Turns until there is nothing to do.
@@ -307,89 +356,6 @@ impl World {
             rounds.push(round);
         }
         bail!("it does not converge: {:?}", rounds.last())
-    }
-
-    fn run(&self, steps: &[Step], failed: &mut BTreeSet<Subject>) -> Vec<Result<()>> {
-        let server = self
-            .entrance()
-            .map_err(|_| TurnError::NoMember("no secret of the superuser"));
-        let taken = self
-            .runtime
-            .block_on(take(server, steps, &InMemory(&self.secrets), failed));
-        taken
-            .into_iter()
-            .map(|result| result.map_err(anyhow::Error::from))
-            .collect()
-    }
-
-    fn create(&mut self, draft: &SecretDraft) -> Result<()> {
-        let stored = Stored {
-            username: draft.username.clone(),
-            password: password::generate()?,
-            next_rotation: None,
-            previous: None,
-        };
-        let place = (draft.namespace.clone(), draft.name.clone());
-        ensure!(
-            !self.secrets.contains_key(&place),
-            "secret {place:?} is there already"
-        );
-        self.secrets.insert(place, stored);
-        Ok(())
-    }
-
-    fn change(&mut self, change: &SecretChange) -> Result<()> {
-        let place = (change.draft.namespace.clone(), change.draft.name.clone());
-        let before = self
-            .secrets
-            .get(&place)
-            .context("no such secret")?
-            .password
-            .clone();
-        let password = match change.password {
-            NewPassword::Keep => before.clone(),
-            NewPassword::Draw => password::generate()?,
-            NewPassword::Copy(_) => bail!("given passwords are not played here"),
-        };
-        if !change.before.is_empty() {
-            self.prepare(change, &password)?;
-        }
-        if self.lost_writes > 0 {
-            self.lost_writes -= 1;
-            bail!("the API server does not answer");
-        }
-        let stored = self.secrets.get_mut(&place).context("no such secret")?;
-        stored.username.clone_from(&change.username);
-        stored.password = password;
-        match &change.next_rotation {
-            NextRotation::Keep => {}
-            NextRotation::At(date) => stored.next_rotation = Some(date.clone()),
-            NextRotation::Clear => stored.next_rotation = Some(String::new()),
-        }
-        match change.previous {
-            Previous::Leave => {}
-            Previous::Keep => stored.previous = Some(before),
-            Previous::Forget => stored.previous = None,
-        }
-        Ok(())
-    }
-
-    /// What has to be in the database before the secret speaks of it.
-    fn prepare(&self, change: &SecretChange, password: &Secret) -> Result<()> {
-        let with = |it: &Statement| it.password().map(|_| password.clone());
-        let draft = Draft {
-            subject: Subject::Role(change.username.clone()),
-            needs: Vec::new(),
-            statements: change.before.iter().map(|it| (it.clone(), with(it))).collect(),
-        };
-        let server = self.entrance()?;
-        let failures = self.runtime.block_on(async {
-            let groups = groups(vec![draft]).await?;
-            let session = server.open("postgres").await?;
-            anyhow::Ok(session.carry_out(&groups, &mut BTreeSet::new()).await?)
-        })?;
-        ensure!(failures.is_empty(), "{failures:?}");
-        Ok(())
     }
 
     /// A real login with the password in the role's secret.
@@ -443,22 +409,9 @@ impl Login {
     }
 }
 
-fn said(error: &tokio_postgres::Error) -> String {
+pub(crate) fn said(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(
         || error.to_string(),
         |said| format!("{} {}", said.code().code(), said.message()),
     )
-}
-
-struct InMemory<'a>(&'a Secrets);
-
-impl Passwords for InMemory<'_> {
-    async fn read(&self, place: &PasswordRef) -> Result<Secret, TurnError> {
-        let stored = self.0.get(&(place.namespace.clone(), place.secret.clone()));
-        let missing = || TurnError::Credentials {
-            secret: place.secret.clone(),
-            message: "it does not exist",
-        };
-        stored.map(|stored| stored.password.clone()).ok_or_else(missing)
-    }
 }
