@@ -41,7 +41,7 @@ use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::{keep, register};
 use crate::rest::{self, Identity};
-use crate::sweep::sweep;
+use crate::sweep::{state, sweep};
 use crate::watch::{Namespaces, Scope, Watches};
 
 /// Why the work ended before anybody asked it to.
@@ -323,7 +323,7 @@ impl Work {
             let turns = dispatch(&self.context, self.args.work.concurrency.into(), &stop);
             let sweep = async {
                 if is_alone {
-                    sweep(&self.context).await;
+                    tokio::join!(sweep(&self.context), state::sweep(&self.context, &scope));
                 }
                 std::future::pending::<()>().await;
             };

@@ -26,6 +26,8 @@ use crate::kinds::Watched;
 use crate::memory::jittered;
 use crate::queue::Lane;
 
+pub mod state;
+
 /// Between two looks, however short `repair_period` is.
 const SHORTEST: Duration = Duration::from_secs(1);
 
