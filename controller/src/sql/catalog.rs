@@ -37,6 +37,8 @@ pub struct Inside {
     pub named: Vec<String>,
     /// All others too that take connections and are no templates.
     pub others: bool,
+    /// Of these the tables and sequences as well.
+    pub objects: BTreeSet<String>,
 }
 
 impl Inside {
@@ -44,8 +46,12 @@ impl Inside {
     pub fn of(cluster: &Cluster) -> Self {
         let prepared = cluster.prepared_databases.iter();
         Self {
-            named: prepared.map(|database| database.name.clone()).collect(),
+            named: prepared.clone().map(|database| database.name.clone()).collect(),
             others: cluster.pooler.is_some(),
+            objects: prepared
+                .filter(|database| database.grant_existing)
+                .map(|database| database.name.clone())
+                .collect(),
         }
     }
 
@@ -100,7 +106,7 @@ impl Server {
         }
         let open = databases.iter().filter(|(name, view)| inside.has(name, view));
         let open: Vec<String> = open.map(|(name, _)| name.clone()).collect();
-        let insides = open.into_iter().map(|name| self.inside(name));
+        let insides = open.into_iter().map(|name| self.inside(name, inside));
         let mut insides = stream::iter(insides).buffered(AT_ONCE);
         let mut unread = Vec::new();
         let mut contents = Vec::new();
@@ -134,8 +140,9 @@ impl Server {
         })
     }
 
-    async fn inside(&self, name: String) -> (String, Result<ContentView, SqlError>) {
-        let content = async { self.open(&name).await?.content().await };
+    async fn inside(&self, name: String, wanted: &Inside) -> (String, Result<ContentView, SqlError>) {
+        let objects = wanted.objects.contains(&name);
+        let content = async { self.open(&name).await?.content(objects).await };
         let content = content.await;
         (name, content)
     }
@@ -151,12 +158,15 @@ impl Session {
         Ok(shared.with_settings().legible(whole))
     }
 
-    /// The inside of the database that this session is in.
-    pub async fn content(&self) -> Result<ContentView, SqlError> {
-        let question = query::content();
-        let (content, _) = self
-            .document("reading what is in the database", &question)
+    /// The inside of the database that this session is in, with its tables and sequences or without.
+    pub async fn content(&self, objects: bool) -> Result<ContentView, SqlError> {
+        let question = query::content(objects);
+        let (mut content, _) = self
+            .document::<ContentView>("reading what is in the database", &question)
             .await?;
+        for view in &mut content.objects {
+            view.names.retain(|name| !name.contains(NO_TEXT));
+        }
         Ok(content)
     }
 

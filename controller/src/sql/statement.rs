@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::maybe_done;
 use pgherd_model::secret::Secret;
 use pgherd_planner::sql::{Statement, Subject, Verifier, verifier};
 use tokio::task::spawn_blocking;
@@ -73,15 +73,38 @@ fn group(draft: Draft) -> Result<Group, RandomnessError> {
         };
         Ok::<_, RandomnessError>(Order { statement, verifier })
     };
+    let statements = draft.statements.into_iter().flat_map(apart);
     Ok(Group {
         subject: draft.subject,
         needs: draft.needs,
-        orders: draft
-            .statements
-            .into_iter()
-            .map(order)
-            .collect::<Result<_, _>>()?,
+        orders: statements.map(order).collect::<Result<_, _>>()?,
     })
+}
+
+/// Whoever reads the server's log shall see who is made with which rights. His password is set by itself, which nobody sees.
+fn apart((statement, secret): (Statement, Option<Secret>)) -> Vec<(Statement, Option<Secret>)> {
+    match statement {
+        Statement::CreateRole {
+            role,
+            flags,
+            connection_limit,
+            valid_until,
+            password: Some(password),
+        } => {
+            let create = Statement::CreateRole {
+                role: role.clone(),
+                flags,
+                connection_limit,
+                valid_until,
+                password: None,
+            };
+            vec![
+                (create, None),
+                (Statement::SetPassword { role, password }, secret),
+            ]
+        }
+        other => vec![(other, secret)],
+    }
 }
 
 impl Order {
@@ -192,23 +215,51 @@ impl Session {
 
     /// All or none. Nothing is sent when one of them cannot be written.
     async fn transact(&self, orders: &[&Order]) -> Result<(), SqlError> {
-        let secret = orders.iter().any(|order| order.verifier.is_some());
-        let texts: Vec<_> = orders
-            .iter()
+        let (unseen, seen): (Vec<&Order>, Vec<&Order>) =
+            orders.iter().partition(|order| order.verifier.is_some());
+        let seen: Vec<_> = seen
+            .into_iter()
             .map(|order| Ok((&order.statement, order.text()?)))
             .collect::<Result<_, SqlError>>()?;
-        self.begin(secret).await?;
+        let passwords = passwords(&unseen)?;
+        self.plain("BEGIN").await?;
+        let mut outcome = self.pipeline(&seen).await;
+        if let (Ok(()), Some((first, texts))) = (&outcome, &passwords) {
+            outcome = match self.plain(UNSEEN).await {
+                Ok(()) => {
+                    let sent = self.send(texts, first, true);
+                    bounded_by(SLOW_LIMIT, "setting passwords", sent).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+        match outcome {
+            Ok(()) => self.plain("COMMIT").await,
+            Err(error) if error.ends_session() => Err(error),
+            Err(error) => self.plain("ROLLBACK").await.and(Err(error)),
+        }
+    }
+
+    /// Each sent without waiting for the answer to the one before; the first refusal counts.
+    async fn pipeline(&self, texts: &[(&Statement, Zeroizing<String>)]) -> Result<(), SqlError> {
         let sent = texts
             .iter()
-            .map(|(statement, text)| self.send(text, statement, secret));
-        let all = async { Ok(join_all(sent).await) };
-        let answers = bounded_by(SLOW_LIMIT, "carrying out statements", all).await?;
-        let refused = answers.into_iter().find_map(Result::err);
-        match refused {
-            None => self.plain("COMMIT").await,
-            Some(error) if error.ends_session() => Err(error),
-            Some(error) => self.plain("ROLLBACK").await.and(Err(error)),
-        }
+            .map(|(statement, text)| self.send(text, statement, false));
+        let all = async {
+            let mut answers: Vec<_> = sent.map(|sent| Box::pin(maybe_done(sent))).collect();
+            for answer in &mut answers {
+                // What is polled first is sent first.
+                let _ = futures::poll!(answer);
+            }
+            let mut refused = None;
+            for mut answer in answers {
+                answer.as_mut().await;
+                refused = refused.or(answer.as_mut().take_output().and_then(Result::err));
+            }
+            Ok(refused)
+        };
+        let refused = bounded_by(SLOW_LIMIT, "carrying out statements", all).await?;
+        refused.map_or(Ok(()), Err)
     }
 
     /// Outside of a transaction block, with time enough.
@@ -220,14 +271,6 @@ impl Session {
             self.plain(USUAL).await?;
         }
         answer
-    }
-
-    async fn begin(&self, secret: bool) -> Result<(), SqlError> {
-        self.plain("BEGIN").await?;
-        if secret {
-            self.plain(UNSEEN).await?;
-        }
-        Ok(())
     }
 
     /// Writes what is in memory to disk.
@@ -249,6 +292,20 @@ impl Session {
             refusal: refusal(&error),
         })
     }
+}
+
+/// What sets passwords, in one message, for which alone the server is told to be silent: where one of them is refused, which ends that, it reads
+/// no further. The first statement stands for all.
+fn passwords<'a>(orders: &[&'a Order]) -> Result<Option<(&'a Statement, Zeroizing<String>)>, SqlError> {
+    let Some(first) = orders.first() else {
+        return Ok(None);
+    };
+    let mut all = Zeroizing::new(String::new());
+    for order in orders {
+        all.push_str(&order.text()?);
+        all.push(';');
+    }
+    Ok(Some((&first.statement, all)))
 }
 
 /// Copies, or runs a script.

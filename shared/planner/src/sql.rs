@@ -99,6 +99,19 @@ pub enum Statement {
         /// `WITH ADMIN OPTION`: the member may pass it on.
         admin: bool,
     },
+    /// `GRANT role TO member WITH INHERIT …, SET …`: how a membership that is there counts, from version 16 on. At least one of the two.
+    SetMembership {
+        /// The role that is granted.
+        role: String,
+        /// Who is its member.
+        member: String,
+        /// The member has its rights without asking; `None` leaves it.
+        inherit: Option<bool>,
+        /// The member may become that role; `None` leaves it.
+        set: Option<bool>,
+        /// `GRANTED BY`: whose grant it is; `None` for ours.
+        grantor: Option<String>,
+    },
     /// `REVOKE role FROM member`
     RevokeRole {
         /// The role that was granted.
@@ -166,13 +179,17 @@ pub enum Statement {
         /// Its new owner.
         owner: String,
     },
-    /// `GRANT USAGE ON SCHEMA`
-    GrantSchemaUsage {
+    /// `GRANT … ON SCHEMA`
+    GrantSchema {
         /// Name of the schema.
         schema: String,
+        /// What is granted: `USAGE`, `CREATE`.
+        privileges: Vec<Privilege>,
         /// Who gets it.
         grantee: String,
     },
+    /// `GRANT … ON TABLE`, or `ON SEQUENCE`: on what is there.
+    GrantObjects(ObjectGrant),
     /// `ALTER DEFAULT PRIVILEGES FOR ROLE … GRANT`
     GrantDefault(DefaultGrant),
     /// `CREATE OR REPLACE FUNCTION`: what poolers look passwords up with, `user_lookup(text)`.
@@ -273,6 +290,22 @@ pub struct DefaultGrant {
     pub grantee: String,
 }
 
+/// What others may do with objects that are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectGrant {
+    /// Their schema.
+    pub schema: String,
+    /// Which kind: [`ObjectClass::Tables`], views among them, or [`ObjectClass::Sequences`].
+    pub objects: ObjectClass,
+    /// Their names.
+    pub names: Vec<String>,
+    /// What is granted.
+    pub privileges: Vec<Privilege>,
+    /// To whom.
+    pub grantee: String,
+}
+
 /// Where a role's password is: whoever sends the statement reads the secret and computes a verifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -358,6 +391,8 @@ pub enum Privilege {
     Usage,
     /// `EXECUTE`, `X`.
     Execute,
+    /// `CREATE`, `C`.
+    Create,
 }
 
 /// A statement cannot be written. Names roles and objects, never passwords.
@@ -366,6 +401,18 @@ pub enum RenderError {
     /// A password is needed and no verifier was given.
     #[error("cannot write the statement for role {role:?}: no verifier was computed from its secret")]
     MissingVerifier {
+        /// The role.
+        role: String,
+    },
+    /// What is in a secret cannot be a password: it is not said what it is.
+    #[error("cannot write the statement for role {role:?}: the verifier in its secret holds a zero byte")]
+    BadVerifier {
+        /// The role.
+        role: String,
+    },
+    /// Whose objects are given to himself would lose them with what follows.
+    #[error("cannot write the statement: role {role:?} cannot get what it owns itself")]
+    OwnHeir {
         /// The role.
         role: String,
     },
@@ -436,6 +483,7 @@ impl Privilege {
             'd' => Self::Delete,
             'U' => Self::Usage,
             'X' => Self::Execute,
+            'C' => Self::Create,
             _ => return None,
         })
     }

@@ -151,7 +151,7 @@ fn privileges(major: Major) -> Result<()> {
     Ok(())
 }
 
-fn make(world: &World, login: &str, maker: &str, schema: &str) -> Result<()> {
+pub(crate) fn make(world: &World, login: &str, maker: &str, schema: &str) -> Result<()> {
     // The superuser removes what another maker left, so that names are free.
     let clean = "DROP TABLE IF EXISTS {s}.t; DROP SEQUENCE IF EXISTS {s}.q; DROP FUNCTION IF EXISTS {s}.f()";
     world.superuser("bar")?.run(&clean.replace("{s}", schema))?;
@@ -171,7 +171,7 @@ fn make(world: &World, login: &str, maker: &str, schema: &str) -> Result<()> {
     Ok(())
 }
 
-fn allowed(world: &World, role: &str, schema: &str) -> Result<Vec<&'static str>> {
+pub(crate) fn allowed(world: &World, role: &str, schema: &str) -> Result<Vec<&'static str>> {
     let client = world.login(role, "bar")?;
     let mut allowed = Vec::new();
     for (name, sql) in TRIES {
@@ -185,11 +185,11 @@ fn allowed(world: &World, role: &str, schema: &str) -> Result<Vec<&'static str>>
     Ok(allowed)
 }
 
-const ALL: &[&str] = &[
+pub(crate) const ALL: &[&str] = &[
     "read", "write", "change", "remove", "sequence", "call", "create", "empty",
 ];
-const WRITES: &[&str] = &["read", "write", "change", "remove", "sequence", "call"];
-const READS: &[&str] = &["read", "call"];
+pub(crate) const WRITES: &[&str] = &["read", "write", "change", "remove", "sequence", "call"];
+pub(crate) const READS: &[&str] = &["read", "call"];
 /// What everybody may call whom the schema is open to.
 const CALLS: &[&str] = &["call"];
 const NOTHING: &[&str] = &[];

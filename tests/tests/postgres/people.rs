@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[(
 )];
 
 /// What the teams API says of the one team.
-fn said(answer: Source<Option<&[&str]>>) -> RoleSources {
+pub(crate) fn said(answer: Source<Option<&[&str]>>) -> RoleSources {
     let answer = match answer {
         Source::Known(names) => {
             Source::Known(names.map(|names| names.iter().map(|name| (*name).to_owned()).collect()))

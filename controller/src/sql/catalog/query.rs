@@ -22,9 +22,10 @@ pub(super) fn shared(version: u32) -> String {
     raw(&document)
 }
 
-/// What is in one database.
-pub(super) fn content() -> String {
-    raw(CONTENT)
+/// What is in one database, with its tables and sequences or without.
+pub(super) fn content(objects: bool) -> String {
+    let objects = if objects { OBJECTS } else { "'[]'::pg_catalog.json" };
+    raw(&CONTENT.replace("{objects}", objects))
 }
 
 /// The document as bytes, which the client makes letters of: a server that has to check them would refuse all for the sake of one name. To a
@@ -96,7 +97,10 @@ SELECT pg_catalog.json_build_object(
     WHERE NOT pg_catalog.starts_with(nspname::pg_catalog.text, 'pg_') AND nspname <> 'information_schema'),
 'extensions', (SELECT coalesce(pg_catalog.json_object_agg(it.extname, pg_catalog.json_build_object(
         'schema', place.nspname, 'version', it.extversion, 'available', offered.default_version,
-        'relocatable', it.extrelocatable)), '{}')
+        'relocatable', it.extrelocatable,
+        'updatable', it.extversion <> offered.default_version AND EXISTS (
+            SELECT FROM pg_catalog.pg_extension_update_paths(it.extname) way
+            WHERE way.source = it.extversion AND way.target = offered.default_version AND way.path IS NOT NULL))), '{}')
     FROM pg_catalog.pg_extension it
         JOIN pg_catalog.pg_namespace place ON place.oid = it.extnamespace
         LEFT JOIN pg_catalog.pg_available_extensions offered ON offered.name = it.extname),
@@ -111,10 +115,10 @@ SELECT pg_catalog.json_build_object(
         CROSS JOIN LATERAL pg_catalog.aclexplode(stored.defaclacl) item
     WHERE stored.defaclobjtype IN ('n', 'r', 'S', 'f', 'T')
         AND item.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE', 'EXECUTE')),
-'schemaUsage', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(place.nspname,
-        pg_catalog.pg_get_userbyid(item.grantee))), '[]')
+'schemaGrants', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(place.nspname,
+        pg_catalog.pg_get_userbyid(item.grantee), item.privilege_type)), '[]')
     FROM pg_catalog.pg_namespace place CROSS JOIN LATERAL pg_catalog.aclexplode(place.nspacl) item
-    WHERE item.privilege_type = 'USAGE' AND item.grantee <> 0
+    WHERE item.grantee <> 0
         AND NOT pg_catalog.starts_with(place.nspname::pg_catalog.text, 'pg_')),
 'lookups', (SELECT coalesce(pg_catalog.json_object_agg(place.nspname, pg_catalog.json_build_object(
         'owner', pg_catalog.pg_get_userbyid(code.proowner), 'definer', code.prosecdef,
@@ -126,13 +130,29 @@ SELECT pg_catalog.json_build_object(
             WHERE item.privilege_type = 'EXECUTE'))), '{}')
     FROM pg_catalog.pg_proc code JOIN pg_catalog.pg_namespace place ON place.oid = code.pronamespace
     WHERE code.proname = 'user_lookup' AND code.proargtypes = '25'::pg_catalog.oidvector),
-'publications', (SELECT coalesce(pg_catalog.json_object_agg(pubname, pg_catalog.pg_get_userbyid(pubowner)), '{}')
-    FROM pg_catalog.pg_publication),
+'objects', {objects},
 'eventTriggers', (SELECT coalesce(pg_catalog.json_object_agg(it.evtname, pg_catalog.json_build_object(
         'owner', pg_catalog.pg_get_userbyid(it.evtowner), 'functionOwner', pg_catalog.pg_get_userbyid(code.proowner))), '{}')
     FROM pg_catalog.pg_event_trigger it JOIN pg_catalog.pg_proc code ON code.oid = it.evtfoid
     WHERE it.evtenabled IN ('A', 'R')
         AND coalesce(pg_catalog.current_setting('event_triggers', true), 'on') <> 'off'))::pg_catalog.text";
+
+/// Tables, views and sequences, those together to which the same is granted. What an extension made is its own.
+const OBJECTS: &str = "(
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('schema', it.place, 'objects', it.kind, 'names', it.names,
+        'grants', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+                pg_catalog.pg_get_userbyid(item.grantee), item.privilege_type)), '[]')
+            FROM pg_catalog.aclexplode(it.relacl) item
+            WHERE item.grantee <> 0 AND item.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE')))), '[]')
+    FROM (SELECT place.nspname AS place, item.relacl,
+            CASE item.relkind WHEN 'S' THEN 'sequences' ELSE 'tables' END AS kind,
+            pg_catalog.json_agg(item.relname) AS names
+        FROM pg_catalog.pg_class item JOIN pg_catalog.pg_namespace place ON place.oid = item.relnamespace
+        WHERE item.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+            AND NOT pg_catalog.starts_with(place.nspname::pg_catalog.text, 'pg_') AND place.nspname <> 'information_schema'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend made
+                WHERE made.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND made.objid = item.oid AND made.deptype = 'e')
+        GROUP BY 1, 2, 3) it)";
 
 #[cfg(test)]
 mod tests {

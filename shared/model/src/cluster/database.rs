@@ -28,6 +28,8 @@ pub struct PreparedDatabase {
     pub schemas: Vec<PreparedSchema>,
     /// Extensions: name to schema.
     pub extensions: BTreeMap<String, String>,
+    /// Readers and writers get their rights on what is there already, too.
+    pub grant_existing: bool,
     /// Namespace of its users' secrets, where that is not the cluster's.
     pub secret_namespace: Option<String>,
     /// How it is made.
@@ -96,6 +98,7 @@ fn one(name: &str, written: &Written, options: DatabaseOptions) -> PreparedDatab
         default_users: written.default_users.unwrap_or_default(),
         schemas,
         extensions: written.extensions.clone(),
+        grant_existing: written.grant_existing.unwrap_or_default(),
         secret_namespace: written
             .secret_namespace
             .clone()

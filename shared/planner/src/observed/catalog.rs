@@ -130,12 +130,12 @@ pub struct ContentView {
     pub extensions: BTreeMap<String, ExtensionView>,
     /// `pg_default_acl`, one row per entry of its array.
     pub default_privileges: BTreeSet<DefaultPrivilege>,
-    /// Privilege USAGE on schemas: (schema, grantee).
-    pub schema_usage: BTreeSet<(String, String)>,
+    /// Privileges `USAGE` and `CREATE` on schemas: (schema, grantee, privilege).
+    pub schema_grants: BTreeSet<(String, String, Privilege)>,
+    /// Tables and sequences, without those that extensions made; empty unless the manifest speaks of what is there already.
+    pub objects: Vec<ObjectsView>,
     /// Functions that poolers look passwords up with ([`pgherd_model::names::roles::POOLER_LOOKUP`] of one text), by their schema.
     pub lookups: BTreeMap<String, LookupView>,
-    /// Publications: name to owner.
-    pub publications: BTreeMap<String, String>,
     /// Event triggers, by name, that would fire in our session too: each runs code of its function's owner when we make or change something.
     pub event_triggers: BTreeMap<String, EventTrigger>,
 }
@@ -157,6 +157,20 @@ pub struct LookupView {
     pub callers: BTreeSet<String>,
 }
 
+/// Objects of one kind and schema to which the same is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectsView {
+    /// Their schema.
+    pub schema: String,
+    /// [`ObjectClass::Tables`], views among them, or [`ObjectClass::Sequences`].
+    pub objects: ObjectClass,
+    /// Who has what (`relacl`), everybody's rights left out.
+    pub grants: BTreeSet<(String, Privilege)>,
+    /// Their names.
+    pub names: BTreeSet<String>,
+}
+
 /// An extension that is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -169,6 +183,8 @@ pub struct ExtensionView {
     pub available: Option<String>,
     /// `extrelocatable`
     pub relocatable: bool,
+    /// A way leads from the installed version to the one available (`pg_extension_update_paths`); from a newer one there seldom is.
+    pub updatable: bool,
 }
 
 /// An event trigger.
@@ -197,12 +213,23 @@ pub struct DefaultPrivilege {
     pub privilege: Privilege,
 }
 
+impl Membership {
+    /// As one is that was granted without a word on how it counts, to a role that inherits.
+    pub fn plain() -> Self {
+        Self {
+            inherit: true,
+            set: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl RoleView {
     /// It has the attribute, given in the word of SQL.
     pub fn has(&self, attribute: &str) -> bool {
         match attribute {
             "SUPERUSER" => self.superuser,
-            "INHERIT" => self.inherit,
+            "NOINHERIT" => !self.inherit,
             "CREATEROLE" => self.createrole,
             "CREATEDB" => self.createdb,
             "LOGIN" => self.login,

@@ -20,6 +20,7 @@ use crate::sql::{Statement, Subject};
 mod credentials;
 mod databases;
 mod edited;
+mod existing;
 mod inside;
 pub(crate) mod leave;
 mod lookup;
@@ -87,6 +88,11 @@ impl Group {
 }
 
 impl Wanted {
+    fn join(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.holds.extend(other.holds);
+    }
+
     fn lacking(&mut self, step: String, role: &str) {
         self.hold(step, HoldReason::Lacking(format!("role {role}")));
     }
@@ -154,6 +160,7 @@ pub(super) fn provision(
     let given = observed.cluster.status.provisioned.as_ref();
     // Who is in use is told by the secrets.
     let Some(secrets) = secrets else { return };
+    let mut last = Wanted::default();
     if let Some(given) = given.filter(|_| cluster.removal.is_any()) {
         let scene = leave::Scene {
             cluster,
@@ -164,12 +171,27 @@ pub(super) fn provision(
             secrets,
             gaps: &gaps,
         };
-        take(plan, leave::wanted(&scene));
+        last.join(leave::wanted(&scene));
     }
-    take(
-        plan,
-        rotated::over(cluster, config, &roles, catalog, secrets, now),
-    );
+    last.join(rotated::over(cluster, config, &roles, catalog, secrets, now));
+    last.groups
+        .sort_by(|one, other| session(one).cmp(&session(other)));
+    take(plan, last);
+}
+
+/// In which session what leaves is carried out: in each database one after the other, together with what is prepared there, then where roles
+/// are dropped. Databases before roles, which may own them.
+fn session(group: &Group) -> (u8, &str) {
+    let is_any = |wanted: fn(&Statement) -> bool| group.statements.iter().any(wanted);
+    if group.database != MAINTENANCE_DATABASE {
+        (0, &group.database)
+    } else if is_any(|statement| matches!(statement, Statement::DropDatabase { .. })) {
+        (1, "")
+    } else if is_any(|statement| matches!(statement, Statement::DropRole { .. })) {
+        (3, "")
+    } else {
+        (2, "")
+    }
 }
 
 /// What brings a single role to what it shall be; its name in the catalog may be another one's.

@@ -11,7 +11,12 @@ use super::{ObjectClass, Privilege, RenderError, RoleFlags, SettingValue, Statem
 pub(super) fn statement(statement: &Statement, verifier: Option<&Verifier>) -> Result<String, RenderError> {
     let password = match (statement.password(), verifier) {
         (None, _) => None,
-        (Some(_), Some(verifier)) => Some(quoted(verifier.expose())?),
+        // The error of a text tells the text.
+        (Some(_), Some(verifier)) => {
+            Some(quoted(verifier.expose()).map_err(|_| RenderError::BadVerifier {
+                role: statement.role().unwrap_or_default().to_owned(),
+            })?)
+        }
         (Some(_), None) => {
             return Err(RenderError::MissingVerifier {
                 role: statement.role().unwrap_or_default().to_owned(),
@@ -53,6 +58,7 @@ fn text(statement: &Statement, password: Option<&str>) -> Result<String, RenderE
             options,
         } => Ok(fill("CREATE DATABASE {} OWNER {}", &[database, owner])? + &database_options(options)?),
         Statement::GrantDefault(grant) => default_privileges(grant),
+        Statement::GrantObjects(grant) => on_objects(grant),
         other => role_text(other).unwrap_or_else(|| object_text(other)),
     }
 }
@@ -68,11 +74,32 @@ fn role_text(statement: &Statement) -> Option<Result<String, RenderError>> {
         }
         Statement::RenameRole { role, name } => fill("ALTER ROLE {} RENAME TO {}", &[role, name]),
         Statement::DropRole { role } => fill("DROP ROLE {}", &[role]),
+        Statement::ReassignOwned { role, owner } if role == owner => {
+            Err(RenderError::OwnHeir { role: role.clone() })
+        }
         Statement::ReassignOwned { role, owner } => fill("REASSIGN OWNED BY {} TO {}", &[role, owner]),
         Statement::DropOwned { role } => fill("DROP OWNED BY {}", &[role]),
         Statement::GrantRole { role, member, admin } => {
             let option = if *admin { " WITH ADMIN OPTION" } else { "" };
             fill("GRANT {} TO {}", &[role, member]).map(|text| text + option)
+        }
+        Statement::SetMembership {
+            role,
+            member,
+            inherit,
+            set,
+            grantor,
+        } => {
+            let options = [("INHERIT", inherit), ("SET", set)];
+            let options = options
+                .iter()
+                .filter_map(|(word, is)| is.map(|is| format!("{word} {is}")));
+            let options = options.collect::<Vec<_>>().join(", ");
+            let pattern = format!("GRANT {{}} TO {{}} WITH {options}");
+            match grantor {
+                None => fill(&pattern, &[role, member]),
+                Some(grantor) => fill(&(pattern + " GRANTED BY {}"), &[role, member, grantor]),
+            }
         }
         Statement::RevokeRole {
             role,
@@ -107,8 +134,13 @@ fn object_text(statement: &Statement) -> Result<String, RenderError> {
             fill("CREATE SCHEMA {} AUTHORIZATION {}", &[schema, owner])
         }
         Statement::SetSchemaOwner { schema, owner } => fill("ALTER SCHEMA {} OWNER TO {}", &[schema, owner]),
-        Statement::GrantSchemaUsage { schema, grantee } => {
-            fill("GRANT USAGE ON SCHEMA {} TO {}", &[schema, grantee])
+        Statement::GrantSchema {
+            schema,
+            privileges,
+            grantee,
+        } => {
+            let pattern = format!("GRANT {} ON SCHEMA {{}} TO {{}}", privilege_words(privileges));
+            fill(&pattern, &[schema, grantee])
         }
         Statement::CreateLookup { schema } => lookup("CREATE OR REPLACE", schema, LOOKUP),
         Statement::HideLookup { schema } => lookup("REVOKE ALL ON", schema, "(text) FROM PUBLIC"),
@@ -191,11 +223,6 @@ fn fill(pattern: &str, names: &[&String]) -> Result<String, RenderError> {
 }
 
 fn default_privileges(grant: &super::DefaultGrant) -> Result<String, RenderError> {
-    let privileges: Vec<_> = grant
-        .privileges
-        .iter()
-        .map(|privilege| privilege_word(*privilege))
-        .collect();
     let schema = match &grant.schema {
         Some(name) => format!(" IN SCHEMA {}", identifier(name)?),
         None => String::new(),
@@ -203,10 +230,31 @@ fn default_privileges(grant: &super::DefaultGrant) -> Result<String, RenderError
     Ok(format!(
         "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} GRANT {} ON {} TO {}",
         identifier(&grant.creator)?,
-        privileges.join(", "),
+        privilege_words(&grant.privileges),
         class_word(grant.objects),
         identifier(&grant.grantee)?
     ))
+}
+
+fn on_objects(grant: &super::ObjectGrant) -> Result<String, RenderError> {
+    let schema = identifier(&grant.schema)?;
+    let name = |name: &String| Ok(format!("{schema}.{}", identifier(name)?));
+    let names: Result<Vec<String>, RenderError> = grant.names.iter().map(name).collect();
+    let class = match grant.objects {
+        ObjectClass::Sequences => "SEQUENCE",
+        _ => "TABLE",
+    };
+    Ok(format!(
+        "GRANT {} ON {class} {} TO {}",
+        privilege_words(&grant.privileges),
+        names?.join(", "),
+        identifier(&grant.grantee)?
+    ))
+}
+
+fn privilege_words(privileges: &[Privilege]) -> String {
+    let words = privileges.iter().map(|privilege| privilege_word(*privilege));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn identifier(name: &str) -> Result<Identifier, RenderError> {
@@ -319,5 +367,6 @@ fn privilege_word(privilege: Privilege) -> &'static str {
         Privilege::Delete => "DELETE",
         Privilege::Usage => "USAGE",
         Privilege::Execute => "EXECUTE",
+        Privilege::Create => "CREATE",
     }
 }

@@ -250,7 +250,7 @@ fn strangers(catalog: &mut Catalog) {
     };
     stranger
         .member_of
-        .insert("cron_admin".to_owned(), Membership::default());
+        .insert("cron_admin".to_owned(), Membership::plain());
     catalog.roles.insert("beta210101".to_owned(), stranger.clone());
     catalog.roles.insert("stranger".to_owned(), stranger);
     catalog

@@ -94,6 +94,9 @@ pub struct PreparedDatabase {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub extensions: BTreeMap<String, String>,
+    /// Readers and writers also get their rights on tables, views and sequences of its schemas that are there already, whoever made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_existing: Option<bool>,
     /// Namespace of the users' secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_namespace: Option<String>,
@@ -118,7 +121,7 @@ pub struct DatabaseOptions {
     /// Encoding, as `UTF8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Who compares texts: `libc`, `icu` (from version 15 on) or `builtin` (from 17 on).
+    /// Who compares texts, from version 15 on: `libc`, `icu`, or `builtin` (from 17 on).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale_provider: Option<String>,
     /// Locale for all purposes.

@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         fixed: false,
         when: Naming,
         demand: "Options of databases are for databases of this manifest, and fit its version of Postgres.",
-        reason: "Others have no effect; `icu` came with version 15, `builtin` with 17.",
+        reason: "Others have no effect; a provider can be named from version 15 on, `builtin` from 17 on.",
         accepts: Example::of("spec: {preparedDatabases: {shop: {}}, databaseOptions: {shop: {encoding: UTF8, localeProvider: icu, icuLocale: de-DE}}}"),
         rejects: Example::of("spec: {preparedDatabases: {shop: {}}, databaseOptions: {ship: {encoding: UTF8}}}"),
         since: "0.1",

@@ -12,8 +12,8 @@ use crate::cluster::{RoleOrigin, UserFate};
 use crate::units::PgVersion;
 use crate::units::sql::Identifier;
 
-/// First major version with the provider `icu` for databases.
-const ICU_SINCE: u16 = 15;
+/// First major version in which a database has a provider: `libc` can be named since then, and there is `icu`.
+const PROVIDERS_SINCE: u16 = 15;
 /// First major version with the provider `builtin`.
 const BUILTIN_SINCE: u16 = 17;
 
@@ -177,9 +177,9 @@ pub(in super::super) fn databases_fit(subject: &Subject<'_>) -> Vec<Hit> {
 fn unfit(options: &DatabaseOptions, version: PgVersion) -> Option<(&'static str, String)> {
     let major = version.major();
     let needed = match options.locale_provider.as_deref() {
-        Some("icu") => ICU_SINCE,
+        Some("libc" | "icu") => PROVIDERS_SINCE,
         Some("builtin") => BUILTIN_SINCE,
-        None | Some("libc") => 0,
+        None => 0,
         Some(other) => {
             let message = format!("{other:?} is unknown; there are libc, icu and builtin");
             return Some(("localeProvider", message));

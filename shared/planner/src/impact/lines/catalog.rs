@@ -49,6 +49,7 @@ impl Made {
             | Statement::SetSetting { role, .. }
             | Statement::ResetSetting { role, .. }
             | Statement::RevokeRole { member: role, .. }
+            | Statement::SetMembership { member: role, .. }
             | Statement::GrantRole {
                 role: _,
                 member: role,

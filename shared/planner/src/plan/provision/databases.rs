@@ -99,10 +99,18 @@ pub(super) fn extensions(
                 extension: extension.clone(),
                 schema: schema.clone(),
             },
-            Some(there) if config.provisioning.enable_extension_updates && is_old(there) => {
+            Some(there) if config.provisioning.enable_extension_updates && there.updatable => {
                 Statement::UpdateExtension {
                     extension: extension.clone(),
                 }
+            }
+            // As after an image that was taken back.
+            Some(there) if config.provisioning.enable_extension_updates && is_other(there) => {
+                let offered = there.available.as_deref().unwrap_or_default();
+                let why = format!("it has version {}, and no way leads to {offered}", there.version);
+                let step = format!("update extension {extension} of database {}", database.name);
+                wanted.hold(step, HoldReason::Conflict(why));
+                continue;
             }
             Some(_) => continue,
         };
@@ -122,7 +130,7 @@ fn is_fixed(extension: &ExtensionView) -> bool {
     !extension.version.is_empty() && !extension.relocatable
 }
 
-fn is_old(extension: &ExtensionView) -> bool {
+fn is_other(extension: &ExtensionView) -> bool {
     extension
         .available
         .as_ref()

@@ -7,7 +7,7 @@ use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
 use super::roles::known_roles;
-use super::{ASK_AGAIN, databases, lookup, privileges, take};
+use super::{ASK_AGAIN, databases, existing, lookup, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
 use crate::plan::{HoldReason, Plan};
@@ -32,6 +32,7 @@ pub(super) fn prepare(
         };
         take(plan, privileges::wanted(cluster, database, content, &known));
         take(plan, databases::extensions(database, config, content));
+        take(plan, existing::wanted(database, content, &known));
         look_up(cluster, config, name, content, &known, catalog, plan);
     }
     let is_prepared = |name: &str| cluster.prepared_databases.iter().any(|it| it.name == name);

@@ -8,12 +8,14 @@ use pgherd_model::cluster::{Cluster, Role, RoleFlag, UserFate};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::roles::{MAINTENANCE_DATABASE, is_reserved};
 
-use super::roles::{LOGIN, revoked};
+use super::roles::{LOGIN, inherited, revoked};
 use super::{Group, Wanted, rotated};
 use crate::observed::{Catalog, RoleView, SecretView};
 use crate::plan::{HoldReason, Reason};
 use crate::sql::{RoleFlags, Statement, Subject};
 
+/// The word of a role that does not inherit.
+const NOINHERIT: &str = "NOINHERIT";
 /// Databases of Postgres itself.
 const SYSTEM: [&str; 3] = [MAINTENANCE_DATABASE, "template0", "template1"];
 
@@ -136,27 +138,10 @@ fn changed(
     found: &RoleView,
     given: &ProvisionedRole,
 ) -> Option<Group> {
-    let mut statements = Vec::new();
     let removal = &scene.cluster.removal;
+    let mut statements = Vec::new();
     if removal.flags {
-        let wanted = words(role);
-        let lost: BTreeSet<&String> = given
-            .flags
-            .iter()
-            .filter(|word| !wanted.contains(*word))
-            .collect();
-        let flags = present(&lost, found);
-        if flags != RoleFlags::default() {
-            let role = name.to_owned();
-            statements.push(Statement::RemoveFlags { role, flags });
-        }
-        let settings = given.parameters.iter();
-        let lost = settings
-            .filter(|lost| !role.parameters.contains_key(*lost) && found.settings.contains_key(*lost));
-        statements.extend(lost.map(|lost| Statement::ResetSetting {
-            role: name.to_owned(),
-            name: lost.clone(),
-        }));
+        statements.extend(attributes_lost(scene, role, name, found, given));
     }
     // What rotation made is a member of the first alone.
     if removal.memberships && role.name == name {
@@ -167,6 +152,42 @@ fn changed(
         statements.extend(lost.flat_map(|group| revoked(scene.catalog, group, name)));
     }
     (!statements.is_empty()).then(|| leaving(Group::of(Subject::Role(name.to_owned()), statements)))
+}
+
+/// Flags and settings that the manifest gives no longer.
+fn attributes_lost(
+    scene: &Scene<'_>,
+    role: &Role,
+    name: &str,
+    found: &RoleView,
+    given: &ProvisionedRole,
+) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let wanted = words(role);
+    let lost: BTreeSet<&String> = given.flags.difference(&wanted).collect();
+    let flags = present(&lost, found);
+    if flags != RoleFlags::default() {
+        let role = name.to_owned();
+        statements.push(Statement::RemoveFlags { role, flags });
+    }
+    if lost.iter().any(|word| *word == NOINHERIT) && !found.inherit {
+        statements.push(Statement::AddFlags {
+            role: name.to_owned(),
+            flags: RoleFlags {
+                inherit: Some(true),
+                ..RoleFlags::default()
+            },
+        });
+        statements.extend(inherited(scene.catalog, role, name));
+    }
+    let settings = given.parameters.iter();
+    let lost =
+        settings.filter(|lost| !role.parameters.contains_key(*lost) && found.settings.contains_key(*lost));
+    statements.extend(lost.map(|lost| Statement::ResetSetting {
+        role: name.to_owned(),
+        name: lost.clone(),
+    }));
+    statements
 }
 
 /// A role that the manifest does not have any more.
@@ -272,9 +293,17 @@ fn leaving(group: Group) -> Group {
 
 /// The attributes that a role shall have, in the words of SQL.
 pub(crate) fn words(role: &Role) -> BTreeSet<String> {
-    let asked = role.flags.iter().filter(|(_, wanted)| **wanted);
-    let words = asked.map(|(flag, _)| flag.sql().to_owned());
-    words.chain(role.login.then(|| LOGIN.to_owned())).collect()
+    // Of whether it inherits the other way is the rule, and no gift.
+    let asked = role
+        .flags
+        .iter()
+        .filter(|(flag, wanted)| **wanted && **flag != RoleFlag::Inherit);
+    let words = asked.map(|(flag, _)| flag.sql());
+    let alone = role.flags.get(&RoleFlag::Inherit) == Some(&false);
+    let words = words
+        .chain(alone.then_some(NOINHERIT))
+        .chain(role.login.then_some(LOGIN));
+    words.map(str::to_owned).collect()
 }
 
 /// Those of the attributes that the role has.

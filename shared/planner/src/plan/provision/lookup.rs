@@ -11,7 +11,7 @@ use super::{Group, Wanted};
 use crate::observed::Catalog;
 use crate::observed::catalog::{ContentView, EVERYBODY, LookupView};
 use crate::plan::HoldReason;
-use crate::sql::{Statement, Subject};
+use crate::sql::{Privilege, Statement, Subject};
 
 /// What is missing of it in one database. `superuser` is who we are, and owns what we make.
 pub(super) fn wanted(
@@ -72,12 +72,17 @@ fn function(schema: &str, there: Option<&LookupView>) -> Vec<Statement> {
 fn grants(pooler: &Pooler, found: &ContentView, there: Option<&LookupView>) -> Vec<Statement> {
     let (schema, grantee) = (pooler.schema.clone(), pooler.user.clone());
     let may_call = there.is_some_and(|it| it.callers.contains(&grantee));
-    let may_enter = found.schema_usage.contains(&(schema.clone(), grantee.clone()));
+    let entry = (schema.clone(), grantee.clone(), Privilege::Usage);
+    let may_enter = found.schema_grants.contains(&entry);
     let call = Statement::GrantLookup {
         schema: schema.clone(),
         grantee: grantee.clone(),
     };
-    let enter = Statement::GrantSchemaUsage { schema, grantee };
+    let enter = Statement::GrantSchema {
+        schema,
+        privileges: vec![Privilege::Usage],
+        grantee,
+    };
     [(may_call, call), (may_enter, enter)]
         .into_iter()
         .filter_map(|(has, statement)| (!has).then_some(statement))
@@ -116,7 +121,7 @@ mod tests {
         };
         ContentView {
             schemas: [("pooler".to_owned(), "postgres".to_owned())].into(),
-            schema_usage: [("pooler".to_owned(), "pooler".to_owned())].into(),
+            schema_grants: [("pooler".to_owned(), "pooler".to_owned(), Privilege::Usage)].into(),
             lookups: [("pooler".to_owned(), view)].into(),
             ..ContentView::default()
         }
@@ -126,7 +131,7 @@ mod tests {
     fn all_of_it_is_made_and_then_nothing() {
         let made = lines(&ContentView::default());
         assert_eq!(made.len(), 5, "{made:?}");
-        assert!(made[0].starts_with("CREATE SCHEMA pooler"), "{made:?}");
+        assert!(made[0].starts_with("CREATE SCHEMA"), "{made:?}");
         assert!(made[2].starts_with("REVOKE ALL ON FUNCTION"), "{made:?}");
         assert!(lines(&complete()).is_empty());
     }

@@ -14,7 +14,7 @@ use crate::observed::catalog::{ContentView, DefaultPrivilege};
 use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement, Subject};
 
 /// Privileges on one kind of objects: for readers, for writers beyond what they read as members of the readers.
-const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
+pub(super) const GRANTS: [(ObjectClass, &[Privilege], &[Privilege]); 5] = [
     (ObjectClass::Schemas, &[Privilege::Usage], &[Privilege::Usage]),
     (
         ObjectClass::Tables,
@@ -48,19 +48,34 @@ pub(super) fn wanted(
     let mut groups = vec![(subject, everywhere)];
     for schema in &database.schemas {
         let subject = schema_subject(&database.name, &schema.name);
-        let mut statements = Vec::from_iter(schema_itself(cluster, database, schema, found));
+        let itself = schema_itself(cluster, database, schema, found);
+        let itself = itself.or_else(|| of_another(database, schema, found));
+        let mut statements = Vec::from_iter(itself);
         statements.extend(in_schema(database, schema, &whole, found));
         groups.push((subject, statements));
     }
     let mut wanted = Wanted::default();
     for (subject, statements) in groups {
-        let statements = possible(&subject, statements, known, &mut wanted);
-        let roles: BTreeSet<String> = statements.iter().flat_map(roles_of).collect();
-        let group = Group::of(subject, statements).inside(&database.name);
-        let group = group.after_roles(roles.iter().map(String::as_str));
-        wanted.groups.push(group);
+        wanted.add(&database.name, subject, statements, known);
     }
     wanted
+}
+
+impl Wanted {
+    /// Statements inside of a database, as far as the roles are known that they speak of, and after these.
+    pub(super) fn add(
+        &mut self,
+        database: &str,
+        subject: Subject,
+        statements: Vec<Statement>,
+        known: &BTreeSet<&str>,
+    ) {
+        let statements = possible(&subject, statements, known, self);
+        let roles: BTreeSet<String> = statements.iter().flat_map(roles_of).collect();
+        let group = Group::of(subject, statements).inside(database);
+        self.groups
+            .push(group.after_roles(roles.iter().map(String::as_str)));
+    }
 }
 
 /// Those of the statements whose roles are known. In a schema that cannot be made there is nothing to grant.
@@ -110,13 +125,47 @@ fn schema_itself(
     }
 }
 
+/// In a schema that belongs to somebody else, `public` above all, its owner role may do what it could in its own.
+fn of_another(
+    database: &PreparedDatabase,
+    schema: &PreparedSchema,
+    found: &ContentView,
+) -> Option<Statement> {
+    let owner = schema_owner(database, schema);
+    let is_other = found.schemas.get(&schema.name).is_some_and(|it| *it != owner);
+    let wanted = [Privilege::Usage, Privilege::Create];
+    is_other
+        .then(|| on_schema(&schema.name, &wanted, owner, found))
+        .flatten()
+}
+
+/// The part of a grant on a schema that is not there yet.
+fn on_schema(
+    schema: &str,
+    privileges: &[Privilege],
+    grantee: String,
+    found: &ContentView,
+) -> Option<Statement> {
+    let has = |privilege| {
+        let grant = (schema.to_owned(), grantee.clone(), privilege);
+        found.schema_grants.contains(&grant)
+    };
+    let privileges: Vec<Privilege> = privileges.iter().copied().filter(|it| !has(*it)).collect();
+    (!privileges.is_empty()).then(|| Statement::GrantSchema {
+        schema: schema.to_owned(),
+        privileges,
+        grantee,
+    })
+}
+
 /// The roles that a statement inside of a database speaks of.
 fn roles_of(statement: &Statement) -> Vec<String> {
     match statement {
         Statement::CreateSchema { owner, .. } | Statement::SetSchemaOwner { owner, .. } => {
             vec![owner.clone()]
         }
-        Statement::GrantSchemaUsage { grantee, .. } => vec![grantee.clone()],
+        Statement::GrantSchema { grantee, .. } => vec![grantee.clone()],
+        Statement::GrantObjects(grant) => vec![grant.grantee.clone()],
         Statement::GrantDefault(grant) => vec![grant.creator.clone(), grant.grantee.clone()],
         _ => Vec::new(),
     }
@@ -161,11 +210,7 @@ fn usage(schema: &str, scope: &str, found: &ContentView) -> Vec<Statement> {
     [Access::Reader, Access::Writer]
         .map(|access| prepared_role(scope, access))
         .into_iter()
-        .filter(|grantee| !found.schema_usage.contains(&(schema.to_owned(), grantee.clone())))
-        .map(|grantee| Statement::GrantSchemaUsage {
-            schema: schema.to_owned(),
-            grantee,
-        })
+        .filter_map(|grantee| on_schema(schema, &[Privilege::Usage], grantee, found))
         .collect()
 }
 

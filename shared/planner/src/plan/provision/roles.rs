@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleOrigin};
+use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleFlag, RoleOrigin};
 use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted};
 use crate::observed::{Catalog, Observed, RoleView};
-use crate::sql::{PasswordRef, Scheme, Statement, Subject};
+use crate::sql::{PasswordRef, RoleFlags, Scheme, Statement, Subject};
 
 mod attributes;
 mod members;
 mod people;
 
-pub(super) use members::revoked;
+pub(super) use members::{inherited, revoked};
 
 /// The word of the attribute that is not among the flags.
 pub(super) const LOGIN: &str = "LOGIN";
@@ -28,6 +28,8 @@ struct Scene<'a> {
     scheme: Scheme,
     /// The names that exist, or will once the statements before have run.
     known: BTreeSet<&'a str>,
+    /// Who belongs to a team was said by all who know, so that what a person has beyond that can be taken back.
+    are_people_heard: bool,
 }
 
 /// Roles that others are members of come before these.
@@ -38,7 +40,8 @@ pub(super) fn wanted(
     catalog: &Catalog,
     observed: &Observed,
 ) -> Wanted {
-    let scene = Scene::of(cluster, config, roles, catalog);
+    let mut scene = Scene::of(cluster, config, roles, catalog);
+    scene.are_people_heard = people::are_heard(&scene, observed);
     let mut wanted = people::who_left(&scene, observed);
     for role in in_order(roles) {
         let statements = one(&scene, role, &mut wanted);
@@ -71,13 +74,14 @@ impl<'a> Scene<'a> {
             roles,
             scheme: scheme(cluster),
             known: known_roles(roles, catalog),
+            are_people_heard: false,
         }
     }
 }
 
 fn one(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
     let (mut statements, known_as) = match scene.catalog.roles.get(&role.name) {
-        Some(found) => (altered(role, found, scene.scheme), role.name.clone()),
+        Some(found) => (altered(scene, role, found), role.name.clone()),
         // The image makes these when it makes the cluster.
         None if role.origin == RoleOrigin::System => return Vec::new(),
         None => match people::put_away(scene, role) {
@@ -87,7 +91,7 @@ fn one(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
                     name: role.name.clone(),
                 };
                 let mut statements = vec![rename];
-                statements.extend(altered(role, found, scene.scheme));
+                statements.extend(altered(scene, role, found));
                 (statements, name)
             }
             None => (created(role, scene.scheme), role.name.clone()),
@@ -151,8 +155,9 @@ fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
         .collect()
 }
 
-fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
-    let mut statements = attributes::changed(role, found);
+fn altered(scene: &Scene<'_>, role: &Role, found: &RoleView) -> Vec<Statement> {
+    let scheme = scene.scheme;
+    let mut statements = attributes::changed(role, found, refused(scene, role, found));
     let differs = found.password_matches == Some(false);
     // Right, and stored in the other form, though there is a password to make the right one of.
     let is_other = !found.verbatim && found.md5 != (scheme == Scheme::Md5);
@@ -163,6 +168,17 @@ fn altered(role: &Role, found: &RoleView, scheme: Scheme) -> Vec<Statement> {
     }
     statements.extend(attributes::settings(role, found));
     statements
+}
+
+/// What is refused, and the right of a team that it has no longer. Zalando's operator leaves a login that is refused; by policy it goes.
+fn refused(scene: &Scene<'_>, role: &Role, found: &RoleView) -> RoleFlags {
+    let login = role.origin == RoleOrigin::Manifest && scene.cluster.removal.flags;
+    let mut refused = attributes::refused(role, found, login);
+    let is_asked = role.flags.get(&RoleFlag::Superuser) == Some(&true);
+    if role.origin == RoleOrigin::Team && scene.are_people_heard && !is_asked {
+        refused.superuser = found.superuser;
+    }
+    refused
 }
 
 fn password(role: &Role, scheme: Scheme) -> Option<PasswordRef> {

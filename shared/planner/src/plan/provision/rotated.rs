@@ -2,7 +2,7 @@
 //! one of another, and those whose time is over (zalando-behaviour 4.12, A.23).
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use pgherd_model::cluster::{Cluster, Role, Rotation};
+use pgherd_model::cluster::{Cluster, Role, RoleFlag, Rotation};
 use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
 
 use super::{Group, Wanted, leave};
@@ -41,6 +41,13 @@ pub(crate) fn dated(base: &Role, name: &str) -> Role {
     Role {
         name: name.to_owned(),
         member_of: vec![base.name.clone()],
+        // What the first has, it has through the first.
+        flags: base
+            .flags
+            .iter()
+            .filter(|(flag, _)| **flag != RoleFlag::Inherit)
+            .map(|(flag, wanted)| (*flag, *wanted))
+            .collect(),
         admin: None,
         owns_database: false,
         ..base.clone()

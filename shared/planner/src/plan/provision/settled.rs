@@ -25,7 +25,7 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
         if let Some(admin) = &role.admin {
             let membership = Membership {
                 admin: true,
-                ..direct()
+                ..Membership::plain()
             };
             let view = roles.entry(admin.clone()).or_insert_with(image_role);
             view.member_of.insert(role.name.clone(), membership);
@@ -68,7 +68,7 @@ fn view(role: &Role, scheme: Scheme) -> RoleView {
         member_of: role
             .member_of
             .iter()
-            .map(|group| (group.clone(), direct()))
+            .map(|group| (group.clone(), Membership::plain()))
             .collect(),
         settings: role.parameters.clone(),
         connection_limit: role.connection_limit.filter(|limit| *limit >= 0),
@@ -84,14 +84,6 @@ fn installed(schema: &str) -> ExtensionView {
     ExtensionView {
         schema: schema.to_owned(),
         ..ExtensionView::default()
-    }
-}
-
-fn direct() -> Membership {
-    Membership {
-        inherit: true,
-        set: true,
-        ..Membership::default()
     }
 }
 
@@ -119,8 +111,14 @@ fn content(cluster: &Cluster, database: &PreparedDatabase) -> ContentView {
     let wanted = privileges::wanted(cluster, database, &ContentView::default(), &known);
     for statement in wanted.groups.into_iter().flat_map(|group| group.statements) {
         match statement {
-            Statement::GrantSchemaUsage { schema, grantee } => {
-                content.schema_usage.insert((schema, grantee));
+            Statement::GrantSchema {
+                schema,
+                privileges,
+                grantee,
+            } => {
+                let grants = privileges.into_iter();
+                let grants = grants.map(|privilege| (schema.clone(), grantee.clone(), privilege));
+                content.schema_grants.extend(grants);
             }
             Statement::GrantDefault(grant) => {
                 let privileges = grant.privileges.iter().map(|privilege| DefaultPrivilege {

@@ -18,6 +18,7 @@ mod edited;
 mod held;
 mod leaving;
 mod people;
+mod rights;
 
 fn cluster(spec: &Value) -> Cluster {
     cluster_under(spec, &config())
@@ -105,7 +106,7 @@ fn converged() -> Catalog {
         catalog.roles.insert(name.to_owned(), role);
         let admin = Membership {
             admin: true,
-            ..Membership::default()
+            ..Membership::plain()
         };
         let administrator = catalog.roles.get_mut("admin").unwrap();
         administrator.member_of.insert(name.to_owned(), admin);

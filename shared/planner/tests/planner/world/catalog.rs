@@ -102,6 +102,7 @@ fn is_about_roles(statement: &Statement) -> bool {
             | Statement::ReassignOwned { .. }
             | Statement::DropOwned { .. }
             | Statement::GrantRole { .. }
+            | Statement::SetMembership { .. }
             | Statement::RevokeRole { .. }
             | Statement::SetSetting { .. }
             | Statement::ResetSetting { .. }
@@ -135,9 +136,23 @@ fn run_on_role(catalog: &mut Catalog, database: &str, statement: &Statement) {
                 "{role}"
             );
             assert!(!catalog.reaches(role, member), "{role} is a member of {member}");
-            let membership = known(catalog, member).member_of.entry(role.clone()).or_default();
+            let view = known(catalog, member);
+            let inherit = view.inherit;
+            let membership = view.member_of.entry(role.clone()).or_default();
             membership.admin |= admin;
+            (membership.inherit, membership.set) = (inherit, true);
             membership.grantors.insert(US.to_owned());
+        }
+        Statement::SetMembership {
+            role,
+            member,
+            inherit,
+            set,
+            ..
+        } => {
+            let membership = known(catalog, member).member_of.get_mut(role).unwrap();
+            membership.inherit = inherit.unwrap_or(membership.inherit);
+            membership.set = set.unwrap_or(membership.set);
         }
         Statement::RevokeRole { role, member, .. } => {
             known(catalog, member).member_of.remove(role);
@@ -247,9 +262,15 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
         Statement::CreateSchema { schema, owner } | Statement::SetSchemaOwner { schema, owner } => {
             content.schemas.insert(schema.clone(), owner.clone());
         }
-        Statement::GrantSchemaUsage { schema, grantee } => {
+        Statement::GrantSchema {
+            schema,
+            privileges,
+            grantee,
+        } => {
             assert!(content.schemas.contains_key(schema), "{schema} does not exist");
-            content.schema_usage.insert((schema.clone(), grantee.clone()));
+            let grants = privileges.iter();
+            let grants = grants.map(|privilege| (schema.clone(), grantee.clone(), *privilege));
+            content.schema_grants.extend(grants);
         }
         Statement::CreateLookup { schema } => {
             let everybody = String::new();
@@ -287,6 +308,7 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
                 version: "1.0".to_owned(),
                 available: Some("1.0".to_owned()),
                 relocatable: true,
+                ..ExtensionView::default()
             };
             content.extensions.insert(extension.clone(), view);
         }

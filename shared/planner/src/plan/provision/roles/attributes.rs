@@ -33,10 +33,16 @@ pub(super) fn flags(role: &Role) -> RoleFlags {
     }
 }
 
-/// Attributes that are missing, and limits that differ.
-pub(super) fn changed(role: &Role, found: &RoleView) -> Vec<Statement> {
+/// Attributes that are missing or refused, and limits that differ.
+pub(super) fn changed(role: &Role, found: &RoleView, refused: RoleFlags) -> Vec<Statement> {
     let name = || role.name.clone();
     let mut statements = Vec::new();
+    if refused != RoleFlags::default() {
+        statements.push(Statement::RemoveFlags {
+            role: name(),
+            flags: refused,
+        });
+    }
     let missing = missing_flags(flags(role), found);
     if missing != RoleFlags::default() {
         statements.push(Statement::AddFlags {
@@ -65,6 +71,20 @@ fn missing_flags(wanted: RoleFlags, found: &RoleView) -> RoleFlags {
         login: wanted.login && !found.login,
         replication: wanted.replication && !found.replication,
         bypassrls: wanted.bypassrls && !found.bypassrls,
+    }
+}
+
+/// Attributes that a role has and that are refused in so many words, as `nosuperuser`; logging in too, where that counts.
+pub(super) fn refused(role: &Role, found: &RoleView, login: bool) -> RoleFlags {
+    let is_refused = |flag| role.flags.get(&flag) == Some(&false);
+    RoleFlags {
+        superuser: is_refused(RoleFlag::Superuser) && found.superuser,
+        createdb: is_refused(RoleFlag::CreateDb) && found.createdb,
+        createrole: is_refused(RoleFlag::CreateRole) && found.createrole,
+        inherit: (is_refused(RoleFlag::Inherit) && found.inherit).then_some(false),
+        login: login && !role.login && found.login,
+        replication: is_refused(RoleFlag::Replication) && found.replication,
+        bypassrls: is_refused(RoleFlag::BypassRls) && found.bypassrls,
     }
 }
 

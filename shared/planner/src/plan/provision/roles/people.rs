@@ -25,6 +25,13 @@ pub(super) fn put_away<'a>(scene: &Scene<'a>, role: &Role) -> Option<(String, &'
     Some((name, found))
 }
 
+/// Whether everybody who may know has said who is in which team, and what is found to be too much is taken back at all.
+pub(super) fn are_heard(scene: &Scene<'_>, observed: &Observed) -> bool {
+    let owner = &scene.cluster.identity.team;
+    let answer = || observed.role_sources.tell_who_left(owner, scene.config);
+    scene.config.teams_api.enable_team_member_deprecation && answer() == Ok(true)
+}
+
 /// Those who left, as long as every source was heard. Only such roles are taken for people as we make for them.
 pub(super) fn who_left(scene: &Scene<'_>, observed: &Observed) -> Wanted {
     let mut wanted = Wanted::default();

@@ -12,7 +12,7 @@ pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 pub(super) fn person(groups: &[&str]) -> RoleView {
-    let direct = |name: &&str| ((*name).to_owned(), Membership::default());
+    let direct = |name: &&str| ((*name).to_owned(), Membership::plain());
     RoleView {
         login: true,
         inherit: true,
@@ -143,7 +143,7 @@ fn an_owner_that_was_granted_to_an_owner_role_is_taken_back_first() {
     catalog.roles.get_mut("owner").unwrap().member_of.clear();
     let membership = Membership {
         grantors: set(&["postgres"]),
-        ..Membership::default()
+        ..Membership::plain()
     };
     let mut group = RoleView::default();
     group.member_of.insert("owner".to_owned(), membership);
@@ -252,7 +252,7 @@ fn who_leaves_loses_login_and_groups_or_goes_with_an_heir() {
             other => panic!("{other}"),
         })
         .collect();
-    assert_eq!(databases, ["postgres", "shop", "stock", "postgres"]);
+    assert_eq!(databases, ["shop", "stock", "postgres", "postgres"]);
 }
 
 #[test]
