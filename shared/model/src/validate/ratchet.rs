@@ -106,13 +106,16 @@ fn mend(object: &mut Value, from: &Value, way: &[Key], given: &mut Vec<Vec<Key>>
     let length = (0..way.len()).find(|length| theirs(length).is_none());
     let way = &way[..length.unwrap_or(way.len())];
     let value = counterpart(from, object, way).cloned();
-    let is_given = value.is_some();
-    if !put(object, way, value) {
-        return false;
-    }
+    let is_given = value.is_some() && put(object, way, value);
     if is_given {
         given.push(way.to_vec());
-    } else if let Some((Key::Item(gone), list)) = way.split_last() {
+        return true;
+    }
+    // The new object has the same mistake, or nothing there. Others may hide behind it: which one is found first hangs on the order of fields.
+    if !put(object, way, None) {
+        return false;
+    }
+    if let Some((Key::Item(gone), list)) = way.split_last() {
         for way in given.iter_mut().filter(|way| way.starts_with(list)) {
             if let Some(Key::Item(number)) = way.get_mut(list.len()).filter(|key| **key > Key::Item(*gone)) {
                 *number -= 1;
