@@ -13,6 +13,7 @@ mod connection;
 mod cutter;
 mod door;
 mod entrance;
+mod existing;
 mod faults;
 mod held;
 mod hostile;
@@ -22,7 +23,9 @@ mod matrix;
 mod passwords;
 mod people;
 mod quiet;
+mod rights;
 mod rotation;
+mod sessions;
 mod world;
 
 /// A test: its name and what it does with a major.
@@ -32,8 +35,11 @@ fn tests() -> Vec<Test> {
     [
         connection::TESTS,
         entrance::TESTS,
-        lookup::TESTS,
         matrix::TESTS,
+        existing::TESTS,
+        rights::TESTS,
+        sessions::TESTS,
+        lookup::TESTS,
         quiet::TESTS,
         passwords::TESTS,
         people::TESTS,
