@@ -16,7 +16,7 @@ use pgherd_model::secret::Secret;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
-use crate::world::{NAMESPACE, Place, Secrets, Stored, said};
+use crate::world::{Given, NAMESPACE, Place, Secrets, Stored, said};
 
 /// What goes wrong with requests that write secrets; each once, the next one that it can happen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(crate) struct Api(Arc<Mutex<State>>);
 
 struct State {
     objects: BTreeMap<Place, Value>,
+    /// Of others than the operator, who only reads them.
+    others: BTreeMap<Place, Value>,
     faults: Vec<Fault>,
     witness: Option<Witness>,
     /// When the witness could not log in, and why.
@@ -52,12 +54,21 @@ struct State {
 }
 
 impl Api {
-    pub(crate) fn of(stored: &Secrets, faults: Vec<Fault>, witness: Option<Witness>) -> Self {
+    pub(crate) fn of(stored: &Secrets, given: &Given, faults: Vec<Fault>, witness: Option<Witness>) -> Self {
         let objects = stored
             .iter()
             .map(|(place, stored)| (place.clone(), written(place, stored)));
+        let mut others: BTreeMap<Place, Value> = BTreeMap::new();
+        for (key, password) in given {
+            let place = (key.namespace.clone(), key.name.clone());
+            let object = others.entry(place).or_insert_with(
+                || json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"resourceVersion": "1"}}),
+            );
+            object["data"][&key.key] = bytes(password.expose());
+        }
         Self(Arc::new(Mutex::new(State {
             objects: objects.collect(),
+            others,
             faults,
             witness,
             shut_out: Vec::new(),
@@ -173,6 +184,7 @@ impl State {
                 }
                 (StatusCode::OK, self.objects[&place].clone())
             }
+            Method::GET if self.others.contains_key(&place) => (StatusCode::OK, self.others[&place].clone()),
             Method::POST if is_there => refusal(StatusCode::CONFLICT, "AlreadyExists"),
             Method::POST => {
                 self.put(&place, body);
@@ -229,9 +241,13 @@ fn refusal(code: StatusCode, reason: &str) -> (StatusCode, Value) {
     (code, status)
 }
 
+/// As values of secrets go over the wire.
+fn bytes(text: &str) -> Value {
+    json!(ByteString(text.as_bytes().to_vec()))
+}
+
 /// A secret as it goes over the wire.
 fn written((namespace, name): &Place, stored: &Stored) -> Value {
-    let bytes = |text: &str| json!(ByteString(text.as_bytes().to_vec()));
     let mut data = json!({
         secrets::USERNAME: bytes(&stored.username),
         secrets::PASSWORD: bytes(stored.password.expose()),

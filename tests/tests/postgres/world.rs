@@ -2,6 +2,7 @@
 //! of all trials. Must not: expectations.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,11 +11,12 @@ use pgherd_controller::cluster_ref::ClusterRef;
 use pgherd_controller::context::Context;
 use pgherd_controller::execute::{Scene, execute};
 use pgherd_controller::memory::Memories;
+use pgherd_controller::password;
 use pgherd_controller::sql::catalog::Inside;
 use pgherd_controller::sql::{self, Target, Trust};
 use pgherd_model::api;
 use pgherd_model::api::status::Provisioned;
-use pgherd_model::cluster::{Cluster, RoleSources};
+use pgherd_model::cluster::{Cluster, RoleSources, SecretKey};
 use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::names::{Names, Role};
 use pgherd_model::secret::Secret;
@@ -48,6 +50,7 @@ pub(crate) struct Stored {
 /// Namespace and name.
 pub(crate) type Place = (String, String);
 pub(crate) type Secrets = BTreeMap<Place, Stored>;
+pub(crate) type Given = BTreeMap<SecretKey, Secret>;
 
 pub(crate) struct World {
     pub(crate) server: Server,
@@ -62,6 +65,8 @@ pub(crate) struct World {
     pub(crate) client: Option<String>,
     /// What the status says that the manifest gave.
     pub(crate) provisioned: Option<Provisioned>,
+    /// Passwords that others give, by the key that the sources of roles name.
+    given: Given,
     /// What happens to the next changes of secrets.
     pub(crate) faults: Vec<Fault>,
     /// What the operator remembers from one turn to the next.
@@ -108,6 +113,7 @@ impl World {
             detour: None,
             client: None,
             provisioned: None,
+            given: Given::new(),
             faults: Vec::new(),
             memories: Arc::default(),
             asked: Vec::new(),
@@ -292,13 +298,15 @@ impl World {
         if plan.steps.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
+        self.give()?;
         self.door.lead_to(self.detour.unwrap_or(self.server.port));
         let witness = self.client.as_ref().map(|role| Witness {
             place: self.place(role),
             socket: self.server.socket(),
             port: self.server.port,
         });
-        let api = Api::of(&self.secrets, std::mem::take(&mut self.faults), witness);
+        let faults = std::mem::take(&mut self.faults);
+        let api = Api::of(&self.secrets, &self.given, faults, witness);
         let (mut lines, failures) = self.execute(&api, &plan);
         self.secrets = api.secrets();
         self.faults = api.faults();
@@ -310,6 +318,18 @@ impl World {
         }
         lines.extend(failures.iter().cloned());
         Ok((lines, failures))
+    }
+
+    /// Whoever defines a role with a password has one where he says.
+    fn give(&mut self) -> Result<()> {
+        let sources = self.sources.infrastructure.iter().filter_map(Source::known);
+        let keys = sources.flat_map(|source| &source.roles);
+        for key in keys.filter_map(|role| role.password.clone()) {
+            if let Entry::Vacant(free) = self.given.entry(key) {
+                free.insert(password::generate()?);
+            }
+        }
+        Ok(())
     }
 
     fn execute(&self, api: &Api, plan: &Plan) -> (Vec<String>, Vec<String>) {

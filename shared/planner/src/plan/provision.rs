@@ -125,14 +125,7 @@ pub(super) fn provision(
         (None, why) => return wait_for_catalog(why.unwrap_or_default(), observed, plan),
     };
     let gaps = observed.role_sources.gaps(&cluster.identity.team, config);
-    for (source, why) in &gaps {
-        // There is nobody to ask it here.
-        if why != NOT_ASKED {
-            let (source, why) = (source.clone(), why.clone());
-            plan.hold("roles of others", HoldReason::Unheard { source, why });
-            plan.wake(LISTEN_AGAIN);
-        }
-    }
+    tell_silence(&gaps, plan);
     let secrets = observed.secrets.known().map(Vec::as_slice);
     let mut impossible = Wanted::default();
     let roles = credentials::roles(cluster, secrets, &mut impossible);
@@ -227,6 +220,15 @@ fn wait_for_catalog(why: &str, observed: &Observed, plan: &mut Plan) {
     } else {
         ASK_AGAIN
     });
+}
+
+/// Of sources of roles. Where there is nobody to ask them nothing is missed here.
+fn tell_silence(gaps: &[(String, String)], plan: &mut Plan) {
+    for (source, why) in gaps.iter().filter(|(_, why)| why != NOT_ASKED) {
+        let (source, why) = (source.clone(), why.clone());
+        plan.hold("roles of others", HoldReason::Unheard { source, why });
+        plan.wake(LISTEN_AGAIN);
+    }
 }
 
 /// One step per group. It needs what earlier steps are about, and nothing else: the rest is there.

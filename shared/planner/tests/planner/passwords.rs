@@ -26,7 +26,7 @@ fn marked(members: &[usize], role: &str) -> (Simulation, Observed) {
 /// Its connection to the primary was lost, and the server does not let it in again.
 fn lock_out(observed: &mut Observed, member: usize) {
     let view = &mut known(&mut observed.patroni).members[member];
-    view.state = "running".to_owned();
+    "running".clone_into(&mut view.state);
     view.lag = None;
 }
 

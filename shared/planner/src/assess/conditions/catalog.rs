@@ -80,16 +80,14 @@ fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
     if unmanaged || wanted(subject) == 0 {
         return Verdict::yes("NotManaged", format!("{} are not managed here", side.what));
     }
-    match subject.observed.catalog.unknown() {
-        Some(why) => unread(subject, side, why),
-        None => {
-            let verdict = compared(subject, side);
-            let skipped = appended(&(side.skipped)(subject));
-            Verdict {
-                message: format!("{}{skipped}", verdict.message),
-                ..verdict
-            }
-        }
+    if let Some(why) = subject.observed.catalog.unknown() {
+        return unread(subject, side, why);
+    }
+    let verdict = compared(subject, side);
+    let skipped = appended(&(side.skipped)(subject));
+    Verdict {
+        message: format!("{}{skipped}", verdict.message),
+        ..verdict
     }
 }
 
