@@ -95,14 +95,17 @@ impl Context {
 
     /// Reads one object, without its managedFields; `None` when there is none. The error is a sentence without the object's content.
     pub async fn read(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+        let found = self.whole(kind, namespace, name).await?;
+        Ok(found.map(|object| object.value))
+    }
+
+    /// As [`Self::read`], with what is known of how it came about.
+    pub async fn whole(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Whole>, String> {
         let unreadable = |error: &dyn fmt::Display| format!("cannot read {kind} {namespace}/{name}: {error}");
         let api = self
             .objects(kind, namespace)
             .ok_or_else(|| unreadable(&"unknown kind"))?;
-        match api.get_opt(name).await {
-            Ok(found) => Ok(found.map(|object| object.value)),
-            Err(error) => Err(unreadable(&said(&error))),
-        }
+        api.get_opt(name).await.map_err(|error| unreadable(&said(&error)))
     }
 
     /// The clusters of a namespace.

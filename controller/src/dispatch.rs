@@ -92,11 +92,7 @@ async fn one(context: &Context, turn: Turn) {
     if resync {
         context.cache.owned.distrust_unwatched(&cluster);
     }
-    let lane = match turn.lane {
-        Lane::Edit => "edit",
-        Lane::Follow => "follow",
-        Lane::Resync => "resync",
-    };
+    let lane = turn.lane.word();
     let _slot = context.activity.begin(&cluster, lane);
     let started = Instant::now();
     // Boxed: a turn is large, and the guard would hold it twice.
@@ -137,6 +133,10 @@ fn arrange(context: &Context, cluster: &ClusterRef, ending: &Ending) {
     let (at, lane) = context
         .memories
         .with(cluster, |memory| due(memory, &ending.next, now, repair));
+    let lane = match lane {
+        Lane::Follow => Lane::of_follow(context.cache.manifests.is_made(cluster)),
+        other => other,
+    };
     context.queue.wake_at(cluster, at, lane);
 }
 
@@ -247,7 +247,10 @@ mod tests {
             let turn = context.queue.next().await;
             one(context, turn).await;
             let asked = api.asked();
-            if asked.contains(&format!("PATCH {SERVICE}")) {
+            let (made, kind) = (writes > 0, SERVICE.trim_end_matches("/acid-demo"));
+            if asked.contains(&format!("PATCH {SERVICE}"))
+                || (!made && asked.contains(&format!("POST {kind}")))
+            {
                 writes += 1;
                 tokio::spawn(write_back(context.clone(), api.clone(), cluster.clone()));
             }

@@ -28,6 +28,8 @@ const WAITING: usize = 4096;
 /// How long a process that ends waits for those that wait, and how often it looks.
 const PARTING: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(20);
+/// How long events wait at most while there is something better to do.
+const STANDING_BACK: Duration = Duration::from_secs(30);
 
 /// One event to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,16 +129,21 @@ impl Events {
         }
     }
 
-    /// Writes what waits, one after the other, as long as this process `leads`: what the next one says is later. The first who calls it does so
-    /// for ever.
-    pub async fn write_waiting(&self, leads: impl Fn() -> bool) {
+    /// Writes what waits, one after the other, as long as this process `leads`: what the next one says is later. While it `is_busy` with what
+    /// people wait for, that goes first, but not for long. The first who calls it does so for ever.
+    pub async fn write_waiting(&self, leads: impl Fn() -> bool, is_busy: impl Fn() -> bool) {
         let unwritten = self
             .unwritten
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(mut unwritten) = unwritten else { return };
+        let mut busy_since = None;
         while let Some(Told { about, note, at }) = unwritten.recv().await {
+            while is_busy() && busy_since.get_or_insert_with(Instant::now).elapsed() < STANDING_BACK {
+                sleep(GLANCE).await;
+            }
+            busy_since = busy_since.filter(|_| is_busy());
             if leads() {
                 self.say(&about, note, at).await;
             }
@@ -279,7 +286,7 @@ mod tests {
         let told = Timestamp::now();
         assert_eq!(api.asked(), Vec::<String>::new(), "nobody waits for it");
         tokio::select! {
-            () = events.write_waiting(|| true) => {}
+            () = events.write_waiting(|| true, || false) => {}
             () = async { events.part().await; tokio::task::yield_now().await } => {}
         }
         let list = "/apis/events.k8s.io/v1/namespaces/apps/events/";
@@ -292,6 +299,24 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn while_there_is_something_better_to_do_events_wait_but_not_for_ever() {
+        let api = FakeApi::default();
+        let events = Events::new(api.client(), "test".to_owned());
+        events.tell_later(&view(), note("a"));
+        let written = async {
+            while api.asked().is_empty() {
+                sleep(GLANCE).await;
+            }
+        };
+        let begin = Instant::now();
+        tokio::select! {
+            () = events.write_waiting(|| true, || true) => {}
+            () = written => {}
+        }
+        assert!((STANDING_BACK..2 * STANDING_BACK).contains(&begin.elapsed()));
+    }
+
     #[tokio::test]
     async fn who_does_not_lead_any_more_says_nothing_and_too_much_is_lost() {
         let api = FakeApi::default();
@@ -300,7 +325,7 @@ mod tests {
             events.tell_later(&view(), note(&number.to_string()));
         }
         tokio::select! {
-            () = events.write_waiting(|| false) => {}
+            () = events.write_waiting(|| false, || false) => {}
             () = events.part() => {}
         }
         assert_eq!(api.asked(), Vec::<String>::new());

@@ -7,7 +7,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::{Names, Role};
 use pgherd_planner::assess::{Failure, Outcome};
 use pgherd_planner::observed::{ClusterView, PodView, RefusedStep};
-use pgherd_planner::plan::{Action, Plan, Precondition, Step};
+use pgherd_planner::plan::{Action, Plan, Precondition, Reason, Step};
 use pgherd_planner::sql::Subject;
 use pgherd_runtime::tasks::chain;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ mod apply;
 mod change;
 mod finalizer;
 mod handover;
+mod ownership;
 mod patroni;
 mod pod;
 mod remove;
@@ -249,6 +250,9 @@ async fn take(
     match &step.action {
         Action::AddFinalizer(name) => finalizer::add(context, scene, name).await,
         Action::RemoveFinalizer(name) => finalizer::remove(context, scene, name).await,
+        Action::Apply(object) if step.reason == Reason::Missing => {
+            apply::create(context, scene, object).await
+        }
         Action::Apply(object) => apply::apply(context, scene, object, precondition).await,
         Action::CreateSecret(draft) => secret::create(context, scene, draft).await,
         Action::LabelSecret(draft) => secret::label(context, scene, draft, precondition).await,

@@ -1,5 +1,5 @@
-//! Which cluster is next. Lives here: three lanes (edits, what follows from something, resyncs), at most one turn per cluster at a time, timed wake-ups, and
-//! merging of wake-ups that come while a cluster waits or runs. Must not: why a cluster is woken, or what is done in its turn.
+//! Which cluster is next. Lives here: the lanes, at most one turn per cluster at a time, timed wake-ups, and merging of wake-ups that come while a
+//! cluster waits or runs. Must not: why a cluster is woken, or what is done in its turn.
 //!
 //! Own code rather than `kube::runtime::Controller`, whose scheduler has one lane: a resync of a thousand clusters would go before an edit.
 
@@ -11,19 +11,55 @@ use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
 
-/// How urgent a wake-up is.
+/// How urgent a wake-up is, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// Somebody changed what is wanted, or it is new.
+    /// Somebody changed what is wanted.
     Edit,
+    /// It is new: nothing of it is there yet.
+    New,
     /// Something else changed, or the cluster's last turn did something.
     Follow,
+    /// The same, of a cluster that has not run yet: others wait for their first turn.
+    Growth,
     /// The time has come to look again.
     Resync,
 }
 
-/// While edits wait, every so many turns belong to a cluster that is on its way: what was begun goes on, however many there are.
-const SHARE: u32 = 4;
+impl Lane {
+    pub const ALL: [Self; 5] = [Self::Edit, Self::New, Self::Follow, Self::Growth, Self::Resync];
+
+    /// Of a manifest that changed.
+    pub const fn of_edit(is_made: bool) -> Self {
+        if is_made { Self::Edit } else { Self::New }
+    }
+
+    /// Of what follows from something.
+    pub const fn of_follow(is_made: bool) -> Self {
+        if is_made { Self::Follow } else { Self::Growth }
+    }
+
+    /// For metrics and people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::New => "new",
+            Self::Follow => "follow",
+            Self::Growth => "growth",
+            Self::Resync => "resync",
+        }
+    }
+
+    /// How many turns more urgent ones may have while this one waits: what was begun goes on, however many they are.
+    const fn patience(self) -> u32 {
+        match self {
+            Self::Edit | Self::Follow => 3,
+            Self::New => 7,
+            Self::Growth => 31,
+            Self::Resync => 63,
+        }
+    }
+}
 
 /// The clusters that want a turn. Cheap to clone; all clones are one queue.
 #[derive(Debug, Clone, Default)]
@@ -34,13 +70,11 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    edits: VecDeque<ClusterRef>,
-    follows: VecDeque<ClusterRef>,
-    resyncs: VecDeque<ClusterRef>,
+    lanes: [VecDeque<ClusterRef>; Lane::ALL.len()],
     clusters: HashMap<ClusterRef, Entry>,
     timers: BTreeSet<(Instant, ClusterRef)>,
-    /// Edits since the last other one had a turn.
-    in_a_row: u32,
+    /// For how many turns of more urgent ones each lane has waited.
+    passed: [u32; Lane::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +144,13 @@ impl Queue {
         (changes.len(), resyncs.len())
     }
 
+    /// Clusters wait whose manifest is new or was changed.
+    pub fn is_busy(&self) -> bool {
+        let state = self.locked();
+        let urgent = |entry: &Entry| entry.waiting.is_some_and(|lane| lane <= Lane::New);
+        state.clusters.values().any(urgent)
+    }
+
     /// Who waits for a turn, in no order.
     pub fn names(&self) -> Vec<ClusterRef> {
         let state = self.locked();
@@ -143,11 +184,7 @@ impl State {
 
     /// A cluster that moves up a lane stays in the lower one too; `take` skips what is no longer true.
     fn enqueue(&mut self, cluster: ClusterRef, lane: Lane) {
-        match lane {
-            Lane::Edit => self.edits.push_back(cluster),
-            Lane::Follow => self.follows.push_back(cluster),
-            Lane::Resync => self.resyncs.push_back(cluster),
-        }
+        self.lanes[lane as usize].push_back(cluster);
     }
 
     fn wake_at(&mut self, cluster: &ClusterRef, at: Instant, lane: Lane) {
@@ -189,24 +226,34 @@ impl State {
             }
             entry.waiting = None;
             entry.running = true;
-            self.in_a_row = if lane == Lane::Edit { self.in_a_row + 1 } else { 0 };
             if let Some((at, _)) = entry.timer.take() {
                 self.timers.remove(&(at, cluster.clone()));
             }
+            self.count(lane);
             return Some((cluster, lane));
         }
     }
 
     /// The head of the lane whose turn it is. It may have moved to another one since.
     fn pop(&mut self) -> Option<(ClusterRef, Lane)> {
-        let mut edit = || Some((self.edits.pop_front()?, Lane::Edit));
-        let mut follow = || Some((self.follows.pop_front()?, Lane::Follow));
-        let first = if self.in_a_row + 1 < SHARE {
-            edit().or_else(follow)
-        } else {
-            follow().or_else(edit)
-        };
-        first.or_else(|| Some((self.resyncs.pop_front()?, Lane::Resync)))
+        let mut waiting = Lane::ALL
+            .into_iter()
+            .filter(|lane| !self.lanes[*lane as usize].is_empty());
+        let most_urgent = waiting.next()?;
+        let overdue = waiting.find(|lane| self.passed[*lane as usize] >= lane.patience());
+        let lane = overdue.unwrap_or(most_urgent);
+        let cluster = self.lanes[lane as usize].pop_front()?;
+        Some((cluster, lane))
+    }
+
+    /// A cluster of this lane has its turn.
+    fn count(&mut self, lane: Lane) {
+        self.passed[lane as usize] = 0;
+        for other in Lane::ALL.into_iter().filter(|other| *other > lane) {
+            let waits = !self.lanes[other as usize].is_empty();
+            let passed = &mut self.passed[other as usize];
+            *passed = if waits { *passed + 1 } else { 0 };
+        }
     }
 
     fn finish(&mut self, cluster: &ClusterRef) {

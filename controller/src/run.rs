@@ -224,9 +224,10 @@ fn identity(args: &ControllerArgs) -> Identity {
 
 /// Writes what of the events can wait, until all work has ended.
 async fn tell_events(context: Context, shutdown: Shutdown) -> Result<(), std::convert::Infallible> {
+    let is_busy = || !shutdown.has_begun() && context.queue.is_busy();
     tokio::select! {
         () = shutdown.drained() => {}
-        () = context.events.write_waiting(|| context.authority.leads()) => {}
+        () = context.events.write_waiting(|| context.authority.leads(), is_busy) => {}
     }
     Ok(())
 }

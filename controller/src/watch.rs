@@ -257,7 +257,8 @@ impl Watches {
 
     /// Something of this cluster changed.
     fn stir(&self, cluster: &ClusterRef) {
-        self.queue.wake_at(cluster, Instant::now() + SETTLE, Lane::Follow);
+        let lane = Lane::of_follow(self.cache.manifests.is_made(cluster));
+        self.queue.wake_at(cluster, Instant::now() + SETTLE, lane);
     }
 }
 

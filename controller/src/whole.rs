@@ -32,13 +32,18 @@ pub struct Whole {
     pub metadata: ObjectMeta,
     /// All of it, the metadata included.
     pub value: Value,
+    /// We wrote fields of it otherwise than by apply, when we made it for example: our applies do not take these away.
+    pub is_updated: bool,
 }
 
 impl Whole {
     /// None where the metadata is none.
     pub fn of(mut value: Value) -> Option<Self> {
+        let mut is_updated = false;
         if let Some(fields) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             let managed = fields.remove("managedFields");
+            let mut entries = managed.iter().filter_map(Value::as_array).flatten();
+            is_updated = entries.any(is_update_of_ours);
             if let Some(ours) = managed.as_ref().and_then(ours) {
                 fields.insert("managedFields".to_owned(), ours);
             }
@@ -47,8 +52,18 @@ impl Whole {
             Some(metadata) => ObjectMeta::deserialize(metadata).ok()?,
             None => ObjectMeta::default(),
         };
-        Some(Self { metadata, value })
+        Some(Self {
+            metadata,
+            value,
+            is_updated,
+        })
     }
+}
+
+/// An entry of managedFields: what we wrote otherwise than by apply.
+fn is_update_of_ours(entry: &Value) -> bool {
+    let is = |key: &str, word: &str| entry[key] == word;
+    is("manager", FIELD_MANAGER) && is("operation", "Update") && entry["subresource"].is_null()
 }
 
 /// What we wrote of [`WORN`], in the form of managedFields.
@@ -172,5 +187,20 @@ mod tests {
         let error = serde_json::from_str::<Whole>(text).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(Whole::of(json!({"data": {}})).is_some());
+    }
+
+    #[test]
+    fn what_we_wrote_otherwise_than_by_apply_is_noticed() {
+        let written = |entry: Value| {
+            let object = json!({"metadata": {"managedFields": [{"manager": "kubectl", "operation": "Update"}, entry]}});
+            Whole::of(object).unwrap().is_updated
+        };
+        assert!(written(json!({"manager": FIELD_MANAGER, "operation": "Update"})));
+        for other in [
+            json!({"manager": FIELD_MANAGER, "operation": "Apply"}),
+            json!({"manager": FIELD_MANAGER, "operation": "Update", "subresource": "status"}),
+        ] {
+            assert!(!written(other.clone()), "{other}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kube::api::DynamicObject;
+use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::annotations;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -26,7 +27,12 @@ pub struct Manifest {
     generation: Option<i64>,
     /// Value of the annotation that asks for a look at everything.
     sync: Option<Box<str>>,
+    /// Its status says that it has been made, or that this cannot be.
+    is_made: bool,
 }
+
+/// What a status says of a cluster that has not run yet.
+const UNMADE: [ClusterStatus; 2] = [ClusterStatus::Unknown, ClusterStatus::Creating];
 
 impl Manifest {
     pub fn of(object: &DynamicObject) -> Self {
@@ -40,6 +46,8 @@ impl Manifest {
         let sync = asked.map(|value| value.as_str().into());
         let mut fields = object.data.as_object().cloned().unwrap_or_default();
         let status = fields.remove("status").unwrap_or_default();
+        let word = status["PostgresClusterStatus"].as_str().unwrap_or_default();
+        let is_made = UNMADE.iter().all(|unmade| unmade.as_str() != word);
         let types = object.types.clone().unwrap_or_default();
         let mut essence = Map::new();
         essence.insert("apiVersion".to_owned(), Value::String(types.api_version));
@@ -55,7 +63,13 @@ impl Manifest {
             version,
             generation: metadata.generation,
             sync,
+            is_made,
         }
+    }
+
+    /// Its status says that it has been made, or that this cannot be.
+    pub fn is_made(&self) -> bool {
+        self.is_made
     }
 
     /// Counts the edits of its spec, and its deletion.
@@ -246,6 +260,13 @@ impl Manifests {
 
     pub fn get(&self, cluster: &ClusterRef) -> Option<Arc<Manifest>> {
         locked(&self.clusters).present.get(cluster).cloned()
+    }
+
+    /// The cluster has been made, or is not ours to make.
+    pub fn is_made(&self, cluster: &ClusterRef) -> bool {
+        let known = locked(&self.clusters);
+        let manifest = known.present.get(cluster);
+        manifest.is_none_or(|manifest| manifest.is_made())
     }
 
     /// The last manifest of an object that is gone and whose belongings are not dealt with yet.

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use pgherd_model::names::operator::FIELD_MANAGER;
 use serde_json::Value;
 
 use super::locked;
@@ -59,6 +60,8 @@ struct Entry {
     content: Option<(Marks, Content)>,
     /// Known only because we read it by name: no watch tells when it changes.
     unwatched: bool,
+    /// We wrote fields of it otherwise than by apply.
+    is_updated: bool,
 }
 
 /// All owned objects of all clusters.
@@ -70,6 +73,10 @@ pub struct Owned {
 impl Owned {
     /// A watch says that the object is like this now. True when that is news.
     pub fn note(&self, cluster: &ClusterRef, key: Key, metadata: &ObjectMeta) -> bool {
+        self.note_marks(cluster, key, metadata, is_updated(metadata))
+    }
+
+    fn note_marks(&self, cluster: &ClusterRef, key: Key, metadata: &ObjectMeta, is_updated: bool) -> bool {
         let marks = Marks::of(key.kind, metadata);
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
@@ -80,6 +87,7 @@ impl Owned {
                     latest: marks,
                     content: None,
                     unwatched: false,
+                    is_updated,
                 },
             );
             return true;
@@ -88,6 +96,7 @@ impl Owned {
         if marks.is_older_than(&entry.latest) {
             return false;
         }
+        entry.is_updated = is_updated;
         let news = !marks.same_content(&entry.latest);
         entry.latest = marks;
         news
@@ -95,7 +104,7 @@ impl Owned {
 
     /// A watch says that the object is like this now, all of it. True when that is news.
     pub fn note_whole(&self, cluster: &ClusterRef, key: Key, object: Whole) -> bool {
-        let news = self.note(cluster, key.clone(), &object.metadata);
+        let news = self.note_marks(cluster, key.clone(), &object.metadata, object.is_updated);
         let is_outdated = {
             let clusters = locked(&self.clusters);
             let entry = clusters.get(cluster).and_then(|objects| objects.get(&key));
@@ -163,6 +172,7 @@ impl Owned {
         let Whole {
             metadata,
             value: mut object,
+            is_updated,
         } = object;
         if key.kind.status_is_idle()
             && let Some(fields) = object.as_object_mut()
@@ -181,6 +191,7 @@ impl Owned {
                 entry.content = content;
                 if !marks.is_older_than(&entry.latest) {
                     entry.latest = marks;
+                    entry.is_updated = is_updated;
                 }
             }
             None => {
@@ -190,6 +201,7 @@ impl Owned {
                         latest: marks,
                         content,
                         unwatched: true,
+                        is_updated,
                     },
                 );
             }
@@ -216,6 +228,13 @@ impl Owned {
         locked(&self.clusters)
             .get(cluster)
             .is_some_and(|objects| objects.contains_key(key))
+    }
+
+    /// We wrote fields of it otherwise than by apply, which therefore does not take them away.
+    pub fn is_updated(&self, cluster: &ClusterRef, key: &Key) -> bool {
+        let clusters = locked(&self.clusters);
+        let entry = clusters.get(cluster).and_then(|objects| objects.get(key));
+        entry.is_some_and(|entry| entry.is_updated)
     }
 
     /// What must be read before [`Self::contents`] is the whole truth.
@@ -273,6 +292,15 @@ impl Owned {
     pub fn clear(&self) {
         locked(&self.clusters).clear();
     }
+}
+
+fn is_updated(metadata: &ObjectMeta) -> bool {
+    let mut entries = metadata.managed_fields.iter().flatten();
+    entries.any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Update")
+            && entry.subresource.is_none()
+    })
 }
 
 impl Entry {

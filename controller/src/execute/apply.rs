@@ -1,4 +1,4 @@
-//! Server-side apply. Must not: build objects.
+//! Creation and server-side apply. Must not: build objects.
 
 use kube::api::{Patch, PatchParams, PostParams};
 use pgherd_model::names::Role;
@@ -7,12 +7,13 @@ use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::{Object, Precondition, rewritten};
 use serde_json::Value;
 
-use super::Scene;
+use super::{Scene, ownership};
 use crate::cache::Key;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
-use crate::error::TurnError;
+use crate::error::{TurnError, is_conflict};
 use crate::kinds::{FoundBy, Watched};
+use crate::whole::Whole;
 
 /// Makes the object be as given in every field that it gives, whoever else wrote them. Creates it when it is missing.
 pub(super) async fn apply(
@@ -24,7 +25,39 @@ pub(super) async fn apply(
     let target = object.reference();
     let mut body = object.to_value();
     require(&mut body, precondition);
+    let place = place(scene, &target);
+    if place.is_some_and(|(owner, key)| context.cache.owned.is_updated(&owner, &key))
+        && let Some(versions) = ownership::unite(&context.client, &target).await?
+    {
+        let version = &mut body["metadata"]["resourceVersion"];
+        if *version == versions.before {
+            *version = versions.after.into();
+        }
+    }
     send(context, scene, &target, &body).await
+}
+
+/// Creates what is missing, which costs the API server two thirds of an apply. What is there after all is applied.
+pub(super) async fn create(context: &Context, scene: &Scene<'_>, object: &Object) -> Result<(), TurnError> {
+    let (target, body) = (object.reference(), object.to_value());
+    if place(scene, &target).is_none() {
+        // Of what no watch covers it is not known how it came about.
+        return send(context, scene, &target, &body).await;
+    }
+    let failed = |error| TurnError::kubernetes("create", &target, error);
+    let whole = serde_json::from_value(body.clone());
+    let whole = whole.map_err(|error| failed(kube::Error::SerdeError(error)))?;
+    let params = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    let api = super::change::api(context, &target)?;
+    match api.create(&params, &whole).await {
+        Ok(written) => remember(context, scene, &target, written),
+        Err(error) if is_conflict(&error) => send(context, scene, &target, &body).await?,
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(())
 }
 
 /// Asks the API server, admission webhooks and all, whether it would take this object, and as it is; under another name, because the present
@@ -70,7 +103,7 @@ pub(super) async fn send(
         .patch(&target.name, &params, &Patch::Apply(body))
         .await
         .map_err(|error| TurnError::kubernetes("apply", target, error))?;
-    remember(context, scene, target, written.value);
+    remember(context, scene, target, written);
     Ok(())
 }
 
@@ -84,19 +117,19 @@ pub(super) fn require(body: &mut Value, precondition: &Precondition) {
 }
 
 /// Puts the API server's answer into the cache, so that the watch's echo is no news and the next turn need not read.
-pub(super) fn remember(context: &Context, scene: &Scene<'_>, target: &ObjectRef, written: Value) {
+pub(super) fn remember(context: &Context, scene: &Scene<'_>, target: &ObjectRef, written: Whole) {
     if is_of_patroni(target) {
-        let owners = serde_json::from_value(written["metadata"]["ownerReferences"].clone());
+        let owners = written.metadata.owner_references.unwrap_or_default();
         context.memories.with(scene.cluster, |memory| {
-            memory.note_owners(target, Some(owners.unwrap_or_default()));
+            memory.note_owners(target, Some(owners));
             if target.name == scene.names.service(Role::Primary) {
-                memory.endpoints = Some(written);
+                memory.endpoints = Some(written.value);
             }
         });
         return;
     }
     if let Some((owner, key)) = place(scene, target) {
-        context.cache.owned.store(&owner, key, written);
+        context.cache.owned.keep(&owner, key, written);
     }
 }
 

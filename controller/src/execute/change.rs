@@ -104,7 +104,7 @@ async fn send(
         .patch(&target.name, &params, &patch)
         .await
         .map_err(|error| TurnError::kubernetes("patch", target, error))?;
-    remember(context, scene, target, written.value);
+    remember(context, scene, target, written);
     Ok(())
 }
 

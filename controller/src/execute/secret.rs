@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use pgherd_model::names::{connection, operator::FIELD_MANAGER, secrets};
 use pgherd_model::secret::Secret as Text;
@@ -27,13 +26,16 @@ pub(super) async fn create(
     draft: &SecretDraft,
 ) -> Result<(), TurnError> {
     let target = reference(draft);
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &draft.namespace);
+    let api = change::api(context, &target)?;
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
     let password = new_password(context, draft).await?;
-    let secret = match api.create(&params, &filled(draft, &password)).await {
+    let failed = |error| TurnError::kubernetes("create", &target, error);
+    let secret = serde_json::to_value(filled(draft, &password)).and_then(serde_json::from_value);
+    let secret = secret.map_err(|error| failed(kube::Error::SerdeError(error)))?;
+    let secret = match api.create(&params, &secret).await {
         Ok(created) => created,
         Err(error) if is_conflict(&error) => {
             tracing::info!(secret = %target, "secret exists already; its password is in force");
@@ -41,14 +43,9 @@ pub(super) async fn create(
                 .await
                 .map_err(|error| TurnError::kubernetes("read", &target, error))?
         }
-        Err(error) => return Err(TurnError::kubernetes("create", &target, error)),
+        Err(error) => return Err(failed(error)),
     };
-    remember(
-        context,
-        scene,
-        &target,
-        serde_json::to_value(secret).unwrap_or_default(),
-    );
+    remember(context, scene, &target, secret);
     Ok(())
 }
 

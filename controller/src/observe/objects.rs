@@ -127,10 +127,10 @@ async fn known(context: &Context, cluster: &ClusterRef, to_find: Vec<Key>) -> Kn
 /// Brings one object of the cache up to date; tells what went wrong.
 async fn refresh(context: &Context, cluster: &ClusterRef, key: Key) -> Option<(Watched, String)> {
     match context
-        .read(&key.kind.resource().kind, &cluster.namespace, &key.name)
+        .whole(&key.kind.resource().kind, &cluster.namespace, &key.name)
         .await
     {
-        Ok(Some(object)) => context.cache.owned.store(cluster, key, object),
+        Ok(Some(object)) => context.cache.owned.keep(cluster, key, object),
         Ok(None) => context.cache.owned.remove(cluster, &key),
         Err(problem) => return Some((key.kind, problem)),
     }

@@ -18,8 +18,10 @@ async fn an_edit_goes_before_resyncs_that_came_first() {
     for name in ["a", "b", "c"] {
         queue.wake(&cluster(name), Lane::Resync);
     }
+    assert!(!queue.is_busy());
     queue.wake(&cluster("d"), Lane::Edit);
     queue.wake(&cluster("c"), Lane::Edit);
+    assert!(queue.is_busy());
     let mut order = Vec::new();
     while let Some(turn) = now_or_never(&queue) {
         order.push((turn.cluster.name.clone(), turn.lane));
@@ -46,6 +48,39 @@ async fn what_is_on_its_way_has_every_fourth_turn_while_edits_wait() {
     assert_eq!(lanes[..7], [edit, edit, edit, follow, edit, edit, edit]);
     assert_eq!(lanes[7..12], [follow; 5]);
     assert_eq!(lanes[12..], [Lane::Resync; 6]);
+}
+
+/// The lanes in the order in which so many clusters of each have their turns.
+fn order(each: usize, lanes: &[Lane]) -> Vec<Lane> {
+    let queue = Queue::default();
+    for lane in lanes {
+        for number in 0..each {
+            queue.wake(&cluster(&format!("{}-{number}", lane.word())), *lane);
+        }
+    }
+    let mut order = Vec::new();
+    while let Some(turn) = now_or_never(&queue) {
+        order.push(turn.lane);
+    }
+    order
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_new_clusters_have_their_first_turns_before_others_have_their_second() {
+    let order = order(100, &[Lane::Growth, Lane::New]);
+    let growing = order[..103].iter().filter(|lane| **lane == Lane::Growth).count();
+    assert_eq!(growing, 3, "and yet these go on");
+    assert!(order[103..].iter().all(|lane| *lane == Lane::Growth));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_goes_before_new_clusters_and_nobody_waits_for_ever() {
+    let order = order(300, &Lane::ALL);
+    assert_eq!(order[..3], [Lane::Edit; 3]);
+    let share = |lane| order[..300].iter().filter(|it| **it == lane).count();
+    let [edit, new, follow, growth, resync] = Lane::ALL.map(share);
+    assert!(edit > 150 && new > 20 && follow > 50, "{edit} {new} {follow}");
+    assert!(growth > 5 && resync > 2, "{growth} {resync}");
 }
 
 #[tokio::test(start_paused = true)]

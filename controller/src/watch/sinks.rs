@@ -69,9 +69,9 @@ impl ManifestSink {
 
     /// After a start everything is new, and what changed since somebody looked goes first; later, what a new list shows as new is an edit that
     /// we missed.
-    fn lane(&self, is_unseen: bool) -> Lane {
+    fn lane(&self, is_unseen: bool, is_made: bool) -> Lane {
         if self.had_list || is_unseen {
-            Lane::Edit
+            Lane::of_edit(is_made)
         } else {
             Lane::Resync
         }
@@ -98,8 +98,9 @@ impl Sink<DynamicObject> for ManifestSink {
             self.leave_alone(&cluster, was_ours, "cluster in a namespace that is not ours");
             return;
         }
-        let lane = self.lane(is_unseen(&object));
-        if self.watches.cache.manifests.note(&cluster, Manifest::of(&object)) {
+        let manifest = Manifest::of(&object);
+        let lane = self.lane(is_unseen(&object), manifest.is_made());
+        if self.watches.cache.manifests.note(&cluster, manifest) {
             self.watches.queue.wake(&cluster, lane);
         }
         if let Some(listed) = &mut self.listed {

@@ -66,7 +66,8 @@ async fn a_refused_change_is_told_and_left_alone_while_all_else_is_kept() {
     let second = reconcile(&context, &cluster).await;
     assert_eq!((second.word, second.next), ("failed", Next::Now));
     let asked = api.asked();
-    assert!(asked.contains(&format!("PATCH {SERVICE}")), "{asked:#?}");
+    let services = SERVICE.trim_end_matches("/acid-demo");
+    assert!(asked.contains(&format!("POST {services}")), "{asked:#?}");
     assert!(!asked.contains(&format!("PATCH {SET}")), "{asked:#?}");
     assert_eq!(ready(&api), told, "it is told in the same words");
     let third = reconcile(&context, &cluster).await;

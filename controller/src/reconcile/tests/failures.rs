@@ -5,7 +5,7 @@ use crate::testing::{FakeApi, manifest};
 
 const MANIFEST: &str = "/apis/acid.zalan.do/v1/namespaces/apps/postgresqls/acid-demo";
 const SET: &str = "/apis/apps/v1/namespaces/apps/statefulsets/acid-demo";
-const SERVICE: &str = "PATCH /api/v1/namespaces/apps/services/acid-demo";
+const SERVICE: &str = "POST /api/v1/namespaces/apps/services";
 const SECRET: &str = "POST /api/v1/namespaces/apps/secrets";
 
 /// A new cluster's first turn, with requests that begin like this refused.

@@ -29,7 +29,7 @@ async fn a_new_cluster_is_made_in_one_turn_and_then_costs_no_request() {
         }
     );
     let asked = api.asked();
-    let set = "PATCH /apis/apps/v1/namespaces/apps/statefulsets/acid-demo".to_owned();
+    let set = "POST /apis/apps/v1/namespaces/apps/statefulsets".to_owned();
     assert!(asked.contains(&set), "{asked:#?}");
     let secrets = asked
         .iter()
@@ -51,6 +51,50 @@ async fn a_new_cluster_is_made_in_one_turn_and_then_costs_no_request() {
         Vec::<String>::new(),
         "a turn without news asks nothing and writes nothing"
     );
+}
+
+#[tokio::test]
+async fn what_is_there_after_all_is_applied() {
+    let api = FakeApi::default();
+    let context = api.context();
+    let service = "/api/v1/namespaces/apps/services/acid-demo";
+    api.put(
+        service,
+        json!({"metadata": {"name": "acid-demo"}, "spec": {"clusterIP": "10.0.0.1"}}),
+    );
+    let cluster = api.submit(&context, &manifest());
+    assert_eq!(reconcile(&context, &cluster).await.word, "done");
+    assert!(api.asked().contains(&format!("PATCH {service}")));
+    let found = api.get(service).unwrap();
+    assert_eq!(found["spec"]["clusterIP"], "10.0.0.1");
+    assert!(found["metadata"]["labels"]["cluster-name"].is_string(), "{found}");
+}
+
+#[tokio::test]
+async fn what_we_made_is_recorded_as_applied_before_the_first_apply() {
+    let (service, api) = ("/api/v1/namespaces/apps/services/acid-demo", FakeApi::default());
+    let context = api.context();
+    let cluster = api.submit(&context, &manifest());
+    reconcile(&context, &cluster).await;
+    let mut made = api.get(service).unwrap();
+    made["metadata"]["managedFields"] = json!([{"manager": "pgherd", "operation": "Update", "apiVersion": "v1",
+        "fieldsV1": {"f:metadata": {"f:annotations": {"f:old": {}}}}}]);
+    made["spec"]["type"] = "NodePort".into();
+    let made = api.put(service, made);
+    let key = crate::cache::Key {
+        kind: crate::kinds::Watched::Service,
+        name: "acid-demo".to_owned(),
+    };
+    context.cache.owned.store(&cluster, key, made);
+    api.asked();
+    reconcile(&context, &cluster).await;
+    let asked = api.asked();
+    let about = asked.iter().filter(|line| line.ends_with(service));
+    let verbs: Vec<&str> = about.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(verbs, ["GET", "PATCH", "PATCH"], "{asked:#?}");
+    let found = api.get(service).unwrap();
+    assert_eq!(found["spec"]["type"], "LoadBalancer");
+    assert_eq!(found["metadata"]["managedFields"][0]["operation"], "Apply");
 }
 
 #[tokio::test]
