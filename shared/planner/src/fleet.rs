@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Nothing of the book is stored. What has begun is seen on the pods and in the status, so that a new book, after a restart, gives nobody
-//! a turn before it has heard of every cluster, and those that have begun go on.
+//! a turn before it has heard of every cluster, those that have begun go on, and those whose new pods do not run stop the others.
 
 use std::fmt;
 
@@ -26,25 +26,43 @@ use crate::plan::{Hold, HoldReason, Mode, Plan};
 
 /// Longer than a pod takes to start on a node that has its image.
 const SILENT: SignedDuration = SignedDuration::from_mins(5);
+/// A status that says one of these tells of a roll that has begun.
+const UNDER_WAY: [&str; 2] = [roll_reason::IN_PROGRESS, roll_reason::HELD];
 
 mod book;
 
 pub use book::{Answer, Book};
 
+/// Whether a cluster takes turns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part {
+    /// It does.
+    #[default]
+    Fleet,
+    /// Its own manifest's edit rolls it, which waits for nobody.
+    Own,
+    /// Nothing is done to it: it is paused, being deleted, or has no members.
+    Nothing,
+}
+
 /// What one turn found of a cluster's roll.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roll {
-    /// Pods that serve are of an older template than the one that is wanted, and it is not the manifest's edit that makes them so.
+    /// Whether it takes turns. One that does not still says whether what it was rolled to runs.
+    pub part: Part,
+    /// It takes turns, and pods of it that serve are of an older template than the one that is wanted.
     pub is_due: bool,
     /// Its roll is under way, as its pods or its status say. That its StatefulSet is as wanted says nothing: it may have been so for long.
     pub has_begun: bool,
     /// Every member that is wanted is up, and of the wanted template. What could not be read is not so.
     pub is_up: bool,
+    /// A member that is of the wanted template, or has no pod, is not up.
+    pub is_coming: bool,
     /// No maintenance window is open.
     pub is_closed: bool,
     /// When the next one opens, if it is known.
     pub opens: Option<Timestamp>,
-    /// What keeps a member from running, as in `demo-1: ImagePullBackOff`.
+    /// What keeps a member from running, as in `demo-1: ImagePullBackOff`; one of the wanted template before others.
     pub trouble: Option<String>,
     /// Asks to be the first.
     pub is_volunteer: bool,
@@ -120,39 +138,52 @@ pub fn roll(
     edited: bool,
     now: Timestamp,
 ) -> Roll {
-    let is_acted_on = Mode::of(&observed.cluster, config) == Mode::Live && cluster.instances > 0;
-    if edited || !is_acted_on || observed.is_deleting() {
-        return Roll::default();
-    }
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
     let stays = |member: &Member<'_>| i64::from(member.ordinal) < i64::from(cluster.instances);
     let mut members = observed.members(&names);
     members.retain(stays);
-    let rolled = plan.rolled();
+    let (rolled, is_read) = (plan.rolled(), plan.knows_templates());
+    let (old, fresh): (Vec<Member<'_>>, Vec<Member<'_>>) = members
+        .iter()
+        .partition(|member| rolled.contains(&member.pod.name));
     // Nobody misses what does not run.
-    let serves = |member: &&Member<'_>| member.database_defect().is_none() || member.serves();
-    let is_rolled = |member: &&Member<'_>| rolled.contains(&member.pod.name);
-    let is_read = plan.knows_templates();
+    let serves = |member: &Member<'_>| member.database_defect().is_none() || member.serves();
     // Nor does a new template come in because the old ones could not be read.
-    let is_due = members.iter().filter(is_rolled).any(|member| serves(&member))
-        || !is_read && plan.changes_stateful_set();
-    let up = members.iter().filter(|member| member.is_up()).count();
+    let is_wanted = old.iter().any(serves) || !is_read && plan.changes_stateful_set();
+    let wanted = usize::try_from(cluster.instances).unwrap_or_default();
+    let is_whole = members.len() >= wanted && members.iter().all(Member::is_up);
     let is_known = is_read && observed.patroni.known().is_some();
-    let is_whole = usize::try_from(cluster.instances).is_ok_and(|wanted| up >= wanted);
-    let is_up = is_known && is_whole && rolled.is_empty();
-    let was_under_way = is_under_way(&observed.cluster.status) && !is_up;
-    let windows = &cluster.windows;
+    let is_up = wanted > 0 && is_known && is_whole && rolled.is_empty();
+    let is_coming = members.len() < wanted || fresh.iter().any(|member| !member.is_up());
+    let (windows, status) = (&cluster.windows, &observed.cluster.status);
+    let trouble = trouble(&fresh, status, now).or_else(|| self::trouble(&old, status, now));
     let is_closed = !window::is_open(windows, now);
     let volunteers = observed.cluster.annotations.get(annotations::CANARY);
+    let part = part(cluster, config, observed, edited);
+    let is_as_stored = !plan.changes_stateful_set();
+    let is_left = is_coming && trouble.is_some() && is_as_stored && says(status, &[roll_reason::MODE]);
+    let was_under_way = (is_left || says(status, &UNDER_WAY)) && !is_up;
+    let is_in_it = is_wanted && is_as_stored && members.iter().any(is_marked);
     Roll {
-        is_due,
-        has_begun: was_under_way || is_due && !plan.changes_stateful_set() && members.iter().any(is_marked),
+        part,
+        is_due: part == Part::Fleet && is_wanted,
+        has_begun: part != Part::Own && wanted > 0 && (was_under_way || is_in_it),
         is_up,
+        is_coming,
         is_closed,
         opens: window::next_start(windows, now).filter(|_| is_closed),
-        trouble: trouble(&members).or_else(|| silence(&members, &observed.cluster.status, now)),
+        trouble,
         is_volunteer: volunteers.is_some_and(|value| value == "true"),
         members: cluster.instances,
+    }
+}
+
+fn part(cluster: &Cluster, config: &OperatorConfig, observed: &Observed, edited: bool) -> Part {
+    let is_acted_on = Mode::of(&observed.cluster, config) == Mode::Live && cluster.instances > 0;
+    match edited {
+        _ if !is_acted_on || observed.is_deleting() => Part::Nothing,
+        true => Part::Own,
+        false => Part::Fleet,
     }
 }
 
@@ -161,9 +192,10 @@ fn is_marked(member: &Member<'_>) -> bool {
     member.pod.annotations.contains_key(annotations::ROLL_MARKED)
 }
 
-fn trouble(members: &[Member<'_>]) -> Option<String> {
+fn trouble(members: &[Member<'_>], status: &PostgresqlStatus, now: Timestamp) -> Option<String> {
     let found = |member: &Member<'_>| Some(format!("{}: {}", member.pod.name, member.database_defect()?));
-    members.iter().find_map(found)
+    let mut defects = members.iter().filter_map(found);
+    defects.next().or_else(|| silence(members, status, now))
 }
 
 /// A member of whom Patroni says nothing for long, as the stored status has it: its pod runs, and nothing else tells that it will not come up.
@@ -203,12 +235,11 @@ pub fn is_asked(observed: &Observed, rolled: &[String]) -> bool {
 
 /// The stored status says that the roll that is under way is the manifest's own.
 pub fn is_edited(status: &PostgresqlStatus) -> bool {
-    pending(status).is_some_and(|condition| condition.reason == roll_reason::EDITED)
+    says(status, &[roll_reason::EDITED])
 }
 
-fn is_under_way(status: &PostgresqlStatus) -> bool {
-    let under_way = [roll_reason::IN_PROGRESS, roll_reason::HELD];
-    pending(status).is_some_and(|condition| under_way.contains(&condition.reason.as_str()))
+fn says(status: &PostgresqlStatus, reasons: &[&str]) -> bool {
+    pending(status).is_some_and(|condition| reasons.contains(&condition.reason.as_str()))
 }
 
 fn pending(status: &PostgresqlStatus) -> Option<&Condition> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use super::{Roll, Verdict, Why};
+use super::{Part, Roll, Verdict, Why};
 
 /// Turns to roll of one fleet. `K` names a cluster.
 #[derive(Debug)]
@@ -12,6 +12,9 @@ pub struct Book<K> {
     heard: BTreeSet<K>,
     /// Those whose turn it is.
     rolling: BTreeMap<K, Trouble>,
+    /// Those that had a turn which did not end well: their time for maintenance is over, or somebody looks into it. They count for no turn, and
+    /// nobody starts, until they are whole or gone, or something else is wanted.
+    stopped: BTreeMap<K, Trouble>,
     /// By the order in which they get their turns.
     waiting: BTreeSet<(Rank, K)>,
     ranks: BTreeMap<K, Rank>,
@@ -26,10 +29,13 @@ struct Trouble {
     member: Option<String>,
     /// What of its own doing failed last.
     step: Option<String>,
+    /// Its manifest was edited meanwhile: that it comes up says nothing of what the others wait for.
+    is_void: bool,
 }
 
-/// Volunteers first, then the smallest: the fewest notice.
-type Rank = (bool, i32);
+/// Volunteers first; a single member last, for which a template that does not run is an outage; of the others the smallest: the fewest
+/// notice.
+type Rank = (bool, bool, i32);
 
 /// What follows from what was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +51,7 @@ impl<K> Default for Book<K> {
         Self {
             heard: BTreeSet::new(),
             rolling: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             waiting: BTreeSet::new(),
             ranks: BTreeMap::new(),
             proven: false,
@@ -62,6 +69,7 @@ impl<K: Clone + Ord + Display> Book<K> {
     /// Something changed that rolls clusters: all are to be heard again, and the next to go is a canary.
     pub fn renew(&mut self) {
         self.heard.clear();
+        self.stopped.clear();
         self.proven = false;
         for trouble in self.rolling.values_mut() {
             *trouble = Trouble::default();
@@ -72,11 +80,17 @@ impl<K: Clone + Ord + Display> Book<K> {
     pub fn renew_some(&mut self, clusters: &[K]) {
         for cluster in clusters {
             self.heard.remove(cluster);
+            self.stopped.remove(cluster);
             if let Some(trouble) = self.rolling.get_mut(cluster) {
                 *trouble = Trouble::default();
             }
         }
         self.proven = false;
+    }
+
+    /// Clusters that have gone are not among those that are known, and stand for none of them.
+    pub fn strike(&mut self, is_gone: impl Fn(&K) -> bool) {
+        self.heard.retain(|cluster| !is_gone(cluster));
     }
 
     /// A cluster's turn found this. There are `known` clusters, of which `budget` may roll at the same time.
@@ -90,10 +104,15 @@ impl<K: Clone + Ord + Display> Book<K> {
         Answer { verdict, wake }
     }
 
-    /// A cluster will not roll: it is being deleted, say. Nobody waits for it. Returns those to look at.
+    /// A cluster will not roll: it is being deleted, say. Nobody waits for it, unless it has failed. Returns those to look at.
     pub fn skip(&mut self, cluster: &K, known: usize, budget: usize) -> Vec<K> {
         let before = self.reason();
         self.heard.insert(cluster.clone());
+        if let Some(trouble) = self.rolling.remove(cluster)
+            && trouble.told().is_some()
+        {
+            self.stopped.insert(cluster.clone(), trouble);
+        }
         self.leave(cluster);
         self.to_wake(cluster, before.as_ref(), known, budget)
     }
@@ -124,22 +143,22 @@ impl<K: Clone + Ord + Display> Book<K> {
     pub fn forget(&mut self, cluster: &K, known: usize, budget: usize) -> Vec<K> {
         let before = self.reason();
         self.heard.remove(cluster);
+        self.stopped.remove(cluster);
         self.leave(cluster);
         self.to_wake(cluster, before.as_ref(), known, budget)
     }
 
-    /// How many have their turn, how many wait, and how many of the first fail.
+    /// How many have their turn, how many wait, and how many fail, or have failed in their turns.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let failing = self.rolling.values().filter(|trouble| trouble.told().is_some());
+        let failing = self.begun().filter(|(_, trouble)| trouble.told().is_some());
         (self.rolling.len(), self.waiting.len(), failing.count())
     }
 
-    /// Who has a turn, with what is wrong, and who waits, in order.
+    /// Who has a turn or has failed in it, with what is wrong, and who waits, in order.
     pub fn lists(&self) -> (Vec<(K, Option<String>)>, Vec<K>) {
-        let rolling = self.rolling.iter();
         let waiting = self.waiting.iter().map(|(_, cluster)| cluster.clone());
         (
-            rolling
+            self.begun()
                 .map(|(cluster, trouble)| (cluster.clone(), trouble.told().cloned()))
                 .collect(),
             waiting.collect(),
@@ -147,30 +166,41 @@ impl<K: Clone + Ord + Display> Book<K> {
     }
 
     fn file(&mut self, cluster: &K, roll: &Roll) {
-        let is_finished = roll.is_up && !roll.is_due;
-        let has_turn = self.rolling.contains_key(cluster);
-        if has_turn && is_finished {
-            self.proven = true;
-        }
-        let stays = has_turn && !is_finished && roll.members > 0;
-        let is_open = !roll.is_closed;
-        if is_open && (stays || roll.has_begun) {
-            self.wait_no_more(cluster);
-            let trouble = self.rolling.entry(cluster.clone()).or_default();
-            // A container that is tried again runs for a moment: its trouble stays until all is well.
-            if trouble.member.is_none() {
-                trouble.member.clone_from(&roll.trouble);
+        self.wait_no_more(cluster);
+        let (turn, stop) = (self.rolling.remove(cluster), self.stopped.remove(cluster));
+        if roll.is_up && !roll.is_due {
+            match turn {
+                Some(trouble) => self.proven = !trouble.is_void,
+                // Mended outside of its turn, by an image of its own say.
+                None if stop.is_some() => self.proven = false,
+                None => {}
             }
-            return;
-        }
-        if is_open && roll.is_due {
-            self.rolling.remove(cluster);
-            self.wait_no_more(cluster);
-            let rank = (!roll.is_volunteer, roll.members);
+        } else if turn.is_some() || stop.is_some() || roll.has_begun {
+            self.go_on(cluster, roll, turn, stop);
+        } else if roll.is_due && !roll.is_closed {
+            let is_single = roll.members == 1;
+            let rank = (!roll.is_volunteer, is_single, roll.members);
             self.ranks.insert(cluster.clone(), rank);
             self.waiting.insert((rank, cluster.clone()));
-        } else {
-            self.leave(cluster);
+        }
+        self.rest();
+    }
+
+    /// One that has begun has its turn as long as it can go on, and until its new pods are up. What fails stops the others all the same.
+    fn go_on(&mut self, cluster: &K, roll: &Roll, turn: Option<Trouble>, stop: Option<Trouble>) {
+        let is_parked = roll.is_closed || roll.part != Part::Fleet;
+        let is_tried = turn.is_some() || roll.part == Part::Fleet;
+        let mut trouble = turn.or(stop).unwrap_or_default();
+        trouble.is_void |= roll.part == Part::Own;
+        // A container that is tried again runs for a moment: its trouble stays until all is well.
+        if trouble.member.is_none() && (!is_parked || roll.is_coming) {
+            trouble.member.clone_from(&roll.trouble);
+        }
+        let fails = trouble.member.is_some() || trouble.step.is_some() && roll.is_coming;
+        if !is_parked || !fails && roll.is_coming && is_tried {
+            self.rolling.insert(cluster.clone(), trouble);
+        } else if fails {
+            self.stopped.insert(cluster.clone(), trouble);
         }
     }
 
@@ -178,9 +208,18 @@ impl<K: Clone + Ord + Display> Book<K> {
     fn leave(&mut self, cluster: &K) {
         self.rolling.remove(cluster);
         self.wait_no_more(cluster);
+        self.rest();
+    }
+
+    /// What was proven counts for those that are under way.
+    fn rest(&mut self) {
         if self.rolling.is_empty() && self.waiting.is_empty() {
             self.proven = false;
         }
+    }
+
+    fn begun(&self) -> impl Iterator<Item = (&K, &Trouble)> {
+        self.rolling.iter().chain(&self.stopped)
     }
 
     fn wait_no_more(&mut self, cluster: &K) {
@@ -209,8 +248,8 @@ impl<K: Clone + Ord + Display> Book<K> {
     }
 
     fn failing(&self) -> Option<(&K, &String)> {
-        let mut rolling = self.rolling.iter();
-        rolling.find_map(|(cluster, trouble)| Some((cluster, trouble.told()?)))
+        let mut begun = self.begun();
+        begun.find_map(|(cluster, trouble)| Some((cluster, trouble.told()?)))
     }
 
     /// What all that wait are told, apart from numbers.
@@ -226,11 +265,20 @@ impl<K: Clone + Ord + Display> Book<K> {
     }
 
     fn verdict(&self, cluster: &K, roll: &Roll, known: usize, budget: usize) -> Verdict {
-        if self.rolling.contains_key(cluster) {
-            return if roll.is_due { Verdict::Go } else { Verdict::Finish };
+        let has_turn = self.rolling.contains_key(cluster);
+        let has_begun = has_turn || self.stopped.contains_key(cluster);
+        // Said wherever it is so: by its status the next controller knows of it.
+        if has_begun && roll.is_coming && !roll.is_due {
+            return Verdict::Finish;
+        }
+        if roll.part != Part::Fleet {
+            return Verdict::Go;
         }
         if roll.is_closed && (roll.is_due || roll.has_begun) {
             return Verdict::Wait(Why::Closed(roll.opens));
+        }
+        if has_turn {
+            return if roll.is_due { Verdict::Go } else { Verdict::Finish };
         }
         if !roll.is_due {
             return Verdict::Go;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+mod trouble;
+
 const CLUSTERS: usize = 12;
 
 /// A cluster of a small world, in which a roll takes some looks.
@@ -158,8 +160,8 @@ fn a_failing_canary_stops_all_others_who_say_why_and_setting_it_back_heals() {
     assert_eq!(world.most, 1, "the first goes alone");
     assert_eq!(
         world.rolling(),
-        ["n/c00"],
-        "of the smallest the first by its name"
+        ["n/c01"],
+        "of the smallest that have a replica the first by its name"
     );
     let verdict = world.look(&"n/c05".to_owned());
     let Verdict::Wait(why) = verdict else {
@@ -167,7 +169,7 @@ fn a_failing_canary_stops_all_others_who_say_why_and_setting_it_back_heals() {
     };
     assert_eq!(
         why.to_string(),
-        "stopped, because n/c00 fails: a-1: ImagePullBackOff"
+        "stopped, because n/c01 fails: a-1: ImagePullBackOff"
     );
     world.set_back();
     assert_eq!((world.old(), world.rolling().len()), (0, 0));
