@@ -52,6 +52,7 @@ pub struct Executed<'a> {
 
 impl Executed<'_> {
     /// What was refused a short while ago, and so was not tried, is a failure as if it had been.
+    #[must_use]
     pub fn beside(mut self, declined: Option<Failure>) -> Self {
         if let Some(failure) = declined {
             self.outcome = match self.outcome {

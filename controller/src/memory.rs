@@ -1,23 +1,25 @@
 //! What is remembered of a cluster between its turns. All of it can be lost: a restart costs reads, never correctness. A leaf.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
-use pgherd_model::api::status::PostgresqlStatus;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::secret::Secret;
-use pgherd_planner::assess::roll_reason;
 use pgherd_planner::observed::{Catalog, ObjectRef, RefusedStep, StateObject};
-use pgherd_planner::plan::{Plan, Step};
+use pgherd_planner::plan::Step;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
 use crate::sql::catalog::Inside;
+
+mod waits;
+
+pub use waits::{RollState, Waits};
 
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -91,57 +93,6 @@ impl Deed {
         let minutes = now.duration_since(self.last).as_secs() / FORGOTTEN.as_secs();
         let forgotten = u32::try_from(minutes).unwrap_or(u32::MAX);
         self.times.saturating_sub(forgotten)
-    }
-}
-
-/// What a cluster waits for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Waits {
-    /// What holds something back: the kinds of reasons.
-    pub holds: BTreeSet<String>,
-    /// How far the roll of its pods is, and since when it is wanted; none when no pod has to be made anew.
-    pub roll: Option<(RollState, Timestamp)>,
-}
-
-/// How far the roll of a cluster's pods is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RollState {
-    Rolling,
-    /// In part, and the rest waits for its time.
-    Held,
-    /// Other clusters go first.
-    Waiting,
-}
-
-impl RollState {
-    pub const ALL: [Self; 3] = [Self::Rolling, Self::Held, Self::Waiting];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Rolling => "rolling",
-            Self::Held => "held",
-            Self::Waiting => "waiting",
-        }
-    }
-}
-
-impl Waits {
-    /// Out of a plan, and of the status that was made of it.
-    pub fn of(plan: &Plan, status: &PostgresqlStatus) -> Self {
-        let mut conditions = status.conditions.iter();
-        let is_roll = |it: &&Condition| it.type_ == roll_reason::CONDITION && it.status == "True";
-        let roll = conditions.find(is_roll).map(|condition| {
-            let state = match condition.reason.as_str() {
-                roll_reason::WAITING => RollState::Waiting,
-                roll_reason::HELD | roll_reason::MODE => RollState::Held,
-                _ => RollState::Rolling,
-            };
-            (state, condition.last_transition_time.0)
-        });
-        Self {
-            holds: plan.holds.iter().map(|hold| hold.reason.kind()).collect(),
-            roll,
-        }
     }
 }
 

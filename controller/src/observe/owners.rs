@@ -178,14 +178,14 @@ mod tests {
         stored(&api);
         let stage = Stage::new(&api, true, true);
         api.asked();
-        assert_eq!(stage.turn().await, (1, Outcome::Done));
+        assert_eq!(Box::pin(stage.turn()).await, (1, Outcome::Done));
         assert_eq!(api.asked(), asked_once());
         let metadata: Value = api.get(CONFIG).unwrap()["metadata"].clone();
         let owner = json!([{"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "name": "acid-demo",
             "uid": "uid-demo", "controller": true}]);
         assert_eq!(metadata["ownerReferences"], owner);
         assert_eq!(metadata["annotations"]["config"], "{}", "Patroni's stays");
-        assert_eq!(stage.turn().await.0, 0);
+        assert_eq!(Box::pin(stage.turn()).await.0, 0);
         assert_eq!(
             api.asked(),
             [""; 0],
@@ -195,7 +195,7 @@ mod tests {
         stage.context.memories.with(&cluster, |memory| {
             memory.begin(Instant::now(), std::time::Duration::ZERO, None);
         });
-        stage.turn().await;
+        Box::pin(stage.turn()).await;
         assert_eq!(api.asked()[0], format!("GET {LIST}"), "a resync believes nothing");
     }
 
@@ -206,7 +206,7 @@ mod tests {
         for (is_owned, leads) in [(false, true), (true, false)] {
             let stage = Stage::new(&api, is_owned, leads);
             api.asked();
-            assert_eq!(stage.turn().await.0, 0);
+            assert_eq!(Box::pin(stage.turn()).await.0, 0);
             assert_eq!(api.asked(), [""; 0]);
         }
     }
@@ -217,10 +217,10 @@ mod tests {
         stored(&api);
         let stage = Stage::new(&api, true, true);
         api.refuse(&format!("PATCH {CONFIG}"), 404);
-        assert!(matches!(stage.turn().await.1, Outcome::Failed(_)));
+        assert!(matches!(Box::pin(stage.turn()).await.1, Outcome::Failed(_)));
         api.accept();
         api.asked();
-        assert_eq!(stage.turn().await.1, Outcome::Done);
+        assert_eq!(Box::pin(stage.turn()).await.1, Outcome::Done);
         assert_eq!(api.asked(), asked_once());
     }
 }

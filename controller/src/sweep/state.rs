@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Preconditions};
-use kube::{ResourceExt, core::ObjectMeta};
+use kube::core::ObjectMeta;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_model::names::objects::PatroniObject;

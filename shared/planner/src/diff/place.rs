@@ -259,7 +259,8 @@ impl<'a> Place<'a> {
             return self.fate_of_ours(name);
         }
         let mut written = WRITTEN.iter().filter(|(_, field, _)| *field == name);
-        if written.any(|(end, _, text)| self.ends(end) && stored.to_string() == *text) {
+        let stored = stored.to_string();
+        if written.any(|(end, _, text)| self.ends(end) && stored == *text) {
             Fate::Stays
         } else {
             Fate::Goes

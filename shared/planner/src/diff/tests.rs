@@ -218,6 +218,7 @@ fn a_label_whose_key_looks_like_a_path_is_a_label() {
 
 /// Each field of the template that a manifest or the configuration can take away again, as it is stored.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a few lines for each field")]
 fn what_can_be_unset_of_a_template_has_to_go() {
     let container = |fields: Value| {
         let mut container = json!({ "name": "postgres", "image": "a" });

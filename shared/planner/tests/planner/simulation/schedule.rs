@@ -214,7 +214,7 @@ impl Schedule {
             }
             simulation.tick(&mut luck)?;
         }
-        self.keep(&mut simulation, &mut luck)?;
+        Self::keep(&mut simulation, &mut luck)?;
         self.calm_down(&mut simulation);
         for _ in 0..QUIET {
             if simulation.is_settled() {
@@ -229,7 +229,7 @@ impl Schedule {
     }
 
     /// Nothing goes wrong any more, but the StatefulSet stays as it is.
-    fn keep(&self, simulation: &mut Simulation, luck: &mut Luck) -> Result<(), Broken> {
+    fn keep(simulation: &mut Simulation, luck: &mut Luck) -> Result<(), Broken> {
         if !simulation.truth.frozen {
             return Ok(());
         }
