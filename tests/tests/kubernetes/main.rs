@@ -32,6 +32,7 @@ mod schema;
 mod secrets;
 mod stage;
 mod stores;
+mod taken_back;
 
 /// A test: its name and what it does with the stage that all share.
 type Test = (&'static str, fn(&stage::Stage) -> anyhow::Result<()>);
@@ -55,6 +56,7 @@ fn tests() -> Vec<Test> {
         secrets::TESTS,
         markers::TESTS,
         stores::TESTS,
+        taken_back::TESTS,
         availability::TESTS,
         fleet::TESTS,
         operator::TESTS,

@@ -75,6 +75,8 @@ fn set_up() -> Result<Stage> {
         "it-fleet-a",
         "it-fleet-b",
         "it-fleet-c",
+        "it-back",
+        "it-back-standby",
     ] {
         stage.delete(cluster)?;
     }
