@@ -259,6 +259,9 @@ async fn take(
         Action::LabelSecret(draft) => secret::label(context, scene, draft, precondition).await,
         Action::FillSecret(draft) => secret::fill(context, scene, draft, precondition).await,
         Action::ChangeSecret(change) => secret::rewrite(context, scene, change, precondition, door).await,
+        Action::Patch { target, operations } if step.reason == Reason::Deleted => {
+            remove::begin(context, scene, target, operations).await
+        }
         Action::Patch { target, operations } => change::patch(context, scene, target, operations).await,
         Action::Scale { target, replicas } => {
             change::scale(context, scene, target, *replicas, precondition).await

@@ -45,7 +45,7 @@ impl Found {
             let departure = departure::of_absent(context, cluster, &manifest).await?;
             if departure != Departure::None {
                 return Ok(Some(Self {
-                    view: departed(view_of(&manifest), now),
+                    view: departed(view_of(&manifest), last.departed().unwrap_or(now)),
                     manifest,
                     going: true,
                     gone: true,
@@ -238,9 +238,9 @@ fn view_of(manifest: &Value) -> ClusterView {
     }
 }
 
-/// An object that is gone without a deletion timestamp (it had no finalizer) is being deleted since now.
-fn departed(mut view: ClusterView, now: Timestamp) -> ClusterView {
-    view.deletion_timestamp.get_or_insert_with(|| now.to_string());
+/// An object that is gone without a deletion timestamp (it had no finalizer) is being deleted since it went.
+fn departed(mut view: ClusterView, since: Timestamp) -> ClusterView {
+    view.deletion_timestamp.get_or_insert_with(|| since.to_string());
     view.finalizers.clear();
     view
 }

@@ -41,8 +41,8 @@ use crate::patroni::Patroni;
 use crate::queue::{Lane, Queue};
 use crate::register::{keep, register};
 use crate::rest::{self, Identity};
-use crate::sweep::{state, sweep};
-use crate::watch::{Namespaces, Scope, Watches};
+use crate::sweep::{Reach, state, sweep};
+use crate::watch::{Scope, Watches};
 
 /// Why the work ended before anybody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -305,9 +305,10 @@ impl Work {
             fleet: Arc::clone(&self.context.fleet),
             controller_id: self.args.scope.controller_id().map(str::to_owned),
         };
-        // Only the object says whose a cluster is: without it, it could be another operator's.
-        let is_alone =
-            watches.controller_id.is_none() && !matches!(scope.namespaces, Namespaces::Selected { .. });
+        let reach = Reach {
+            controller_id: self.args.scope.controller_id(),
+            namespaces: &scope.namespaces,
+        };
         let (listing, mut listed) = mpsc::channel(1);
         let stop = shutdown.token().child_token();
         let turns = async {
@@ -323,9 +324,12 @@ impl Work {
             );
             let turns = dispatch(&self.context, self.args.work.concurrency.into(), &stop);
             let sweep = async {
-                if is_alone {
-                    tokio::join!(sweep(&self.context), state::sweep(&self.context, &scope));
-                }
+                let of_patroni = async {
+                    if reach.is_alone() {
+                        state::sweep(&self.context, &scope).await;
+                    }
+                };
+                tokio::join!(sweep(&self.context, reach), of_patroni);
                 std::future::pending::<()>().await;
             };
             tokio::select! {

@@ -1,44 +1,60 @@
-//! What is left of clusters that were deleted while no controller ran, without finalizer and without owner references: found by the labels of
-//! what they own, reported, and on request removed. Lives here: what counts as left over. Must not: what is removed, and what stays (planner).
+//! What is left of clusters whose object is gone, without finalizer and without owner references: deleted while no controller ran, or by one
+//! that ended in the middle of it. Found by the labels of what they own, reported, and on request removed. Lives here: what follows from
+//! what is found. Must not: what counts (below), what is removed, and what stays (planner).
 //!
-//! Somebody's data hangs on it, so that a StatefulSet counts only when we applied it ourselves, when the API server says that there is no
-//! object of its name (and knows the kind), and when no consent to the deletion would have been asked for: what was consented to went with
-//! the object. What was left because the kind itself was removed is only told.
+//! Somebody's data hangs on it, so that only what has a StatefulSet is ever removed, and that counts only when we applied it ourselves, when
+//! the API server says that there is no object of its name (and knows the kind), and when no consent to the deletion would have been asked
+//! for: what was consented to went with the object. A deletion that had begun was consented to; its mark says so, and it is finished without
+//! anybody's asking. What was left because the kind itself was removed is only told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::DynamicObject;
-use kube::{Api, ResourceExt};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
-use pgherd_model::names::operator::FIELD_MANAGER;
+use pgherd_planner::observed::ClusterView;
 use pgherd_planner::plan::Mode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cache::Manifest;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
-use crate::departure::{self, Departure};
 use crate::error::TurnError;
-use crate::kinds::Watched;
 use crate::memory::jittered;
 use crate::queue::Lane;
+use crate::watch::Namespaces;
 
+mod members;
 pub mod state;
+mod strays;
 
 /// Between two looks, however short `repair_period` is.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// Whose leftovers these can be.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach<'a> {
+    pub controller_id: Option<&'a str>,
+    pub namespaces: &'a Namespaces,
+}
+
+impl Reach<'_> {
+    /// Only the object says whose a cluster is: without it, it could be another operator's, unless it says so itself.
+    pub fn is_alone(&self) -> bool {
+        self.controller_id.is_none() && !matches!(self.namespaces, Namespaces::Selected { .. })
+    }
+}
+
 /// Looks for leftovers, for ever: after the first lists, before which everything looks like one, then every `repair_period` and when the
-/// configuration changes. Only where no other operator can have made them.
-pub async fn sweep(context: &Context) {
+/// configuration changes. Where another operator can have made them, only for deletions that this one has begun.
+pub async fn sweep(context: &Context, reach: Reach<'_>) {
     let mut settings = context.config.clone();
     let mut told = BTreeMap::new();
     loop {
         let config = Arc::clone(&settings.borrow_and_update());
-        let left = look(context, &config).await;
+        let left = look(context, reach, &config).await;
         context
             .metrics
             .leftovers
@@ -62,16 +78,33 @@ struct LeftOver {
     stand_in: Value,
     /// Somebody deleted the object, as opposed to its kind.
     deleted: bool,
+    form: Form,
 }
 
-async fn look(context: &Context, config: &OperatorConfig) -> BTreeMap<ClusterRef, LeftOver> {
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    /// Its deletion was allowed, and has begun.
+    Begun,
+    /// A StatefulSet, and what else belongs to it.
+    Members,
+    /// Other things, of which some are named.
+    Strays(Vec<String>),
+}
+
+async fn look(
+    context: &Context,
+    reach: Reach<'_>,
+    config: &OperatorConfig,
+) -> BTreeMap<ClusterRef, LeftOver> {
     let mut left = BTreeMap::new();
-    for cluster in context.cache.owned.having(Watched::StatefulSet) {
+    let owners = context.cache.owned.clusters().into_iter();
+    let all: BTreeSet<ClusterRef> = owners.chain(context.cache.pods.clusters()).collect();
+    for cluster in all {
         let manifests = &context.cache.manifests;
         if manifests.get(&cluster).is_some() || manifests.departed(&cluster).is_some() {
             continue;
         }
-        match left_over(context, &cluster, config).await {
+        match left_over(context, &cluster, reach, config).await {
             Ok(None) => {}
             Ok(Some(found)) => {
                 left.insert(cluster, found);
@@ -85,37 +118,28 @@ async fn look(context: &Context, config: &OperatorConfig) -> BTreeMap<ClusterRef
 async fn left_over(
     context: &Context,
     cluster: &ClusterRef,
+    reach: Reach<'_>,
     config: &OperatorConfig,
 ) -> Result<Option<LeftOver>, TurnError> {
     let names = Names::of(&cluster.namespace, &cluster.name, config);
-    let resource = Watched::StatefulSet.resource();
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &cluster.namespace, &resource);
-    let found = api.get_opt(names.stateful_set()).await;
-    let found =
-        found.map_err(|error| TurnError::kubernetes("read", &format!("StatefulSet {cluster}"), error))?;
-    let is_ours = |object: &DynamicObject| {
-        let mut managers = object.managed_fields().iter();
-        managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
-            && object.owner_references().is_empty()
-            && object.metadata.deletion_timestamp.is_none()
-    };
-    let Some(found) = found.filter(is_ours) else {
+    if !reach.is_alone() {
+        if !members::seems_begun(context, cluster, &names) {
+            return Ok(None);
+        }
+        let found = members::find(context, cluster, &names, reach).await?.flatten();
+        return Ok(found.filter(|found| found.form == Form::Begun));
+    }
+    let candidates = strays::candidates(context, cluster, &names, config);
+    if candidates.is_empty() {
         return Ok(None);
-    };
-    // Not older than its object, as far as anybody can tell.
-    let stand_in = json!({
-        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
-        "metadata": {"name": cluster.name, "namespace": cluster.namespace,
-            "creationTimestamp": found.metadata.creation_timestamp},
-    });
-    let deleted = match departure::of_absent(context, cluster, &stand_in).await? {
-        Departure::None => return Ok(None),
-        Departure::Deleted => true,
-        Departure::WithItsKind => false,
-    };
-    Ok(Some(LeftOver { stand_in, deleted }))
+    }
+    match members::find(context, cluster, &names, reach).await? {
+        Some(found) => Ok(found),
+        None => strays::find(context, cluster, &candidates).await,
+    }
 }
 
+/// Says it once, and removes what may be removed.
 fn deal_with(
     context: &Context,
     cluster: &ClusterRef,
@@ -123,32 +147,42 @@ fn deal_with(
     config: &OperatorConfig,
     was_told: bool,
 ) {
+    let Err(why) = may_go(found, config) else {
+        tracing::warn!(%cluster, "left over from a cluster whose object is gone; removing it");
+        if let Ok(stand_in) = serde_json::from_value::<DynamicObject>(found.stand_in.clone()) {
+            let manifests = &context.cache.manifests;
+            manifests.note_left_over(cluster, Manifest::of(&stand_in));
+            context.queue.wake(cluster, Lane::Edit);
+        }
+        return;
+    };
+    if was_told {
+        return;
+    }
+    match &found.form {
+        Form::Strays(names) => tracing::warn!(%cluster, found = names.join(", "), "{why}"),
+        _ => tracing::warn!(%cluster, "{why}"),
+    }
+}
+
+/// Or what is to be done about it.
+fn may_go(found: &LeftOver, config: &OperatorConfig) -> Result<(), &'static str> {
     let kubernetes = &config.kubernetes;
     let is_gated =
         kubernetes.delete_annotation_date_key.is_some() || kubernetes.delete_annotation_name_key.is_some();
-    let view = pgherd_planner::observed::ClusterView::default();
-    if !found.deleted {
-        if !was_told {
-            tracing::warn!(
-                %cluster,
-                "left over from before the kind postgresql was removed: give it its object back, or remove it by hand"
-            );
-        }
-        return;
-    }
-    if !config.fleet.sweep_leftovers || is_gated || Mode::of(&view, config) != Mode::Live {
-        if !was_told {
-            tracing::warn!(
-                %cluster,
-                "left over from a cluster whose object is gone: remove it by hand, set sweep_leftovers, or give it its object back"
-            );
-        }
-        return;
-    }
-    tracing::warn!(%cluster, "left over from a cluster whose object is gone; removing it");
-    if let Ok(stand_in) = serde_json::from_value::<DynamicObject>(found.stand_in.clone()) {
-        let manifests = &context.cache.manifests;
-        manifests.note_left_over(cluster, Manifest::of(&stand_in));
-        context.queue.wake(cluster, Lane::Edit);
+    let is_live = Mode::of(&ClusterView::default(), config) == Mode::Live;
+    match found.form {
+        _ if !found.deleted => Err(
+            "left over from before the kind postgresql was removed: give it its object back, or remove it by hand",
+        ),
+        Form::Begun if is_live => Ok(()),
+        Form::Begun => Err("left over from a deletion that has begun: it is finished in mode live"),
+        Form::Members if config.fleet.sweep_leftovers && !is_gated && is_live => Ok(()),
+        Form::Members => Err(
+            "left over from a cluster whose object is gone: remove it by hand, set sweep_leftovers, or give it its object back",
+        ),
+        Form::Strays(_) => Err(
+            "left over from a cluster whose object is gone, and not removed by anybody: remove it by hand, or take off its label with the cluster's name",
+        ),
     }
 }

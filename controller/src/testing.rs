@@ -75,6 +75,14 @@ impl FakeApi {
         self.0.lock().unwrap().put(path, object)
     }
 
+    /// Where Patroni would keep its state: there is none.
+    pub(crate) fn put_lists(&self, namespace: &str) {
+        for plural in ["configmaps", "endpoints"] {
+            let path = format!("/api/v1/namespaces/{namespace}/{plural}");
+            self.put(&path, json!({"metadata": {}, "items": []}));
+        }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.0.lock().unwrap().objects.get(path).cloned()
     }

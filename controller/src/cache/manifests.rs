@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::annotations;
@@ -27,6 +28,8 @@ pub struct Manifest {
     generation: Option<i64>,
     /// Value of the annotation that asks for a look at everything.
     sync: Option<Box<str>>,
+    /// Since when the object is known to be gone.
+    departed: Option<Timestamp>,
     /// Its status says that it has been made, or that this cannot be.
     is_made: bool,
 }
@@ -63,8 +66,22 @@ impl Manifest {
             version,
             generation: metadata.generation,
             sync,
+            departed: None,
             is_made,
         }
+    }
+
+    /// Since when the object is known to be gone; none as long as it is there.
+    pub fn departed(&self) -> Option<Timestamp> {
+        self.departed
+    }
+
+    /// The object has gone just now, as far as anybody knows.
+    fn gone(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self {
+            departed: Some(Timestamp::now()),
+            ..(**self).clone()
+        })
     }
 
     /// Its status says that it has been made, or that this cannot be.
@@ -194,7 +211,7 @@ impl Manifests {
         let Some(manifest) = known.present.remove(cluster) else {
             return false;
         };
-        known.departed.insert(cluster.clone(), manifest);
+        known.departed.insert(cluster.clone(), manifest.gone());
         true
     }
 
@@ -217,7 +234,9 @@ impl Manifests {
         let known = &mut *locked(&self.clusters);
         let is_gone = |cluster: &ClusterRef| covers(cluster) && !listed.contains(cluster);
         let gone = known.present.extract_if(|cluster, _| is_gone(cluster));
-        let gone: Vec<_> = gone.collect();
+        let gone: Vec<_> = gone
+            .map(|(cluster, manifest)| (cluster, manifest.gone()))
+            .collect();
         let aside = known.aside.extract_if(|cluster, _| is_gone(cluster));
         let going_on = aside.filter_map(|(cluster, aside)| Some((cluster, aside.departed()?)));
         let gone: Vec<_> = going_on.chain(gone).collect();
@@ -453,7 +472,9 @@ mod tests {
             manifests.note_listed(|_| true, &listed),
             std::slice::from_ref(&names[2])
         );
-        let value = manifests.departed(&names[2]).unwrap().value();
+        let departed = manifests.departed(&names[2]).unwrap();
+        assert!(departed.departed().is_some(), "and is remembered when it began");
+        let value = departed.value();
         assert_eq!(value["spec"]["numberOfInstances"], 2);
         assert!(manifests.departed(&names[1]).is_none());
         manifests.return_from_departure(&names[2]);

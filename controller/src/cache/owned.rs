@@ -215,13 +215,18 @@ impl Owned {
         }
     }
 
-    /// Clusters that own something of a kind, by its labels.
-    pub fn having(&self, kind: Watched) -> Vec<ClusterRef> {
+    /// Clusters that own anything, by its labels.
+    pub fn clusters(&self) -> Vec<ClusterRef> {
         let clusters = locked(&self.clusters);
-        let found = clusters
-            .iter()
-            .filter(|(_, objects)| objects.keys().any(|key| key.kind == kind));
-        found.map(|(cluster, _)| cluster.clone()).collect()
+        let found = clusters.keys().filter(|cluster| !cluster.name.is_empty());
+        found.cloned().collect()
+    }
+
+    /// What a cluster owns.
+    pub fn keys(&self, cluster: &ClusterRef) -> Vec<Key> {
+        let clusters = locked(&self.clusters);
+        let objects = clusters.get(cluster).into_iter().flatten();
+        objects.map(|(key, _)| key.clone()).collect()
     }
 
     pub fn has(&self, cluster: &ClusterRef, key: &Key) -> bool {

@@ -74,6 +74,11 @@ impl Pods {
             .unwrap_or_default()
     }
 
+    /// Clusters that have pods, by their labels.
+    pub fn clusters(&self) -> Vec<ClusterRef> {
+        locked(&self.clusters).keys().cloned().collect()
+    }
+
     /// Clusters that have a pod on this node.
     pub fn on_node(&self, node: &str) -> Vec<ClusterRef> {
         let clusters = locked(&self.clusters);

@@ -6,7 +6,7 @@ use pgherd_planner::plan::{Precondition, Propagation};
 
 use super::Scene;
 use super::apply::place;
-use super::change::api;
+use super::change::{api, patch};
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
 
@@ -39,6 +39,22 @@ pub(super) async fn delete(
             Ok(())
         }
         Err(error) => Err(TurnError::kubernetes("delete", target, error)),
+    }
+}
+
+/// How the end of something begins that may have gone by itself meanwhile.
+pub(super) async fn begin(
+    context: &Context,
+    scene: &Scene<'_>,
+    target: &ObjectRef,
+    operations: &json_patch::Patch,
+) -> Result<(), TurnError> {
+    match patch(context, scene, target, operations).await {
+        Err(TurnError::Kubernetes { answer, .. }) if is_not_found(&answer) => {
+            forget(context, scene, target);
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 mod declined;
 mod departures;
 mod failures;
+mod interrupted;
 mod refused;
 mod turns;
 

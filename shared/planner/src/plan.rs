@@ -46,7 +46,7 @@ mod text;
 pub use crate::build::SecretDraft;
 pub use action::{Action, Propagation};
 pub use deferral::spec_inputs;
-pub use deletion::{plan_deletion, spare};
+pub use deletion::{DeletionMark, goes_along, plan_deletion, spare};
 pub use mode::Mode;
 pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
@@ -391,6 +391,7 @@ fn walk(
     turn: roll::Turn,
 ) -> Plan {
     let mut plan = Plan::default();
+    deletion::withdraw(observed, &mut plan);
     let desired = &*deferral::settle(desired, observed, config, &mut plan);
     finalizer::keep(observed, config, &mut plan);
     account::ensure(desired, observed, &mut plan);

@@ -36,6 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
         "what_was_deleted_unseen_is_found_counted_and_removed",
         leftovers::found,
     ),
+    ("a_deletion_that_is_interrupted_is_finished", leftovers::finished),
     ("watches_that_fall_silent_are_noticed", silence::is_noticed),
     ("no_database_goes_with_its_kind", kind::removed),
 ];

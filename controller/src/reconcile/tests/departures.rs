@@ -20,6 +20,7 @@ async fn made(api: &FakeApi) -> (Context, ClusterRef) {
     let cluster = api.submit(&context, &manifest);
     reconcile(&context, &cluster).await;
     assert!(api.get(SET).is_some());
+    api.put_lists("apps");
     api.asked();
     (context, cluster)
 }
@@ -61,6 +62,9 @@ async fn what_goes_with_its_kind_leaves_everything_behind() {
             None => api.remove(KIND),
         }
         let ending = reconcile(&context, &cluster).await;
+        if goes {
+            reconcile(&context, &cluster).await;
+        }
         assert_eq!(deletes(&api), goes, "{kind:?} {another}");
         assert_eq!(api.get(SET).is_none(), goes, "{kind:?} {another}");
         assert_eq!(
@@ -90,7 +94,8 @@ async fn what_a_finalizer_holds_while_its_kind_goes_is_not_taken_apart() {
             set_kind(&api, &json!({"deletionTimestamp": kind_ended}));
         }
         reconcile(&context, &cluster).await;
-        assert_eq!(deletes(&api), goes, "{ended} {kind_ended:?}");
+        let set = api.get(SET).unwrap();
+        assert_eq!(set["spec"]["replicas"] == 0, goes, "{ended} {kind_ended:?}");
         let stored = api.get(MANIFEST).unwrap();
         let told = stored["status"]["holds"].to_string();
         assert_eq!(told.contains("the kind postgresql was removed"), !goes, "{told}");
@@ -107,7 +112,21 @@ async fn nothing_is_deleted_as_long_as_nobody_can_tell_about_the_kind() {
     api.refuse(&format!("GET {KIND}"), 403);
     let ending = reconcile(&context, &cluster).await;
     assert_eq!((ending.word, deletes(&api)), ("failed", false));
+    assert_ne!(api.get(SET).unwrap()["spec"]["replicas"], 0);
     api.accept();
     reconcile(&context, &cluster).await;
-    assert!(deletes(&api));
+    assert_eq!(api.get(SET).unwrap()["spec"]["replicas"], 0);
+}
+
+/// Its consent is held against the day on which it went, however long that takes.
+#[tokio::test]
+async fn when_an_object_went_is_remembered() {
+    let api = FakeApi::default();
+    let (context, cluster) = made(&api).await;
+    api.remove(MANIFEST);
+    context.cache.manifests.note_gone(&cluster);
+    let later = Timestamp::now() + jiff::SignedDuration::from_hours(30);
+    let found = Found::look(&context, &cluster, later).await.unwrap().unwrap();
+    let went: Timestamp = found.view.deletion_timestamp.unwrap().parse().unwrap();
+    assert!(went < later - jiff::SignedDuration::from_hours(29), "{went}");
 }

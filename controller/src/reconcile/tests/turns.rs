@@ -249,19 +249,38 @@ async fn a_cluster_that_is_gone_takes_its_objects_along() {
             ..PodView::default()
         },
     );
+    api.put_lists("apps");
     api.remove(MANIFEST);
     context.cache.manifests.note_gone(&cluster);
     api.asked();
     reconcile(&context, &cluster).await;
     let asked = api.asked();
-    let deleted = "DELETE /apis/apps/v1/namespaces/apps/statefulsets/acid-demo".to_owned();
-    assert!(asked.contains(&deleted), "{asked:#?}");
+    let set = "/apis/apps/v1/namespaces/apps/statefulsets/acid-demo";
+    let deleted = "DELETE /api/v1/namespaces/apps/pods/acid-demo-0".to_owned();
+    assert!(
+        asked.contains(&format!("PATCH {set}")) && asked.contains(&deleted),
+        "{asked:#?}"
+    );
+    assert_eq!(api.get(set).unwrap()["spec"]["replicas"], 0);
     assert!(api.get(APP_SECRET).is_some(), "members go first");
+    context.cache.pods.clear();
+    reconcile(&context, &cluster).await;
+    let asked = writes(&api.asked()).into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(asked.last(), Some(&format!("DELETE {set}")), "{asked:#?}");
+    assert!(api.get(APP_SECRET).is_none());
+    assert_eq!(reconcile(&context, &cluster).await.next, Next::Never);
 }
+
+/// Nobody else is there.
+const ALONE: crate::sweep::Reach<'static> = crate::sweep::Reach {
+    controller_id: None,
+    namespaces: &crate::watch::Namespaces::All,
+};
 
 /// The objects of a cluster whose manifest nobody has seen, as the first lists show them.
 async fn orphaned(api: &FakeApi, managers: &serde_json::Value) -> (Context, ClusterRef) {
     let first = api.context();
+    api.put_lists("apps");
     let cluster = api.submit(&first, &manifest());
     reconcile(&first, &cluster).await;
     let path = "/apis/apps/v1/namespaces/apps/statefulsets/acid-demo";
@@ -293,13 +312,14 @@ async fn what_was_left_over_goes_when_we_made_it_and_its_object_is_gone() {
         if !object_is_there {
             api.remove(MANIFEST);
         }
-        crate::sweep::sweep(&context).await;
+        crate::sweep::sweep(&context, ALONE).await;
         assert_eq!(
             context.cache.manifests.departed(&cluster).is_some(),
             goes,
             "{managers} {object_is_there}"
         );
         if goes {
+            reconcile(&context, &cluster).await;
             reconcile(&context, &cluster).await;
             let asked = api.asked();
             let deleted = asked
@@ -324,7 +344,7 @@ async fn what_is_left_of_a_kind_that_was_removed_is_not_swept() {
             Some(kind) => drop(api.put(crate::testing::KIND, kind)),
             None => api.remove(crate::testing::KIND),
         }
-        crate::sweep::sweep(&context).await;
+        crate::sweep::sweep(&context, ALONE).await;
         assert!(context.cache.manifests.departed(&cluster).is_none());
         assert_eq!(context.metrics.leftovers.get(), 1, "it is told");
     }
@@ -336,7 +356,7 @@ async fn an_object_that_comes_back_in_time_keeps_what_was_left_over() {
     let (context, cluster) = orphaned(&api, &json!([{"manager": "pgherd"}])).await;
     let object = api.get(MANIFEST).unwrap();
     api.remove(MANIFEST);
-    crate::sweep::sweep(&context).await;
+    crate::sweep::sweep(&context, ALONE).await;
     api.put(MANIFEST, object);
     api.asked();
     reconcile(&context, &cluster).await;

@@ -37,6 +37,9 @@ pub const CANARY: &str = "pgherd.io/canary";
 pub const SYNC: &str = "pgherd.io/sync";
 /// On a secret in another namespace than its cluster's: that cluster, as `namespace/name`.
 pub const SECRET_OF: &str = "pgherd.io/cluster";
+/// On a StatefulSet: the deletion of its cluster was allowed and has begun. Identity of the deleted object, time, and the id of the operator
+/// that began it, if it has one; with blanks between them. The StatefulSet goes last, so that whoever finds it can finish.
+pub const DELETION: &str = "pgherd.io/deletion";
 /// Date format of the deletion gate, and of major upgrade annotations in full.
 pub const DATE_FORMAT: &str = "%Y-%m-%d";
 /// Time format of the major upgrade annotations, in UTC.

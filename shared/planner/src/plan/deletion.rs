@@ -1,25 +1,33 @@
 //! The end of a cluster (zalando-behaviour 4.15). Lives here: what goes, in which order, and what stays. Everything is found by the cluster's
 //! labels and names, never by memory: it works for a cluster that this process never saw alive.
 //!
-//! Members go first. What they write themselves (Patroni's objects) goes when no member is left that could write it again.
+//! Members go first. What they write themselves (Patroni's objects) goes when no member is left that could write it again. The StatefulSet is
+//! marked and without members from the first step on, and goes last: of a deletion that is interrupted it tells whoever comes next.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use pgherd_model::{
     config::OperatorConfig,
-    names::{Names, annotations},
+    names::{Names, Role, annotations},
 };
 
 use super::claims::is_claim_of_member;
-use super::secrets::contains;
+use super::secrets::{contains, other_cluster};
 use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
 use crate::build::uses_config_maps;
 use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, SecretView, Source};
 
+mod mark;
 #[cfg(test)]
 mod tests;
 
+pub use mark::DeletionMark;
+pub(super) use mark::withdraw;
+
 /// Pods that are ending are looked at again after this, should their last event be missed.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// What the annotation for the day is held against.
+const DATE: &str = "current date";
 
 /// What to do for a cluster whose object is being deleted, or has gone. Kept: the namespace's service account and role binding, backups,
 /// and claims and secrets where the configuration says so.
@@ -41,11 +49,16 @@ pub fn spare(why: &str) -> Plan {
 
 fn steps(names: &Names, observed: &Observed, config: &OperatorConfig, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
-    if let Some(text) = gate(&observed.cluster, config, now) {
+    let gated = || gate(&observed.cluster, config, now);
+    if let Some(text) = (!mark::has_begun(observed)).then(gated).flatten() {
         hold(&mut plan, HoldReason::DeletionGate(text));
+        if let Source::Unknown(why) = &observed.stateful_set {
+            // It may say that it has begun.
+            unknown(&mut plan, "stateful set", why);
+        }
         return plan;
     }
-    members(names, observed, &mut plan);
+    members(names, observed, now, &mut plan);
     if !plan.is_empty() {
         plan.wake(LOOK_AGAIN);
         return plan;
@@ -57,29 +70,68 @@ fn steps(names: &Names, observed: &Observed, config: &OperatorConfig, now: Times
         secrets(names, observed, config, &mut plan);
     }
     objects(names, observed, config, &mut plan);
-    let ours = |finalizer: &&String| *finalizer == annotations::FINALIZER;
-    if let (Some(finalizer), true) = (
-        observed.cluster.finalizers.iter().find(ours),
-        plan.holds.is_empty(),
-    ) {
-        push(
-            &mut plan,
-            Action::RemoveFinalizer(finalizer.clone()),
-            Impact::None,
-        );
+    if plan.holds.is_empty() {
+        last(names, observed, &mut plan);
     }
     plan
 }
 
-/// Why the deletion is not allowed yet, in Zalando's words.
+/// What tells that there is something to be removed: the StatefulSet with its mark, and the finalizer. It lets go of its claims, so that only
+/// our switch decides about them.
+fn last(names: &Names, observed: &Observed, plan: &mut Plan) {
+    let set = observed.stateful_set.known().and_then(Option::as_ref);
+    if let Some(found) = set.filter(|found| found.metadata.deletion_timestamp.is_none()) {
+        delete(
+            plan,
+            names,
+            "StatefulSet",
+            names.stateful_set(),
+            found.metadata.uid.as_deref(),
+            Propagation::Orphan,
+        );
+    }
+    let mut finalizers = observed.cluster.finalizers.iter();
+    if let Some(finalizer) = finalizers.find(|finalizer| *finalizer == annotations::FINALIZER) {
+        push(plan, Action::RemoveFinalizer(finalizer.clone()), Impact::None);
+    }
+}
+
+/// Whether an object with the cluster's labels is one that goes with it, by its kind and name alone.
+pub fn goes_along(names: &Names, config: &OperatorConfig, kind: &str, name: &str) -> bool {
+    let kubernetes = &config.kubernetes;
+    match kind {
+        "StatefulSet" => name == names.stateful_set(),
+        "Pod" => names.ordinal(name).is_some(),
+        "PersistentVolumeClaim" => {
+            kubernetes.enable_persistent_volume_claim_deletion && is_claim_of_member(names, name)
+        }
+        "Secret" => {
+            let is_of_role = role_of(names, name).is_some();
+            let may_be_sent = may_be_sent(names, config, names.namespace(), name);
+            kubernetes.enable_secrets_deletion && is_of_role && !may_be_sent
+        }
+        "Service" => {
+            let of_role = [Role::Primary, Role::Replica].map(|role| names.service(role));
+            of_role.iter().any(|service| service == name) || name == names.config_service()
+        }
+        "PodDisruptionBudget" => name == names.primary_budget() || name == names.critical_budget(),
+        _ => false,
+    }
+}
+
+/// Why the deletion is not allowed yet, in Zalando's words. A deletion does not stop being allowed because a day ends while it waits: the day
+/// on which it was asked for counts as long as it takes.
 fn gate(cluster: &ClusterView, config: &OperatorConfig, now: Timestamp) -> Option<String> {
     let kubernetes = &config.kubernetes;
     if kubernetes.enable_owner_references {
         return None;
     }
-    let today = now.to_zoned(TimeZone::UTC).date().to_string();
+    let day = |time: Timestamp| time.to_zoned(TimeZone::UTC).date().to_string();
+    let asked = cluster.deletion_timestamp.as_ref();
+    let asked = asked.and_then(|time| time.parse().ok()).map(day);
+    let today = day(now);
     let wanted = [
-        (&kubernetes.delete_annotation_date_key, "current date", today),
+        (&kubernetes.delete_annotation_date_key, DATE, today),
         (
             &kubernetes.delete_annotation_name_key,
             "cluster name",
@@ -93,6 +145,7 @@ fn gate(cluster: &ClusterView, config: &OperatorConfig, now: Timestamp) -> Optio
                 "annotation {key} not set in manifest to allow cluster deletion"
             )),
             Some(value) if *value == expected => None,
+            Some(value) if what == DATE && asked.as_ref() == Some(value) => None,
             Some(value) => Some(format!(
                 "annotation {key} not matching the {what}: got {value}, expected {expected}"
             )),
@@ -100,19 +153,13 @@ fn gate(cluster: &ClusterView, config: &OperatorConfig, now: Timestamp) -> Optio
     })
 }
 
-/// The StatefulSet, then the pods; it lets go of its claims, so that only our switch decides about them. As long as one is there, nothing
-/// else goes.
-fn members(names: &Names, observed: &Observed, plan: &mut Plan) {
+/// The StatefulSet makes none any more, then the pods go. As long as one is there, nothing else goes.
+fn members(names: &Names, observed: &Observed, now: Timestamp, plan: &mut Plan) {
     match &observed.stateful_set {
         Source::Known(Some(found)) if found.metadata.deletion_timestamp.is_none() => {
-            delete(
-                plan,
-                names,
-                "StatefulSet",
-                names.stateful_set(),
-                found.metadata.uid.as_deref(),
-                Propagation::Orphan,
-            );
+            if let Some((action, same)) = mark::begin(found, &observed.cluster, now) {
+                plan.quiet(action, Reason::Deleted, same);
+            }
         }
         Source::Known(_) => {}
         Source::Unknown(why) => unknown(plan, "stateful set", why),
@@ -158,18 +205,14 @@ fn claims(names: &Names, observed: &Observed, plan: &mut Plan) {
 }
 
 /// Only those with the cluster's labels and a role's name: one that has just one of the two is somebody else's. One that may have been sent
-/// here from another namespace stays.
+/// here from another namespace stays, and so does one that says that it is another cluster's.
 fn secrets(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
     match &observed.secrets {
         Source::Known(secrets) => {
             let selector = names.selector();
-            // A cluster of the same name elsewhere puts the secret of its role `here.role` here, with the same labels.
-            let sent = format!("{}.", names.namespace());
-            let may_be_sent = |secret: &SecretView| {
-                config.kubernetes.enable_cross_namespace_secret
-                    && secret.namespace == names.namespace()
-                    && role_of(names, &secret.name).is_some_and(|role| role.starts_with(&sent))
-            };
+            let home = format!("{}/{}", names.namespace(), names.cluster());
+            let is_others =
+                |secret: &SecretView| other_cluster(secret, &home, &observed.cluster.uid).is_some();
             let of_pooler = names.pooler_secret_labels();
             let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
                 contains(labels, &selector) || contains(labels, &of_pooler)
@@ -177,7 +220,8 @@ fn secrets(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &m
             for secret in secrets
                 .iter()
                 .filter(|secret| is_ours(&secret.labels) && role_of(names, &secret.name).is_some())
-                .filter(|secret| !may_be_sent(secret))
+                .filter(|secret| !may_be_sent(names, config, &secret.namespace, &secret.name))
+                .filter(|secret| !is_others(secret))
             {
                 let target = ObjectRef {
                     kind: "Secret".to_owned(),
@@ -198,6 +242,14 @@ fn secrets(names: &Names, observed: &Observed, config: &OperatorConfig, plan: &m
         }
         Source::Unknown(why) => unknown(plan, "secrets", why),
     }
+}
+
+/// A cluster of the same name elsewhere puts the secret of its role `here.role` here, with the same labels.
+fn may_be_sent(names: &Names, config: &OperatorConfig, namespace: &str, name: &str) -> bool {
+    let sent = format!("{}.", names.namespace());
+    config.kubernetes.enable_cross_namespace_secret
+        && namespace == names.namespace()
+        && role_of(names, name).is_some_and(|role| role.starts_with(&sent))
 }
 
 /// The role for which the template of secret names gives this name.

@@ -27,7 +27,7 @@ impl Step {
         }
         match self.weight(home) {
             // The end of a cluster: only when all the rest has gone.
-            Weight::Aside => matches!(later.action, Action::RemoveFinalizer(_)),
+            Weight::Aside => later.ends_cluster(),
             Weight::Ground => later.rests_on(self) || (later.disturbs() && !later.mends()),
             Weight::Link => true,
         }
@@ -58,11 +58,13 @@ impl Step {
             | Action::GrowClaim { .. } => Weight::Aside,
             Action::Delete { target, .. } if target.kind != "StatefulSet" => Weight::Aside,
             Action::Apply(object) | Action::CheckObject(object) => of_kind(object.kind()),
+            // Its pods would come back.
+            Action::Patch { .. } if self.reason == Reason::Deleted => Weight::Link,
             Action::Patch { target, .. } | Action::Relabel { target, .. } => of_kind(&target.kind),
             Action::CreateSecret(draft) | Action::FillSecret(draft) => of_secret(&draft.namespace),
             Action::ChangeSecret(change) => of_secret(&change.draft.namespace),
             Action::Scale { .. } | Action::PatchPatroni(_) | Action::RunSql { .. } => Weight::Ground,
-            // Its pods would come back.
+            // Nothing else would tell of what is left.
             Action::Delete { .. } => match self.reason {
                 Reason::Deleted => Weight::Link,
                 _ => Weight::Ground,
@@ -73,6 +75,15 @@ impl Step {
             | Action::Switchover { .. }
             | Action::TakeBackHandover { .. }
             | Action::RestartPostgres { .. } => Weight::Link,
+        }
+    }
+
+    /// What tells that there is something to be removed goes.
+    fn ends_cluster(&self) -> bool {
+        match &self.action {
+            Action::RemoveFinalizer(_) => true,
+            Action::Delete { .. } => self.reason == Reason::Deleted && self.action.is_of_stateful_set(),
+            _ => false,
         }
     }
 

@@ -69,13 +69,18 @@ pub(super) fn owner(role: &str, found: &SecretView, cluster: &Cluster) -> Option
     }
     let identity = &cluster.identity;
     let home = format!("{}/{}", identity.namespace, identity.name);
-    if let Some(other) = found.annotations.get(SECRET_OF).filter(|other| **other != home) {
+    other_cluster(found, &home, &identity.uid)
+}
+
+/// Another cluster than the one at `home` (`namespace/name`) with this uid, if the secret is such a one's.
+pub(super) fn other_cluster(found: &SecretView, home: &str, uid: &str) -> Option<String> {
+    if let Some(other) = found.annotations.get(SECRET_OF).filter(|other| *other != home) {
         return Some(format!("cluster {other}"));
     }
     let foreign = found
         .owner_references
         .iter()
-        .any(|owner| owner.kind == "postgresql" && owner.uid != identity.uid);
+        .any(|owner| owner.kind == "postgresql" && owner.uid != uid);
     foreign.then(|| "another cluster".to_owned())
 }
 

@@ -6,10 +6,11 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::units::Quantity;
 use pgherd_planner::observed::{Observed, Source};
-use pgherd_planner::plan::{Action, HoldReason, Impact, Plan, Propagation};
+use pgherd_planner::plan::{Action, HoldReason, Plan, Propagation};
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::deletion::allow_deletion;
 use crate::recorded::{clusters, config, environment, manifest};
 use crate::world::{World, known};
 
@@ -40,7 +41,7 @@ impl Setting {
     }
 }
 
-fn worlds() -> Vec<(String, World)> {
+pub(crate) fn worlds() -> Vec<(String, World)> {
     let of = |setting: &'static Setting| {
         let world = |(case, cluster): &(String, Cluster)| {
             (format!("{}/{case}", setting.name), setting.world(cluster))
@@ -58,7 +59,7 @@ fn settled(config_name: &str, case: &str) -> World {
     world
 }
 
-fn lines(plan: &Plan) -> Vec<String> {
+pub(crate) fn lines(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(ToString::to_string).collect()
 }
 
@@ -175,65 +176,6 @@ fn no_key_is_shown() {
         _ => false,
     });
     assert!(sent, "the pods need it");
-}
-
-#[test]
-fn deletion_takes_all_and_keeps_the_namespaces_account() {
-    for (case, mut world) in worlds() {
-        world.settle();
-        world.observed.cluster.deletion_timestamp = Some("1970-01-01T00:00:00Z".to_owned());
-        allow_deletion(&mut world);
-        for _ in 0..5 {
-            let plan = world.plan_deletion();
-            world.execute(&plan);
-        }
-        assert_eq!(lines(&world.plan_deletion()), [""; 0], "{case}");
-        let observed = &mut world.observed;
-        assert!(
-            known(&mut observed.secrets).is_empty() && known(&mut observed.claims).is_empty(),
-            "{case}"
-        );
-        assert!(known(&mut observed.services).is_empty(), "{case}");
-        assert!(known(&mut observed.disruption_budgets).is_empty(), "{case}");
-        assert!(known(&mut observed.stateful_set).is_none(), "{case}");
-        assert!(known(&mut observed.patroni_objects).is_empty(), "{case}");
-        assert!(observed.cluster.finalizers.is_empty(), "{case}");
-        assert!(known(&mut observed.service_account).is_some(), "{case}");
-        assert!(known(&mut observed.role_binding).is_some(), "{case}");
-    }
-}
-
-fn allow_deletion(world: &mut World) {
-    let kubernetes = &world.config.kubernetes;
-    let annotations = &mut world.observed.cluster.annotations;
-    let name = world.cluster.identity.name.clone();
-    for (key, value) in [
-        (&kubernetes.delete_annotation_date_key, "1970-01-01".to_owned()),
-        (&kubernetes.delete_annotation_name_key, name),
-    ] {
-        annotations.extend(key.clone().map(|key| (key, value)));
-    }
-}
-
-#[test]
-fn without_its_switch_no_data_is_deleted() {
-    for (case, mut world) in worlds() {
-        world.settle();
-        world.config.kubernetes.enable_persistent_volume_claim_deletion = false;
-        world.config.kubernetes.enable_secrets_deletion = false;
-        allow_deletion(&mut world);
-        let (claims, secrets) = (world.observed.claims.clone(), world.observed.secrets.clone());
-        for _ in 0..5 {
-            let plan = world.plan_deletion();
-            assert!(plan.impact() < Impact::DataRewrite, "{case}");
-            world.execute(&plan);
-        }
-        assert_eq!(
-            (&world.observed.claims, &world.observed.secrets),
-            (&claims, &secrets),
-            "{case}"
-        );
-    }
 }
 
 #[test]

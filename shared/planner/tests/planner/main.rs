@@ -4,6 +4,7 @@
 
 mod accepted;
 mod built;
+mod deletion;
 mod fleet;
 mod gate;
 mod impact;

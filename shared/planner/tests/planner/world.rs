@@ -31,6 +31,7 @@ pub(crate) use configuration::leader;
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// One cluster in its world.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) config: OperatorConfig,

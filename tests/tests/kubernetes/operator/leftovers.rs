@@ -136,3 +136,67 @@ fn while_it_looks_elsewhere(stage: &Stage, place: &Place<'_>) -> Result<()> {
     controller.stop()?;
     other.remove()
 }
+
+/// Keeps a pod from going.
+const HOLD: &str = "it.pgherd.io/hold";
+
+/// The controller dies when the members are ending and nothing else has gone; the consent has gone with the object.
+pub(super) fn finished(stage: &Stage) -> Result<()> {
+    let place = Place::new(stage, PLACE)?;
+    let outcome = interrupted(stage, &place);
+    let release = json!({"metadata": {"finalizers": null}});
+    for pod in place.names("pods")? {
+        // It may have gone by now.
+        place.patch(&format!("pod/{pod}"), &release).ok();
+    }
+    outcome?;
+    place.remove()
+}
+
+fn interrupted(stage: &Stage, place: &Place<'_>) -> Result<()> {
+    place.settings(&settings(&json!({"delete_annotation_name_key": "delete-name"})))?;
+    let args = ["--controller-id", ID];
+    let first = start(stage, "operator-left-begins", &args)?;
+    let mut manifest = cluster("half", Some(ID), 1);
+    manifest["metadata"]["annotations"]["delete-name"] = "half".into();
+    place.apply(&manifest)?;
+    let there = |value: &str| !value.is_empty();
+    place.wait("pod/half-0", ".spec.nodeName", LIMIT, there)?;
+    place.patch("pod/half-0", &json!({"metadata": {"finalizers": [HOLD]}}))?;
+    place.run("delete postgresql half")?;
+    place.wait("pod/half-0", ".metadata.deletionTimestamp", LIMIT, there)?;
+    let mark = place.value("statefulset/half", ".metadata.annotations.pgherd\\.io/deletion")?;
+    ensure!(mark.ends_with(&format!(" {ID}")), "it is marked with {mark:?}");
+    first.kill()?;
+    ensure!(
+        !place.names("persistentvolumeclaims")?.is_empty(),
+        "members go first"
+    );
+
+    let next = start(stage, "operator-left-finishes", &args)?;
+    next.wait_for("left over from a cluster whose object is gone; removing it")?;
+    let begin = Instant::now();
+    place.patch("pod/half-0", &json!({"metadata": {"finalizers": null}}))?;
+    wait_for_sets(place, &[])?;
+    eprintln!(
+        "interrupted deletion: finished {:.1} s after the last pod might go",
+        begin.elapsed().as_secs_f32()
+    );
+    for kind in ["secrets", "services", "poddisruptionbudgets"] {
+        let left = place.names(kind)?;
+        ensure!(!left.iter().any(|name| name.contains("half")), "left: {left:?}");
+    }
+    wait_for_none(place, "persistentvolumeclaims")?;
+    counted(&next, 0.0)?;
+    next.stop()?;
+    Ok(())
+}
+
+fn wait_for_none(place: &Place<'_>, kind: &str) -> Result<()> {
+    let begin = Instant::now();
+    while !place.names(kind)?.is_empty() {
+        ensure!(begin.elapsed() < LIMIT, "there are {kind}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}

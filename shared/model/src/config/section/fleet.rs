@@ -17,7 +17,8 @@ section! {
         watched_namespace_selector: Option<String> = "" => Operator [selector()];
         /// Remove what is left of clusters that were deleted while no operator ran, without a finalizer and without
         /// owner references, volumes as the retention switches have it. If false, they are only reported. With a
-        /// controller id or a namespace selector nothing is looked for: it could be another operator's.
+        /// controller id or a namespace selector nothing is looked for: it could be another operator's. A deletion that was
+        /// allowed and has begun is finished in any case.
         sweep_leftovers: bool = "false" => Operator;
         /// Make a planned switchover about a second shorter: right before it, Patroni is told to end Postgres with a command
         /// (`postgresql.before_stop` in its dynamic configuration) instead of looking once a second whether it has ended;

@@ -85,7 +85,7 @@ section! {
         downscaler_annotations: Vec<String> = "" => Objects [expressions()];
         /// Keys of annotations that others put on our objects and that do not count as a difference.
         ignored_annotations: Vec<String> = "" => Operator;
-        /// Key of an annotation that must hold today's date before a cluster is deleted.
+        /// Key of an annotation that must hold today's date, or that of the deletion, before a cluster is deleted.
         delete_annotation_date_key: Option<String> = "" => Operator;
         /// Key of an annotation that must hold the cluster's name before it is deleted.
         delete_annotation_name_key: Option<String> = "" => Operator;

@@ -235,13 +235,23 @@ fn the_end_of_a_cluster_comes_when_all_the_rest_has_gone() {
         &delete("Pod", Reason::Deleted),
     ] {
         assert!(failed.hinders(&last, HOME), "{failed}");
+        let set = delete("StatefulSet", Reason::Deleted);
+        assert!(
+            failed.hinders(&set, HOME),
+            "{failed}: nothing else would tell of it"
+        );
         assert!(!failed.hinders(&claim, HOME), "{failed}");
     }
-    let set = delete("StatefulSet", Reason::Deleted);
+    let patch = Action::Patch {
+        target: target("StatefulSet"),
+        operations: json_patch::Patch::default(),
+    };
+    let mark = step(patch, Reason::Deleted, Impact::None);
     assert!(
-        set.hinders(&delete("Pod", Reason::Deleted), HOME),
+        mark.hinders(&delete("Pod", Reason::Deleted), HOME),
         "it would come back"
     );
+    assert!(delete("StatefulSet", Reason::Deleted).hinders(&last, HOME));
 }
 
 /// A pod that nobody has marked would keep the password before for ever.
