@@ -153,6 +153,7 @@ async fn passwords(
 
 #[cfg(test)]
 mod tests {
+    use pgherd_model::api::status::PostgresqlStatus;
     use pgherd_model::config::{Form, OperatorConfig};
     use pgherd_planner::build::SecretDraft;
     use pgherd_planner::observed::PodEnvironment;
@@ -169,7 +170,7 @@ mod tests {
         let context = api.context();
         let cluster = api.submit(&context, &manifest());
         let config = OperatorConfig::default_for(Form::ConfigMap);
-        let meaning = Meaning::of(&manifest(), &Default::default(), &config);
+        let meaning = Meaning::of(&manifest(), &PostgresqlStatus::default(), &config);
         let environment = Source::Known(PodEnvironment::default());
         let mut desired = pgherd_planner::build::build(meaning.cluster().unwrap(), &config, &environment);
         let draft = |role: &str, name: &str| SecretDraft {
