@@ -137,7 +137,6 @@ fn tables(major: Major) -> Result<()> {
 fn odd(major: Major) -> Result<()> {
     let mut world = used(major)?;
     let admin = world.superuser("bar")?;
-    admin.run("CREATE EXTENSION pg_stat_statements SCHEMA public")?;
     admin.run(
         "CREATE TABLE public.\"a\"\"; DROP TABLE public.kept; --\"(a int); CREATE TABLE public.kept(a int); \
         CREATE TABLE public.parted(a int) PARTITION BY LIST (a); CREATE TABLE public.\"Ü \"(a int)",

@@ -274,12 +274,14 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
         }
         Statement::CreateLookup { schema } => {
             let everybody = String::new();
+            // We made both.
+            let owner = content.schemas[schema].clone();
             let view = content
                 .lookups
                 .entry(schema.clone())
                 .or_insert_with(|| LookupView {
-                    owner: "postgres".to_owned(),
-                    callers: [everybody, "postgres".to_owned()].into(),
+                    owner: owner.clone(),
+                    callers: [everybody, owner].into(),
                     ..LookupView::default()
                 });
             (view.definer, view.pinned) = (true, true);
