@@ -8,7 +8,7 @@ use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::fleet::{self, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
-use pgherd_planner::plan::{Plan, beside_refusal, plan_waiting};
+use pgherd_planner::plan::{Plan, beside_refusal, plan_waiting, shape};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -131,8 +131,8 @@ fn changes_template(turn: &Turn<'_>) -> bool {
     let before = build(&before, config, turn.environment);
     match (before.stateful_set.known(), desired.stateful_set.known()) {
         (Some(before), Some(after)) => {
-            let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
-            template(before) != template(after)
+            let asked_for = |set: &StatefulSet| set.spec.as_ref().map(|spec| shape(&spec.template));
+            asked_for(before) != asked_for(after)
         }
         _ => false,
     }

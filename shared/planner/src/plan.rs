@@ -39,6 +39,7 @@ pub(crate) mod roll;
 mod rotation;
 mod secret_change;
 mod secrets;
+mod shape;
 mod stateful_set;
 mod swift;
 mod text;
@@ -53,6 +54,7 @@ pub(crate) use provision::leave::words as leave_words;
 pub use provision::unwanted as catalog_unwanted;
 pub use refusal::beside_refusal;
 pub use secret_change::{NewPassword, NextRotation, Previous, SecretChange, Why};
+pub use shape::shape;
 pub use stateful_set::rewritten;
 
 /// What changes without that a watch tells of it (Patroni, Postgres) is asked again after this.

@@ -153,9 +153,9 @@ pub struct TemplateRecord {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeferredTemplate {
-    /// Fingerprint of the template that is not applied.
+    /// Fingerprint of what pods would be made anew for in the template that is not applied.
     pub wanted: String,
-    /// Revision of the StatefulSet that stays.
+    /// The same of the template that stays.
     pub kept: String,
 }
 

@@ -31,15 +31,22 @@ pub(super) fn configuration(blueprint: Blueprint<'_>) -> String {
 
 /// Two configurations that differ at most in what is changed through Patroni: no reason to touch a pod.
 pub(crate) fn same_for_pods(one: &str, other: &str) -> bool {
-    let parts = |text: &str| -> Option<Value> {
-        let mut value: Value = serde_json::from_str(text).ok()?;
-        value
-            .get_mut(BOOTSTRAP)
-            .and_then(Value::as_object_mut)?
-            .remove(DYNAMIC);
-        Some(value)
-    };
     one == other || matches!((parts(one), parts(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// The same in a text of its own; what is no configuration as it is.
+pub(crate) fn for_pods(text: &str) -> String {
+    parts(text).map_or_else(|| text.to_owned(), |parts| parts.to_string())
+}
+
+/// Without what is changed through Patroni.
+fn parts(text: &str) -> Option<Value> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    value
+        .get_mut(BOOTSTRAP)
+        .and_then(Value::as_object_mut)?
+        .remove(DYNAMIC);
+    Some(value)
 }
 
 /// JSON as Go writes it: these five characters escaped, so that it could stand in HTML.

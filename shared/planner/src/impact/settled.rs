@@ -61,7 +61,7 @@ pub(super) fn observed(state: &State, annotations: &Annotations, config: &Operat
             Source::Unknown("no pod runs".to_owned())
         },
         catalog: if cluster.instances > 0 {
-            Source::Known(provision::settled::catalog(cluster))
+            Source::Known(provision::settled::catalog(cluster, &config.users.super_username))
         } else {
             Source::Unknown("no pod runs".to_owned())
         },

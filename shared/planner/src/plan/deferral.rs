@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::shape::{dressed, shape};
 use super::{HoldReason, Plan, stateful_set};
 use crate::build::Desired;
 use crate::diff::of_stateful_sets;
@@ -92,15 +93,16 @@ fn held_back(
     inputs: &str,
     observed: &Observed,
 ) -> Option<(StatefulSet, DeferredTemplate)> {
-    let kept_revision = observed.latest_revision()?;
     if observed.pods.known()?.iter().any(is_asked_for) {
         return None;
     }
     let mut kept = wanted.clone();
     let spec = kept.spec.as_mut()?;
+    let there = &stored.spec.as_ref()?.template;
+    // What rolls nothing may change meanwhile.
     let deferred = DeferredTemplate {
-        wanted: fingerprint(&spec.template),
-        kept: kept_revision.to_owned(),
+        wanted: fingerprint(&shape(&spec.template)),
+        kept: fingerprint(&shape(there)),
     };
     // A pgherd that sees it for the first time goes by what decides it; later what was found then tells whether anything is new.
     let stays = if known.builder == BUILDER {
@@ -111,7 +113,7 @@ fn held_back(
     if !stays {
         return None;
     }
-    spec.template = stored.spec.as_ref()?.template.clone();
+    spec.template = dressed(there.clone(), &spec.template);
     // Nothing waits where both mean the same.
     of_stateful_sets(wanted, &kept)?;
     Some((kept, deferred))

@@ -22,6 +22,7 @@ use crate::observed::{Member, MemberView, Observed, Source};
 
 mod candidate;
 mod drain;
+pub(super) mod first_start;
 mod gate;
 mod outdated;
 mod restart;

@@ -252,17 +252,20 @@ fn scale(
     plan.steps.push(step);
 }
 
-/// Members that are up do not go for such that are not: the highest ordinals go first, whoever is broken.
+/// Members that are up do not go while one that stays is not, or has no pod: the highest ordinals go first, whoever is broken.
 fn whole_without(names: &Names, observed: &Observed, members: i32) -> Result<(), HoldReason> {
     let present = observed.members(names);
-    let stays = |member: &&Member<'_>| i64::from(member.ordinal) < i64::from(members);
-    let (staying, going): (Vec<&Member<'_>>, Vec<&Member<'_>>) = present.iter().partition(stays);
-    let missing: Vec<String> = staying
-        .iter()
-        .filter(|member| !member.is_up())
-        .map(|member| member.pod.name.clone())
+    let stays = u32::try_from(members).unwrap_or_default();
+    let is_up = |ordinal: u32| {
+        let mut present = present.iter();
+        present.any(|member| member.ordinal == ordinal && member.is_up())
+    };
+    let missing: Vec<String> = (0..stays)
+        .filter(|ordinal| !is_up(*ordinal))
+        .map(|ordinal| names.pod(ordinal))
         .collect();
-    if missing.is_empty() || !going.iter().any(|member| member.is_up()) {
+    let mut going = present.iter().filter(|member| member.ordinal >= stays);
+    if missing.is_empty() || !going.any(Member::is_up) {
         return Ok(());
     }
     Err(HoldReason::HealthyWouldGo(missing))

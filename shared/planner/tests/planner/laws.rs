@@ -269,6 +269,39 @@ fn members_that_are_up_do_not_go_for_one_that_is_broken() {
 }
 
 #[test]
+fn members_that_are_up_do_not_go_for_one_that_has_no_pod() {
+    let mut world = settled("A", "minimal");
+    world.cluster.instances = 3;
+    world.settle();
+    world.cluster.instances = 2;
+    known(&mut world.observed.pods).remove(1);
+    let plan = world.plan();
+    let missing = HoldReason::HealthyWouldGo(vec!["minimal-1".to_owned()]);
+    assert!(plan.holds.iter().any(|hold| hold.reason == missing), "{plan:?}");
+    let mut steps = plan.steps.iter();
+    assert!(!steps.any(|step| matches!(step.action, Action::Scale { .. })));
+}
+
+#[test]
+fn the_labels_by_which_pods_keep_apart_make_none_anew() {
+    let mut world = settled("A", "minimal");
+    world.config.kubernetes.enable_pod_antiaffinity = true;
+    assert!(
+        !world.plan().rolled().is_empty(),
+        "to keep apart is another thing"
+    );
+    world.settle();
+    world.cluster.identity.team = "another".to_owned();
+    let plan = world.plan();
+    assert!(
+        plan.changes_stateful_set() && plan.rolled().is_empty(),
+        "{plan:?}"
+    );
+    world.settle();
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
 fn volumes_grow_claim_by_claim_and_never_shrink() {
     let mut world = settled("A", "minimal");
     world.cluster.storage.size = Quantity::parse("2Gi").unwrap();

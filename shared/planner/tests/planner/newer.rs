@@ -86,6 +86,40 @@ fn what_rolls_nothing_is_done_meanwhile() {
     assert!(is_deferred(&plan) && plan.steps.len() == 1, "{plan:#?}");
 }
 
+/// The world's manifest with an edit; the record of what decides the template is that of the edited one.
+fn edited(world: &mut World, edit: impl FnOnce(&mut serde_json::Value)) {
+    let mut object = serde_json::to_value(manifest("tuned")).unwrap();
+    edit(&mut object);
+    let manifest = serde_json::from_value(object).unwrap();
+    world.cluster = Cluster::parse(&manifest, &world.config).unwrap();
+    world.observed.cluster.inputs = spec_inputs(&serde_json::to_value(&manifest.spec).unwrap());
+}
+
+#[test]
+fn settings_and_annotations_are_changed_meanwhile() {
+    let mut world = waiting();
+    edited(&mut world, |object| {
+        object["spec"]["podAnnotations"]["note"] = "x".into();
+        object["spec"]["postgresql"]["parameters"]["work_mem"] = "64MB".into();
+    });
+    let wanted = world.desired();
+    for _ in 0..6 {
+        let plan = world.plan();
+        assert!(plan.rolled().is_empty(), "{plan:#?}");
+        world.observed.cluster.status.template.clone_from(&plan.template);
+        world.execute(&plan);
+    }
+    let plan = world.plan();
+    assert!(is_deferred(&plan), "{plan:#?}");
+    let metadata = |set: &mut Option<k8s_openapi::api::apps::v1::StatefulSet>| {
+        let template = set.as_ref().unwrap().spec.as_ref().unwrap().template.clone();
+        template.metadata
+    };
+    let mut stored = known(&mut world.observed.stateful_set).clone();
+    let mut wanted = Some(wanted.stateful_set.known().unwrap().clone());
+    assert_eq!(metadata(&mut stored), metadata(&mut wanted));
+}
+
 #[test]
 fn the_next_change_that_rolls_takes_it_along() {
     let mut world = waiting();

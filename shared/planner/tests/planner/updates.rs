@@ -52,6 +52,10 @@ fn changed(action: &Action) -> Option<String> {
         | Action::Scale { target, .. }
         | Action::GrowClaim { target, .. }
         | Action::Delete { target, .. } => named(&target.kind, &target.name),
+        // Labels of pods come and go as these run; theirs were not recorded.
+        Action::Relabel { target, .. } if target.kind == "PersistentVolumeClaim" => {
+            named(&target.kind, &target.name)
+        }
         Action::CreateSecret(draft) | Action::LabelSecret(draft) | Action::FillSecret(draft) => {
             named("Secret", &draft.name)
         }

@@ -52,6 +52,20 @@ pub(super) fn wanted(
     wanted
 }
 
+/// Adds all of it.
+pub(super) fn complete(pooler: &Pooler, superuser: &str, content: &mut ContentView) {
+    let view = LookupView {
+        owner: superuser.to_owned(),
+        definer: true,
+        pinned: true,
+        callers: [superuser, &pooler.user].map(str::to_owned).into(),
+    };
+    let (schema, user) = (pooler.schema.clone(), pooler.user.clone());
+    content.schemas.insert(schema.clone(), superuser.to_owned());
+    content.lookups.insert(schema.clone(), view);
+    content.schema_grants.insert((schema, user, Privilege::Usage));
+}
+
 /// The function itself, and that nobody else may call it.
 fn function(schema: &str, there: Option<&LookupView>) -> Vec<Statement> {
     let mut statements = Vec::new();
@@ -91,8 +105,6 @@ fn grants(pooler: &Pooler, found: &ContentView, there: Option<&LookupView>) -> V
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use pgherd_model::config::{Form, OperatorConfig};
     use serde_json::json;
 
@@ -112,19 +124,10 @@ mod tests {
         cluster.pooler.unwrap()
     }
 
-    fn complete() -> ContentView {
-        let view = LookupView {
-            owner: "postgres".to_owned(),
-            definer: true,
-            pinned: true,
-            callers: BTreeSet::from(["pooler".to_owned(), "postgres".to_owned()]),
-        };
-        ContentView {
-            schemas: [("pooler".to_owned(), "postgres".to_owned())].into(),
-            schema_grants: [("pooler".to_owned(), "pooler".to_owned(), Privilege::Usage)].into(),
-            lookups: [("pooler".to_owned(), view)].into(),
-            ..ContentView::default()
-        }
+    fn whole() -> ContentView {
+        let mut content = ContentView::default();
+        complete(&pooler(), "postgres", &mut content);
+        content
     }
 
     #[test]
@@ -133,12 +136,12 @@ mod tests {
         assert_eq!(made.len(), 5, "{made:?}");
         assert!(made[0].starts_with("CREATE SCHEMA"), "{made:?}");
         assert!(made[2].starts_with("REVOKE ALL ON FUNCTION"), "{made:?}");
-        assert!(lines(&complete()).is_empty());
+        assert!(lines(&whole()).is_empty());
     }
 
     #[test]
     fn each_part_that_is_lost_is_mended_by_itself() {
-        let mut found = complete();
+        let mut found = whole();
         let view = found.lookups.get_mut("pooler").unwrap();
         view.callers.insert(EVERYBODY.to_owned());
         view.callers.remove("pooler");
@@ -148,7 +151,7 @@ mod tests {
             "{made:?}"
         );
         // As Zalando's operator makes it: it runs with whatever search_path its caller has.
-        let mut found = complete();
+        let mut found = whole();
         found.lookups.get_mut("pooler").unwrap().pinned = false;
         let made = lines(&found);
         assert!(
@@ -159,11 +162,11 @@ mod tests {
 
     #[test]
     fn what_a_stranger_owns_is_left_alone_and_told() {
-        let mut schema = complete();
+        let mut schema = whole();
         schema
             .schemas
             .insert("pooler".to_owned(), "shop_owner".to_owned());
-        let mut function = complete();
+        let mut function = whole();
         function.lookups.get_mut("pooler").unwrap().owner = "shop_owner".to_owned();
         for found in [schema, function] {
             let told = lines(&found);

@@ -7,13 +7,13 @@ use pgherd_model::cluster::{Cluster, PreparedDatabase, Role, RoleFlag};
 use pgherd_model::names::roles::{Access, prepared_role};
 
 use super::databases::schema_owner;
-use super::privileges;
+use super::{lookup, privileges};
 use crate::observed::catalog::{ContentView, DefaultPrivilege, ExtensionView, Membership};
 use crate::observed::{Catalog, DatabaseView, RoleView};
 use crate::sql::{Scheme, Statement};
 
-/// Every role and database that the cluster wants and that can be had.
-pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
+/// Every role and database that the cluster wants and that can be had, with its `superuser`.
+pub(crate) fn catalog(cluster: &Cluster, superuser: &str) -> Catalog {
     let scheme = super::roles::scheme(cluster);
     let mut roles: BTreeMap<String, RoleView> = cluster
         .roles
@@ -44,7 +44,12 @@ pub(crate) fn catalog(cluster: &Cluster) -> Catalog {
     for database in &cluster.databases {
         let view: &mut DatabaseView = databases.entry(database.name.clone()).or_default();
         view.owner.clone_from(&database.owner);
+        view.content.get_or_insert_default();
         view.connection_limit = database.options.connection_limit.filter(|limit| *limit >= 0);
+    }
+    if let Some(pooler) = &cluster.pooler {
+        let contents = databases.values_mut().filter_map(|view| view.content.as_mut());
+        contents.for_each(|content| lookup::complete(pooler, superuser, content));
     }
     // The plan does not make a database whose owner nobody defines.
     databases.retain(|_, database| roles.contains_key(&database.owner));

@@ -10,19 +10,12 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use serde_json::{Value, json};
 
-use super::{STEP, Situation};
+use super::{STEP, Situation, first_start};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan, pod_passwords};
-
-mod first_start;
+use crate::plan::{HoldReason, Plan, pod_passwords, shape};
 
 const TEMPLATE: &str = "/spec/template/";
-/// A running pod is given these as it runs: they are for others to read.
-const WORN: [&str; 2] = [
-    "/spec/template/metadata/annotations",
-    "/spec/template/metadata/labels",
-];
 
 /// What a pod's template is in comparison with the wanted one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,9 +121,8 @@ fn compared(wanted: Option<&PodTemplateSpec>, found: Option<&PodTemplateSpec>) -
 
 /// By the paths that differ.
 fn judged<'a>(paths: impl Iterator<Item = &'a str>) -> Age {
-    let is_worn = |path: &str| WORN.iter().any(|worn| path.starts_with(worn));
     let mut reasons = paths
-        .filter(|path| path.starts_with(TEMPLATE) && !is_worn(path))
+        .filter(|path| path.starts_with(TEMPLATE) && !shape::is_worn(path))
         .peekable();
     if reasons.peek().is_none() {
         Age::Current

@@ -43,7 +43,7 @@ impl World {
             has_password: true,
             ..SecretView::default()
         });
-        let mut catalog = provision::settled::catalog(&cluster);
+        let mut catalog = provision::settled::catalog(&cluster, "postgres");
         catalog.version = 17;
         let observed = Observed {
             secrets: Source::Known(secrets.collect()),

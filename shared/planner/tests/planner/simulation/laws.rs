@@ -99,8 +99,9 @@ fn healthy_stay(observed: &Observed, replicas: i32, step: &Step) -> Result<(), B
     let (staying, going): (Vec<&PodView>, Vec<&PodView>) =
         observed.pods.known().unwrap().iter().partition(stays);
     let is_up = |pod: &&PodView| pod.ready && !pod.terminating;
-    if replicas > 0 && !staying.iter().all(is_up) && going.iter().any(|pod| is_up(pod) && runs(observed, pod))
-    {
+    let are_up = staying.into_iter().filter(is_up).count();
+    let is_whole = i64::try_from(are_up).unwrap() == i64::from(replicas);
+    if !is_whole && going.iter().any(|pod| is_up(pod) && runs(observed, pod)) {
         return broken(HEALTHY_STAY, step.to_string());
     }
     Ok(())

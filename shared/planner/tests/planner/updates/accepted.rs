@@ -59,11 +59,6 @@ pub(super) const ACCEPTED: &[Accepted] = &[
     row("label-and-spec", "switchovers", WORN),
     row("label-and-spec", "objectsChanged", LABELS),
     row(
-        "inh-annot",
-        "objectsChanged",
-        "annotations of claims are not built yet",
-    ),
-    row(
         "standby-add",
         "patroniPatches",
         "a running primary is never made a follower: it is held and told",

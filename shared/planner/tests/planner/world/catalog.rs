@@ -30,9 +30,11 @@ pub(crate) fn first(config: &OperatorConfig) -> Catalog {
         };
         catalog.roles.insert(name.to_owned(), role);
     }
-    catalog
-        .databases
-        .insert("postgres".to_owned(), DatabaseView::default());
+    let postgres = DatabaseView {
+        content: Some(ContentView::default()),
+        ..DatabaseView::default()
+    };
+    catalog.databases.insert("postgres".to_owned(), postgres);
     catalog
 }
 
@@ -273,15 +275,14 @@ fn run_inside(content: &mut ContentView, statement: &Statement) {
             content.schema_grants.extend(grants);
         }
         Statement::CreateLookup { schema } => {
-            let everybody = String::new();
-            // We made both.
+            // We own both.
             let owner = content.schemas[schema].clone();
             let view = content
                 .lookups
                 .entry(schema.clone())
                 .or_insert_with(|| LookupView {
-                    owner: owner.clone(),
-                    callers: [everybody, owner].into(),
+                    callers: [String::new(), owner.clone()].into(),
+                    owner,
                     ..LookupView::default()
                 });
             (view.definer, view.pinned) = (true, true);

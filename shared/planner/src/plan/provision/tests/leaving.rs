@@ -45,7 +45,7 @@ pub(super) fn with(catalog: Catalog) -> Observed {
 pub(super) fn settled_catalog(cluster: &Cluster) -> Catalog {
     Catalog {
         version: 17,
-        ..settled::catalog(cluster)
+        ..settled::catalog(cluster, "postgres")
     }
 }
 

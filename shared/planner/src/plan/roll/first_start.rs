@@ -9,7 +9,7 @@ const PREFIX: &str = "STANDBY_";
 const OF_HOST: [&str; 3] = ["STANDBY_HOST", "STANDBY_PORT", "STANDBY_PRIMARY_SLOT_NAME"];
 
 /// Both without those variables. Where an archive is to be read, its place and its keys are read from the pod, and count.
-pub(super) fn forgotten(
+pub(in crate::plan) fn forgotten(
     wanted: Option<&PodTemplateSpec>,
     found: Option<&PodTemplateSpec>,
 ) -> [Option<PodTemplateSpec>; 2] {
