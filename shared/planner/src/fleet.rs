@@ -56,7 +56,7 @@ pub struct Roll {
     pub has_begun: bool,
     /// Every member that is wanted is up, and of the wanted template. What could not be read is not so.
     pub is_up: bool,
-    /// A member that is of the wanted template, or has no pod, is not up.
+    /// A member that is of the wanted template is not up, or one has no pod, or its pod is going.
     pub is_coming: bool,
     /// No maintenance window is open.
     pub is_closed: bool,
@@ -154,7 +154,9 @@ pub fn roll(
     let is_whole = members.len() >= wanted && members.iter().all(Member::is_up);
     let is_known = is_read && observed.patroni.known().is_some();
     let is_up = wanted > 0 && is_known && is_whole && rolled.is_empty();
-    let is_coming = members.len() < wanted || fresh.iter().any(|member| !member.is_up());
+    let is_going = |member: &Member<'_>| member.pod.terminating;
+    let is_on_its_way = members.len() < wanted || old.iter().any(is_going);
+    let is_coming = is_on_its_way || fresh.iter().any(|member| !member.is_up());
     let (windows, status) = (&cluster.windows, &observed.cluster.status);
     let trouble = trouble(&fresh, status, now).or_else(|| self::trouble(&old, status, now));
     let is_closed = !window::is_open(windows, now);

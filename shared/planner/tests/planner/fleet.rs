@@ -1,15 +1,19 @@
 //! Several simulated clusters that roll by turns, with the plans that each would have alone and the book that all share.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as Ready, Time};
+use pgherd_model::names::annotations;
 use pgherd_planner::fleet::{Book, Verdict, roll};
 use pgherd_planner::observed::{MemberView, Observed, Source};
 use pgherd_planner::plan::{Plan, plan_waiting};
 
 use crate::simulation::{Condition, Luck, Pod, Simulation, Template};
 use crate::world::known;
+
+mod stopped;
 
 const FLEET: u32 = 4;
 /// Shorter than a waiting cluster that nobody wakes takes to look again, for all of them.
@@ -21,13 +25,30 @@ thread_local! {
     static TURN: RefCell<(String, usize)> = RefCell::default();
     /// Who is to be looked at.
     static WOKEN: RefCell<Vec<String>> = RefCell::default();
+    /// Who takes no turns.
+    static APART: RefCell<BTreeMap<String, Apart>> = RefCell::default();
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    Paused,
+    /// Its manifest.
+    Edited,
 }
 
 /// What the controller does between planning and acting.
 fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
     let (cluster, config, now) = (&simulation.cluster, &simulation.config, simulation.now());
-    let found = roll(cluster, config, observed, plan, false, now);
     let (name, budget) = TURN.with_borrow(Clone::clone);
+    let apart = APART.with_borrow(|apart| apart.get(&name).copied());
+    let mut observed = observed.clone();
+    if apart == Some(Apart::Paused) {
+        let paused = (annotations::MODE.to_owned(), "paused".to_owned());
+        observed.cluster.annotations.extend([paused]);
+    }
+    let observed = &observed;
+    let is_edited = apart == Some(Apart::Edited) && !plan.rolled().is_empty();
+    let found = roll(cluster, config, observed, plan, is_edited, now);
     let answer = BOOK.with_borrow_mut(|book| book.hear(&name, &found, FLEET as usize, budget));
     WOKEN.with_borrow_mut(|woken| woken.extend(answer.wake));
     match answer.verdict {
@@ -36,6 +57,9 @@ fn by_turns(simulation: &Simulation, observed: &Observed, plan: &mut Plan) {
         Verdict::Wait(why) => {
             *plan = plan_waiting(cluster, &simulation.desired(), observed, config, now, why.hold());
         }
+    }
+    if apart == Some(Apart::Paused) {
+        plan.steps.clear();
     }
 }
 
@@ -49,6 +73,7 @@ struct Fleet {
 impl Fleet {
     fn new(members: u32, budget: usize) -> Self {
         BOOK.with_borrow_mut(|book| *book = Book::default());
+        APART.with_borrow_mut(BTreeMap::clear);
         let made = (0..FLEET).map(|_| {
             let mut simulation = Simulation::new(members);
             simulation.mutation = Some(by_turns);
