@@ -34,14 +34,12 @@ pub struct Turn<'a> {
 pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     let question = turn.question;
     let (Some(cluster), false) = (turn.meaning.cluster(), question.deleting) else {
-        let known = context.cache.manifests.len();
-        let config = context.config();
-        wake(context, &context.fleet.skip(question.cluster, known, &config));
+        skip(context, question.cluster);
         return false;
     };
     let is_edited = is_edited(context, turn, plan);
     let roll = fleet::roll(cluster, question.config, turn.observed, plan, is_edited, turn.now);
-    let known = context.cache.manifests.len();
+    let known = known(context);
     let answer = context
         .fleet
         .hear(question.cluster, &roll, known, turn.round, || context.config());
@@ -71,17 +69,27 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
     is_edited
 }
 
+/// The cluster will not roll.
+fn skip(context: &Context, cluster: &ClusterRef) {
+    if is_gone(context, cluster) {
+        return dismiss(context, cluster);
+    }
+    let (known, config) = (known(context), context.config());
+    wake(context, &context.fleet.skip(cluster, known, &config));
+}
+
 /// The cluster could not be looked at, and so has no plan.
 pub fn lose(context: &Context, cluster: &ClusterRef, why: &str) {
-    let known = context.cache.manifests.len();
-    let config = context.config();
+    if is_gone(context, cluster) {
+        return dismiss(context, cluster);
+    }
+    let (known, config) = (known(context), context.config());
     wake(context, &context.fleet.lose(cluster, why, known, &config));
 }
 
 /// What came of a turn: a cluster that rolls and cannot go on keeps others from following it.
 pub fn account(context: &Context, cluster: &ClusterRef, outcome: &Outcome) {
-    let known = context.cache.manifests.len();
-    let config = context.config();
+    let (known, config) = (known(context), context.config());
     wake(
         context,
         &context.fleet.acted(cluster, outcome.hindrance(), known, &config),
@@ -90,8 +98,21 @@ pub fn account(context: &Context, cluster: &ClusterRef, outcome: &Outcome) {
 
 /// The cluster is gone: others may roll in its place.
 pub fn dismiss(context: &Context, cluster: &ClusterRef) {
-    let known = context.cache.manifests.len();
+    let known = known(context);
     wake(context, &context.fleet.forget(cluster, known, &context.config()));
+}
+
+/// How many clusters there are. One that has gone since it was looked at stands for none of them.
+fn known(context: &Context) -> usize {
+    // Before: one that goes meanwhile is missed, and not counted for another.
+    let known = context.cache.manifests.len();
+    context.fleet.strike(|cluster| is_gone(context, cluster));
+    known
+}
+
+/// What belonged to it may still be there.
+fn is_gone(context: &Context, cluster: &ClusterRef) -> bool {
+    context.cache.manifests.get(cluster).is_none()
 }
 
 fn wake(context: &Context, clusters: &[ClusterRef]) {
@@ -146,7 +167,7 @@ fn missing(question: &Question<'_>, observed: &Observed) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use pgherd_planner::fleet::Roll;
+    use pgherd_planner::fleet::{Roll, Why};
 
     use super::*;
     use crate::reconcile::reconcile;
@@ -181,6 +202,52 @@ mod tests {
         reconcile(&context, &cluster).await;
         assert_eq!(context.fleet.counts(), (0, 1, 0));
         assert_eq!(context.queue.next().await.cluster, other);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_deleted_does_not_stand_for_one_that_was_not_looked_at() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let named = |name: &str| {
+            let mut manifest = manifest();
+            manifest["metadata"]["name"] = name.into();
+            api.submit(&context, &manifest)
+        };
+        let [first, second, going] = ["acid-first", "acid-second", "acid-going"].map(named);
+        let due = Roll {
+            is_due: true,
+            members: 2,
+            ..Roll::default()
+        };
+        let (_, round) = context.fleet.begin(|| context.config());
+        let hear = |cluster: &ClusterRef| {
+            let known = known(&context);
+            let answer = context
+                .fleet
+                .hear(cluster, &due, known, round, || context.config());
+            answer.verdict
+        };
+        hear(&first);
+        // It goes after it was looked at; then it is cleared away, and that fails.
+        hear(&going);
+        context.cache.manifests.note_gone(&going);
+        let ends: [Option<fn(&Context, &ClusterRef)>; 3] = [
+            None,
+            Some(skip),
+            Some(|context, cluster| lose(context, cluster, "no answer")),
+        ];
+        for end in ends {
+            if let Some(end) = end {
+                end(&context, &going);
+            }
+            assert_eq!(
+                hear(&first),
+                Verdict::Wait(Why::Looking),
+                "the second may be the canary"
+            );
+        }
+        hear(&second);
+        assert_eq!(hear(&first), Verdict::Go);
     }
 
     #[tokio::test]

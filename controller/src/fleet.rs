@@ -74,6 +74,11 @@ impl Fleet {
         state.changes += 1;
     }
 
+    /// Clusters that have gone stand for none that are known.
+    pub fn strike(&self, is_gone: impl Fn(&ClusterRef) -> bool) {
+        self.locked().book.strike(is_gone);
+    }
+
     /// The cluster will not roll. Returns those to look at.
     pub fn skip(&self, cluster: &ClusterRef, known: usize, config: &OperatorConfig) -> Vec<ClusterRef> {
         self.locked().book.skip(cluster, known, budget(config))
@@ -106,12 +111,12 @@ impl Fleet {
         self.locked().book.forget(cluster, known, budget(config))
     }
 
-    /// How many roll, how many wait for that, and how many of the first fail.
+    /// How many roll, how many wait for that, and how many fail, or have failed in their turns.
     pub fn counts(&self) -> (usize, usize, usize) {
         self.locked().book.counts()
     }
 
-    /// Who rolls, with what is wrong; and who waits, in order.
+    /// Who rolls or has failed in that, with what is wrong; and who waits, in order.
     pub fn lists(&self) -> (Vec<(ClusterRef, Option<String>)>, Vec<ClusterRef>) {
         self.locked().book.lists()
     }
