@@ -159,9 +159,10 @@ fn deal_with(
     if was_told {
         return;
     }
-    match &found.form {
-        Form::Strays(names) => tracing::warn!(%cluster, found = names.join(", "), "{why}"),
-        _ => tracing::warn!(%cluster, "{why}"),
+    if let Form::Strays(names) = &found.form {
+        tracing::warn!(%cluster, found = names.join(", "), "{why}");
+    } else {
+        tracing::warn!(%cluster, "{why}");
     }
 }
 
