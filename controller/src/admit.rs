@@ -204,6 +204,8 @@ mod tests {
         assert_eq!(context.queue.next().await.cluster, other);
     }
 
+    type End = fn(&Context, &ClusterRef);
+
     #[tokio::test]
     async fn one_that_was_deleted_does_not_stand_for_one_that_was_not_looked_at() {
         let api = FakeApi::default();
@@ -231,7 +233,7 @@ mod tests {
         // It goes after it was looked at; then it is cleared away, and that fails.
         hear(&going);
         context.cache.manifests.note_gone(&going);
-        let ends: [Option<fn(&Context, &ClusterRef)>; 3] = [
+        let ends: [Option<End>; 3] = [
             None,
             Some(skip),
             Some(|context, cluster| lose(context, cluster, "no answer")),

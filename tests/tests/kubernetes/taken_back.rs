@@ -152,27 +152,12 @@ fn settings(stage: &Stage) -> Result<()> {
 /// A variable that the image can do without.
 const LACKING: &str = "PAM_OAUTH2";
 
-/// A cluster as an older pgherd would have left it: a variable less in the template, of which its pod was made, and in the status what that one
-/// remembered.
-fn upgrades(stage: &Stage) -> Result<()> {
-    start(stage)?;
-    let (set, pod) = (
-        format!("-n {NAMESPACE} statefulset/{CLUSTER}"),
-        format!("{CLUSTER}-0"),
-    );
-    let names = ".spec.template.spec.containers[0].env[*].name";
-    let known = wait(stage, &object(CLUSTER), ".status.template.builder", |text| {
-        !text.is_empty()
-    })?;
-    let text = stage.kubectl().value(&set, names)?;
-    let variables = text.split_whitespace().count();
-    let place = text.split_whitespace().position(|name| name == LACKING);
-    let place = place.with_context(|| format!("no {LACKING} in {text}"))?;
-    stage.scale(CONTROLLER, 0)?;
+/// Takes a variable out of the template and of the pod, and says that an older one did. The pod's uid.
+fn made_older(stage: &Stage, set: &str, pod: &str, place: usize) -> Result<String> {
     let path = format!("/spec/template/spec/containers/0/env/{place}");
     patch(
         stage,
-        &set,
+        set,
         &["--type=json"],
         &json!([{"op": "remove", "path": path}]),
     )?;
@@ -190,7 +175,27 @@ fn upgrades(stage: &Stage) -> Result<()> {
         &["--subresource=status", "--type=merge"],
         &older,
     )?;
-    let before = uid(stage, &pod)?;
+    uid(stage, pod)
+}
+
+/// A cluster as an older pgherd would have left it: a variable less in the template, of which its pod was made, and in the status what that one
+/// remembered.
+fn upgrades(stage: &Stage) -> Result<()> {
+    start(stage)?;
+    let (set, pod) = (
+        format!("-n {NAMESPACE} statefulset/{CLUSTER}"),
+        format!("{CLUSTER}-0"),
+    );
+    let names = ".spec.template.spec.containers[0].env[*].name";
+    let known = wait(stage, &object(CLUSTER), ".status.template.builder", |text| {
+        !text.is_empty()
+    })?;
+    let text = stage.kubectl().value(&set, names)?;
+    let variables = text.split_whitespace().count();
+    let place = text.split_whitespace().position(|name| name == LACKING);
+    let place = place.with_context(|| format!("no {LACKING} in {text}"))?;
+    stage.scale(CONTROLLER, 0)?;
+    let before = made_older(stage, &set, &pod, place)?;
     stage.scale(CONTROLLER, 1)?;
     wait(stage, &object(CLUSTER), ".status.holds[*].reason", |text| {
         text.contains("otherwise than the one before")

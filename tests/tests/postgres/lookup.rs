@@ -88,10 +88,9 @@ fn strangers(major: Major) -> Result<()> {
         "something is done: {:?}",
         plan.steps.first()
     );
-    let told = plan.holds.iter().map(ToString::to_string);
+    let mut told = plan.holds.iter().map(ToString::to_string);
     let hold = told
-        .filter(|hold| hold.contains("app") && hold.contains("database shop"))
-        .next()
+        .find(|hold| hold.contains("app") && hold.contains("database shop"))
         .context("nobody is told")?;
     ensure!(hold.contains("no superuser"), "{hold}");
     let refused = world.login("pooler", "shop")?.run(ASK);

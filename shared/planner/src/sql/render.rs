@@ -167,7 +167,7 @@ const LOOKUP: &str = "(i_username text, OUT uname text, OUT phash text) LANGUAGE
     SET search_path = pg_catalog, pg_temp \
     AS 'SELECT usename::text, passwd FROM pg_catalog.pg_shadow WHERE usename = i_username'";
 
-fn lookup(before: &str, schema: &String, after: &str) -> Result<String, RenderError> {
+fn lookup(before: &str, schema: &str, after: &str) -> Result<String, RenderError> {
     Ok(format!(
         "{before} FUNCTION {}.{}{after}",
         identifier(schema)?,

@@ -340,6 +340,13 @@ fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
     proptest::collection::vec((0..5_usize, event), 1..80)
 }
 
+/// What is known of a pod that was made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    Starts,
+    Fails,
+}
+
 /// Two members, which roll in their turns: the replica, then the primary.
 #[derive(Debug, Clone, Default)]
 struct Pair {
@@ -347,9 +354,9 @@ struct Pair {
     closed: bool,
     paused: bool,
     edited: bool,
-    /// Members that are wanted anew, and the one that is on its way: whether it fails.
+    /// Members that are wanted anew, and the one that is on its way.
     old: u8,
-    coming: Option<Option<bool>>,
+    coming: Option<Coming>,
 }
 
 impl Pair {
@@ -360,7 +367,7 @@ impl Pair {
             _ => Part::Fleet,
         };
         let is_in_it = self.coming.is_some() || self.old == 1;
-        let is_broken = self.coming == Some(Some(true));
+        let is_broken = self.coming == Some(Coming::Fails);
         Roll {
             part,
             is_due: part == Part::Fleet && self.old > 0,
@@ -403,7 +410,7 @@ impl Fleet {
                 );
                 prop_assert_eq!(self.heard.len(), known, "all were looked at");
             }
-            (pair.old, pair.coming) = (pair.old - 1, Some(None));
+            (pair.old, pair.coming) = (pair.old - 1, Some(Coming::Starts));
         } else if roll.part == Part::Own && pair.coming.is_none() {
             pair.old = 0;
         }
@@ -421,7 +428,7 @@ impl Fleet {
             Event::Resumes => pair.paused = false,
             Event::Runs(true) => pair.coming = None,
             Event::Runs(false) if pair.coming.is_some() => {
-                pair.coming = Some(Some(true));
+                pair.coming = Some(Coming::Fails);
                 self.failed.insert(index);
                 // Its pod is watched.
                 return self.look(index);
