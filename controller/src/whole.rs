@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::DynamicResourceScope;
+use pgherd_model::names::labels::STANDING;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,8 +23,6 @@ const WORN: [&[&str]; 4] = [
     &["f:spec", "f:template", "f:metadata", "f:annotations"],
     &["f:spec", "f:template", "f:metadata", "f:labels"],
 ];
-/// Labels that every object has, which never go.
-const STANDING: [&str; 4] = ["f:application", "f:cluster-name", "f:spilo-role", "f:team"];
 
 /// An object without its managedFields, which are as long as the rest. What stays of them are names of labels and annotations that we wrote
 /// beside those that all have: mostly none.
@@ -75,7 +74,11 @@ fn ours(managed: &Value) -> Option<Value> {
             let mut place = path.iter();
             let found = place.try_fold(&entry["fieldsV1"], |tree, step| tree.get(step));
             let names = found.and_then(Value::as_object).into_iter().flatten();
-            for (name, _) in names.filter(|(name, _)| *name != "." && !STANDING.contains(&name.as_str())) {
+            let stands = |name: &str| {
+                name.strip_prefix("f:")
+                    .is_some_and(|name| STANDING.contains(&name))
+            };
+            for (name, _) in names.filter(|(name, _)| *name != "." && !stands(name)) {
                 let tree = path.iter().fold(&mut kept, |tree, step| &mut tree[*step]);
                 tree[name] = json!({});
             }

@@ -9,6 +9,8 @@ pub type Labels = BTreeMap<String, String>;
 
 /// Label with the owning team.
 pub const TEAM: &str = "team";
+/// Labels that every object of a cluster has as long as nobody sets the parameters that name them; they never go.
+pub const STANDING: [&str; 4] = ["application", "cluster-name", "spilo-role", TEAM];
 /// Label that tells one pooler's objects from another's.
 pub const CONNECTION_POOLER: &str = "connection-pooler";
 /// Label of members while no node may be drained: during bootstrap and major upgrades.
