@@ -29,10 +29,7 @@ pub(super) async fn apply(
     if place.is_some_and(|(owner, key)| context.cache.owned.is_updated(&owner, &key))
         && let Some(versions) = ownership::unite(&context.client, &target).await?
     {
-        let version = &mut body["metadata"]["resourceVersion"];
-        if *version == versions.before {
-            *version = versions.after.into();
-        }
+        follow(&mut body, &versions.before, versions.after);
     }
     send(context, scene, &target, &body).await
 }
@@ -88,6 +85,15 @@ pub(super) async fn check(context: &Context, scene: &Scene<'_>, object: &Object)
         object: target.to_string(),
         paths,
     })
+}
+
+/// Asks for the version `after` where the one `before` was asked for. Where none was, none is named: not even null is none.
+fn follow(body: &mut Value, before: &str, after: String) {
+    let metadata = body.get_mut("metadata");
+    let version = metadata.and_then(|metadata| metadata.get_mut("resourceVersion"));
+    if let Some(version) = version.filter(|version| **version == before) {
+        *version = after.into();
+    }
 }
 
 /// Applies a body with nothing but what it says.
@@ -162,6 +168,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_version_is_asked_for_only_where_one_was() {
+        let followed = |mut body: Value| {
+            follow(&mut body, "7", "8".to_owned());
+            body
+        };
+        let of = |version: &str| json!({"metadata": {"name": "a", "resourceVersion": version}});
+        assert_eq!(followed(of("7")), of("8"));
+        assert_eq!(followed(of("6")), of("6"), "another one that was seen");
+        let without = json!({"metadata": {"name": "a"}});
+        assert_eq!(followed(without.clone()), without);
+    }
 
     #[test]
     fn preconditions_travel_with_the_request() {
