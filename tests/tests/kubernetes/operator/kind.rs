@@ -89,9 +89,13 @@ fn come_back(stage: &Stage, place: &Place<'_>, before: &[String]) -> Result<()> 
         "apply --server-side --force-conflicts -f {}",
         file.display()
     ))?;
-    stage.kubectl().run(&format!(
-        "wait --for=condition=Established crd/{CRD} --timeout=60s"
-    ))?;
+    // kubectl's own wait fails where there is no condition yet.
+    let established = ".status.conditions[?(@.type==\"Established\")].status";
+    let (kind, limit) = (format!("crd/{CRD}"), Duration::from_mins(1));
+    let is_true = |status: &str| status == "True";
+    stage
+        .kubectl()
+        .wait_for_value(&kind, established, limit, is_true, |_| {})?;
     std::thread::sleep(Duration::from_secs(5));
     same(place, before)?;
     place.apply(&cluster(CLUSTER, Some(ID), 0))?;
