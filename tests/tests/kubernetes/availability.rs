@@ -34,6 +34,7 @@ const CONCURRENCY: usize = 16;
 /// However long something takes.
 const LIMIT: Duration = Duration::from_mins(4);
 const NAMESPACE: &str = "it-admissions";
+const PODS: &str = "-n pgherd pods -l app.kubernetes.io/name=pgherd-webhook";
 const GUARD: &str = "validatingadmissionpolicybinding/pgherd-ca-bundle";
 /// The authority is replaced every 24 s, the leaf every 8 s.
 const SHORT_LIVES: [&str; 4] = [
@@ -123,10 +124,8 @@ fn cut_off(what: &str, (writes, calls): (Writes, Calls), bounds: [usize; 2]) -> 
 
 /// The pods that serve.
 fn pods(kubectl: &Kubectl) -> Result<Vec<String>> {
-    let names = kubectl.value(
-        "-n pgherd pods -l app.kubernetes.io/name=pgherd-webhook --field-selector=status.phase=Running",
-        ".items[*].metadata.name",
-    )?;
+    let running = format!("{PODS} --field-selector=status.phase=Running");
+    let names = kubectl.value(&running, ".items[*].metadata.name")?;
     Ok(names.split_whitespace().map(str::to_owned).collect())
 }
 
@@ -229,7 +228,7 @@ fn blank(kubectl: &Kubectl, configuration: &str) -> Result<String> {
         .output()
 }
 
-/// Rolls the webhook to other flags.
+/// Rolls the webhook to other flags, until nobody with the flags before is left: one who drains still replaces an authority that is missing.
 fn set_flags(kubectl: &Kubectl, flags: &[&str]) -> Result<()> {
     let container = json!({"name": "webhook", "args": flags});
     let patch = json!({"spec": {"template": {"spec": {"containers": [container]}}}}).to_string();
@@ -245,6 +244,9 @@ fn set_flags(kubectl: &Kubectl, flags: &[&str]) -> Result<()> {
         ])
         .output()?;
     kubectl.run("-n pgherd rollout status deployment pgherd-webhook --timeout=80s")?;
+    let replicas = kubectl.value("-n pgherd deployment pgherd-webhook", ".spec.replicas")?;
+    let is_alone = |pods: &str| pods.split_whitespace().count().to_string() == replicas;
+    kubectl.wait_for_value(PODS, ".items[*].metadata.name", LIMIT, is_alone, |_| {})?;
     Ok(())
 }
 

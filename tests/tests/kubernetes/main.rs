@@ -65,6 +65,13 @@ fn tests() -> Vec<Test> {
     .concat()
 }
 
+/// Why a test failed. Told at once, too: the list at the end is far from what was printed meanwhile.
+fn told(error: &anyhow::Error) -> String {
+    let reason = format!("{error:#}");
+    eprintln!("failed: {}", reason.lines().next().unwrap_or_default());
+    reason
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // They share two cores and one pair of programs.
@@ -79,9 +86,8 @@ fn main() -> ExitCode {
     }
     let trials = tests().into_iter().map(|(name, test)| {
         let run = move || {
-            stage::get()
-                .and_then(test)
-                .map_err(|error| format!("{error:#}").into())
+            let outcome = stage::get().and_then(test);
+            outcome.map_err(|error| told(&error).into())
         };
         Trial::test(name, run).with_ignored_flag(obstacle.is_some())
     });

@@ -292,11 +292,11 @@ fn beside(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// The names of what Patroni keeps its state in, and of its owners.
-fn state(stage: &Stage) -> Result<String> {
+/// What Patroni keeps its state in, each by its name or uid, and its owners.
+fn state(stage: &Stage, by: &str) -> Result<String> {
     let list = format!("-n {NAMESPACE} configmaps,endpoints -l cluster-name={CLUSTER}");
-    let path = "range .items[*]}{.metadata.name}={.metadata.ownerReferences[*].kind} {end";
-    stage.kubectl().value(&list, path)
+    let path = format!("range .items[*]}}{{.metadata.{by}}}={{.metadata.ownerReferences[*].kind}} {{end");
+    stage.kubectl().value(&list, &path)
 }
 
 fn owned(stage: &Stage) -> Result<()> {
@@ -310,25 +310,31 @@ fn owned(stage: &Stage) -> Result<()> {
 
 fn goes_with_it(stage: &Stage) -> Result<()> {
     let took = until("Patroni's configuration is owned", || {
-        Ok(state(stage)?.contains(&format!("{CLUSTER}-config=postgresql")))
+        Ok(state(stage, "name")?.contains(&format!("{CLUSTER}-config=postgresql")))
     })?;
-    eprintln!("owned after {took:.1} s: {}", state(stage)?);
+    eprintln!("owned after {took:.1} s: {}", state(stage, "name")?);
     ensure!(
         patroni(stage, CLUSTER)?["loop_wait"].is_number(),
         "its content was lost"
     );
     stage.scale(CONTROLLER, 0)?;
+    let owned = state(stage, "uid")?;
+    let owned: Vec<&str> = owned
+        .split_whitespace()
+        .filter(|object| object.ends_with("=postgresql"))
+        .collect();
     stage
         .kubectl()
         .run(&format!("-n {NAMESPACE} delete pg {CLUSTER} --timeout=60s"))?;
-    until("what Patroni made is gone", || {
-        Ok(!state(stage)?.contains(&format!("{CLUSTER}-config")))
-    })?;
     stage.wait_for_none("pods", CLUSTER)?;
-    // Data has no owner, and the next cluster of that name would have it with other passwords.
-    stage
-        .kubectl()
-        .run(&format!("-n {NAMESPACE} delete pvc -l cluster-name={CLUSTER}"))?;
+    until("what Patroni made is gone", || {
+        let left = state(stage, "uid")?;
+        Ok(!owned.iter().any(|object| left.contains(object)))
+    })?;
+    // Data has no owner, and the next cluster of that name would have it with other passwords. Patroni writes its state again if it sees the
+    // old one go before it is ended itself.
+    let left = format!("-n {NAMESPACE} delete pvc,configmap,endpoints -l cluster-name={CLUSTER}");
+    stage.kubectl().run(&left)?;
     Ok(())
 }
 
