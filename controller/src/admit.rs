@@ -272,7 +272,7 @@ mod tests {
         use pgherd_model::cluster::RoleSources;
         use pgherd_model::names::Names;
         use pgherd_planner::observed::PodView;
-        use pgherd_planner::plan::{Hold, HoldReason};
+        use pgherd_planner::plan::{Hold, HoldReason, Matter};
 
         let api = FakeApi::default();
         let context = api.context();
@@ -307,7 +307,7 @@ mod tests {
         };
         let mut plan = Plan::default();
         plan.holds.push(Hold {
-            step: "roll".to_owned(),
+            matter: Matter::Roll,
             reason: HoldReason::RollPending(vec!["acid-demo-0".to_owned()]),
             until: None,
         });

@@ -11,7 +11,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::default;
 use pgherd_planner::adopt;
 use pgherd_planner::build::build;
-use pgherd_planner::plan::{Action, Hold, HoldReason, Impact, Plan};
+use pgherd_planner::plan::{Action, Hold, HoldReason, Impact, Matter, Plan};
 use serde_json::{Value, json};
 
 use crate::Verdict;
@@ -114,7 +114,7 @@ fn not_given(sources: &RoleSources, team: &str, config: &OperatorConfig) -> Vec<
     let gaps = sources.gaps(team, config).into_iter();
     gaps.filter(|(_, why)| why == NOT_ASKED)
         .map(|(source, _)| Hold {
-            step: "roles of others".to_owned(),
+            matter: Matter::OthersRoles,
             reason: HoldReason::Unheard {
                 source,
                 why: "the file does not hold it".to_owned(),
@@ -220,7 +220,7 @@ impl Planned {
         });
         let holds = self.plan.holds.iter().map(|hold| {
             json!({
-                "step": hold.step,
+                "step": hold.matter.to_string(),
                 "reason": hold.reason.to_string(),
                 "until": hold.until.map(|until| until.to_string()),
             })

@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 use pgherd_planner::observed::ClusterView;
-use pgherd_planner::plan::{Action, Hold, Impact, Precondition, Reason, Step};
+use pgherd_planner::plan::{Action, Hold, Impact, Matter, Precondition, Reason, Step};
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn a_deletion_is_over_when_nothing_is_left_to_do_or_to_wait_for() {
     };
     let held = Plan {
         holds: vec![Hold {
-            step: "delete".to_owned(),
+            matter: Matter::Deletion,
             reason: HoldReason::PodsTerminating(vec!["a-0".to_owned()]),
             until: None,
         }],
@@ -113,7 +113,7 @@ fn a_refused_deletion_ends_when_the_object_is_gone_and_waits_for_consent_while_i
     let reason = HoldReason::DeletionGate("annotation delete-date not set".to_owned());
     let plan = Plan {
         holds: vec![Hold {
-            step: "delete".to_owned(),
+            matter: Matter::Deletion,
             reason,
             until: None,
         }],

@@ -13,7 +13,7 @@ use pgherd_model::postgres_parameters::stored_name;
 use pgherd_model::secret::Secret;
 use pgherd_planner::observed::catalog::ContentView;
 use pgherd_planner::observed::{Catalog, DatabaseView, RoleView};
-use pgherd_planner::sql::verifier;
+use pgherd_planner::sql::{Subject, verifier};
 use pgherd_runtime::tasks::chain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -72,7 +72,7 @@ pub struct Shared {
     databases: BTreeMap<String, DatabaseView>,
     settings: BTreeMap<String, String>,
     #[serde(skip)]
-    illegible: BTreeSet<String>,
+    illegible: BTreeSet<Subject>,
 }
 
 /// A catalog as read, and the verifiers, which are no part of it.
@@ -219,15 +219,16 @@ impl Shared {
             return self;
         }
         let mut illegible = BTreeSet::new();
-        let mut is_legible = |kind: &str, name: &str| {
+        let mut is_legible = |of: fn(String) -> Subject, name: &str| {
             let is = !name.contains(NO_TEXT);
             if !is {
-                illegible.insert(format!("{kind} {name}"));
+                illegible.insert(of(name.to_owned()));
             }
             is
         };
-        self.roles.retain(|name, _| is_legible("role", name));
-        self.databases.retain(|name, _| is_legible("database", name));
+        self.roles.retain(|name, _| is_legible(Subject::Role, name));
+        self.databases
+            .retain(|name, _| is_legible(Subject::Database, name));
         self.verifiers.retain(|name, _| !name.contains(NO_TEXT));
         self.illegible = illegible;
         self

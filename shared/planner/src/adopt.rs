@@ -14,14 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Desired;
 use crate::observed::{Observed, Source};
-use crate::plan::{Hold, HoldReason, Impact, Plan};
+use crate::plan::{Hold, HoldReason, Impact, Matter, Plan};
 
 mod refusal;
 
 pub use refusal::{Label, Refusal};
-
-/// What is held back of a cluster that nothing is done to.
-const EVERYTHING: &str = "change anything";
 
 /// What taking over one cluster would mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,7 +116,7 @@ pub fn refuse(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Opti
     }
     let refusals = refusal::of_members(cluster, desired, observed);
     let hold = |refusal: &Refusal| Hold {
-        step: EVERYTHING.to_owned(),
+        matter: Matter::Everything,
         reason: HoldReason::Refused(format!("{refusal}: {}", refusal.remedy())),
         until: None,
     };
@@ -133,7 +130,7 @@ fn unread(observed: &Observed, why: &str) -> Option<Plan> {
     let was_made = observed.cluster.status.postgres_cluster_status != ClusterStatus::Unknown;
     was_made.then(|| {
         let mut plan = Plan::default();
-        plan.hold_unknown(EVERYTHING, "stateful set", why);
+        plan.hold_unknown(Matter::Everything, "stateful set", why);
         plan
     })
 }

@@ -247,7 +247,7 @@ fn summary(subject: &Subject<'_>) -> Option<PlanSummary> {
 
 fn written(hold: &Hold) -> status::Hold {
     status::Hold {
-        step: hold.step.clone(),
+        step: hold.matter.to_string(),
         reason: hold.reason.to_string(),
         until: hold.until.map(Time),
     }

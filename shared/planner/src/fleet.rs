@@ -21,8 +21,7 @@ use pgherd_model::units::window;
 
 use crate::assess::{READY, roll_reason};
 use crate::observed::{Member, Observed};
-use crate::plan::roll::STEP;
-use crate::plan::{Hold, HoldReason, Mode, Plan};
+use crate::plan::{Hold, HoldReason, Matter, Mode, Plan};
 
 /// Longer than a pod takes to start on a node that has its image.
 const SILENT: SignedDuration = SignedDuration::from_mins(5);
@@ -109,7 +108,7 @@ impl Why {
             _ => None,
         };
         Hold {
-            step: STEP.to_owned(),
+            matter: Matter::Roll,
             reason: HoldReason::Fleet(self.to_string()),
             until,
         }

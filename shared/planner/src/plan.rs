@@ -26,6 +26,8 @@ mod ensure;
 mod finalizer;
 mod fleet;
 mod handover;
+mod hold;
+mod matter;
 mod members;
 mod mode;
 mod network;
@@ -48,6 +50,8 @@ pub use crate::build::SecretDraft;
 pub use action::{Action, Propagation};
 pub use deferral::spec_inputs;
 pub use deletion::{DeletionMark, goes_along, plan_deletion, spare};
+pub use hold::{Hold, HoldReason};
+pub use matter::{Matter, Purpose, Verb};
 pub use mode::Mode;
 pub use object::Object;
 pub(crate) use provision::leave::words as leave_words;
@@ -185,102 +189,6 @@ pub enum Precondition {
     StillPrimary(String),
 }
 
-/// Something that is wanted and not done now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Hold {
-    /// What is wanted, one line.
-    pub step: String,
-    /// What it waits for.
-    pub reason: HoldReason,
-    /// When it will be possible, if that is known.
-    pub until: Option<Timestamp>,
-}
-
-/// What a hold waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum HoldReason {
-    /// A source of the snapshot did not answer.
-    SourceUnknown {
-        /// Which.
-        source: String,
-        /// Why.
-        why: String,
-    },
-    /// Members are not up.
-    MembersNotReady {
-        /// Up.
-        ready: i32,
-        /// Wanted.
-        wanted: i32,
-        /// The first trouble of a pod that has one, as in `demo-0: ImagePullBackOff`.
-        trouble: Option<String>,
-    },
-    /// No member leads and accepts connections.
-    NoPrimary,
-    /// Pods have not gone yet.
-    PodsTerminating(Vec<String>),
-    /// Pods run an older template than the StatefulSet has.
-    RollPending(Vec<String>),
-    /// Members wait for a restart of Postgres.
-    RestartPending(Vec<String>),
-    /// No maintenance window is open.
-    OutsideWindows,
-    /// Nobody leads, because Patroni was asked to make a certain member the primary: which, if it is named.
-    HandoverPending(Option<String>),
-    /// Replicas are too far behind.
-    Lagging(Vec<String>),
-    /// The primary shall move, and nobody can take over: why.
-    NoCandidate(String),
-    /// Somebody told Patroni to leave its members alone.
-    PatroniPaused,
-    /// The operator is told not to touch this cluster: the mode.
-    Mode(String),
-    /// Kubernetes does not allow these fields to change.
-    Immutable(Vec<String>),
-    /// Kubernetes does not allow these fields to change, and somebody makes another value of what a new object is sent with.
-    Rewritten(Vec<String>),
-    /// Members that are up would go, and these would stay, which are not.
-    HealthyWouldGo(Vec<String>),
-    /// The primary's pod would go.
-    PrimaryWouldGo(String),
-    /// The primary's node is at the end of its life: the pod and the node.
-    NodeLeaves {
-        /// The pod.
-        pod: String,
-        /// Its node.
-        node: String,
-    },
-    /// Something that is needed does not exist, such as a role to be granted to.
-    Lacking(String),
-    /// The object of that name belongs to somebody else.
-    NotOurs(String),
-    /// What allows a deletion is not there: annotations, or that somebody deleted this very object.
-    DeletionGate(String),
-    /// It is not allowed to, by this parameter or field.
-    SwitchedOff(String),
-    /// Other clusters of the fleet roll before: why.
-    Fleet(String),
-    /// The cluster's members are told to be something else than they are: what, and what to do.
-    Refused(String),
-    /// Members that were made anew are not up yet.
-    Remade(Vec<String>),
-    /// A source of roles did not answer: what it says cannot be told, and nothing is concluded from that.
-    Unheard {
-        /// Which.
-        source: String,
-        /// Why.
-        why: String,
-    },
-    /// The API server refuses it, for this reason.
-    Declined(String),
-    /// Only this pgherd would make the pods otherwise than the one before.
-    Deferred,
-    /// Something that is there does not go together with it.
-    Conflict(String),
-}
-
 impl Plan {
     /// Nothing to do and nothing wanted.
     pub fn is_empty(&self) -> bool {
@@ -323,18 +231,18 @@ impl Plan {
     }
 
     /// Adds something that has to wait.
-    fn hold(&mut self, step: impl Into<String>, reason: HoldReason) {
+    fn hold(&mut self, matter: Matter, reason: HoldReason) {
         self.holds.push(Hold {
-            step: step.into(),
+            matter,
             reason,
             until: None,
         });
     }
 
     /// Adds something that has to wait because a source did not answer, which is asked again.
-    pub(crate) fn hold_unknown(&mut self, step: impl Into<String>, source: &str, why: &str) {
+    pub(crate) fn hold_unknown(&mut self, matter: Matter, source: &str, why: &str) {
         self.hold(
-            step,
+            matter,
             HoldReason::SourceUnknown {
                 source: source.to_owned(),
                 why: why.to_owned(),

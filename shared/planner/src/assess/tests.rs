@@ -2,14 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pgherd_model::{
-    api::{postgresql::Postgresql, status::ClusterStatus},
+    api::{
+        postgresql::{DatabaseOptions, Postgresql},
+        status::ClusterStatus,
+    },
     config::{Form, OperatorConfig},
 };
 use serde_json::json;
 
 use super::*;
 use crate::observed::{Catalog, ClusterView, MemberRole, MemberView, PatroniView, PodView, Source};
-use crate::plan::{Action, HoldReason, Object, Precondition, Reason, Step};
+use crate::plan::{Action, HoldReason, Matter, Object, Precondition, Reason, Step, Verb};
+use crate::sql::{self, Statement};
 
 mod catalog;
 
@@ -40,6 +44,20 @@ fn member(ordinal: usize, role: MemberRole, state: &str) -> MemberView {
         timeline: Some(1),
         ..MemberView::default()
     }
+}
+
+fn make_app() -> Matter {
+    Matter::Object(Verb::Make, sql::Subject::Role("app".to_owned()))
+}
+
+/// Its name is a word that lines for people have as well.
+fn create(database: &str) -> Matter {
+    let statement = Statement::CreateDatabase {
+        database: database.to_owned(),
+        owner: "nobody".to_owned(),
+        options: DatabaseOptions::default(),
+    };
+    Matter::Statement(sql::Subject::Database(database.to_owned()), Box::new(statement))
 }
 
 impl World {
@@ -240,7 +258,7 @@ fn deferred_roll_leaves_the_cluster_ready() {
     let mut world = World::steady();
     let reason = HoldReason::RollPending(vec!["demo-1".to_owned()]);
     world.plan.holds.push(Hold {
-        step: "roll".to_owned(),
+        matter: Matter::Roll,
         reason,
         until: Some(Timestamp::MAX),
     });
@@ -256,7 +274,7 @@ fn missing_role_keeps_the_cluster_from_ready() {
     let mut world = World::steady();
     let reason = HoldReason::Lacking("role nobody".to_owned());
     world.plan.holds.push(Hold {
-        step: "create database shop".to_owned(),
+        matter: create("shop"),
         reason,
         until: None,
     });
@@ -337,7 +355,7 @@ fn who_only_looks_changes_neither_the_word_nor_ready() {
     world.plan.holds = reasons
         .into_iter()
         .map(|reason| Hold {
-            step: "make role app".to_owned(),
+            matter: make_app(),
             reason,
             until: None,
         })

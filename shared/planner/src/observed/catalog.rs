@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sql::{ObjectClass, Privilege};
+use crate::sql::{ObjectClass, Privilege, Subject};
 
 /// Roles and databases of one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct Catalog {
     pub databases: BTreeMap<String, DatabaseView>,
     /// What is in force on the primary of the parameters that a replica must not have less of.
     pub settings: BTreeMap<String, String>,
-    /// Roles and databases whose names are not UTF-8, in words, as far as they can be shown. They are in none of the maps above.
-    pub illegible: BTreeSet<String>,
+    /// Roles and databases whose names are not UTF-8, as far as they can be shown. They are in none of the maps above.
+    pub illegible: BTreeSet<Subject>,
 }
 
 /// One role: `pg_authid`, `pg_auth_members`, `pg_db_role_setting` with database 0, `pg_shdepend`.

@@ -4,17 +4,17 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use pgherd_model::names::annotations::AWS_ROLE_ARN;
 
-use super::{Object, Plan, ensure};
+use super::{Matter, Object, Plan, ensure};
 use crate::build::Desired;
 use crate::observed::{Observed, Source};
 
 pub(super) fn ensure(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     match &observed.service_account {
-        Source::Unknown(why) => plan.hold_unknown("service account", "service account", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::ServiceAccount, "service account", why),
         Source::Known(stored) => service_account(&desired.service_account, stored.as_ref(), plan),
     }
     match &observed.role_binding {
-        Source::Unknown(why) => plan.hold_unknown("role binding", "role binding", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::RoleBinding, "role binding", why),
         Source::Known(Some(_)) => {}
         Source::Known(None) => ensure::object(Object::RoleBinding(desired.role_binding.clone()), None, plan),
     }

@@ -8,11 +8,9 @@ use pgherd_model::names::Names;
 use pgherd_model::names::objects::DATA_VOLUME;
 use pgherd_model::units::Quantity;
 
-use super::{Action, HoldReason, Plan, Precondition, Reason};
+use super::{Action, HoldReason, Matter, Plan, Precondition, Reason};
 use crate::build::Desired;
 use crate::observed::{ClaimView, ObjectRef, Observed, Source};
-
-const STEP: &str = "volumes";
 
 /// Annotations that the template of claims has and a claim has not: Kubernetes reads the template only when it makes a claim.
 pub(super) fn annotate(
@@ -55,7 +53,7 @@ pub(super) fn annotate(
 pub(super) fn grow(cluster: &Cluster, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
     let claims = match &observed.claims {
         Source::Known(claims) => claims,
-        Source::Unknown(why) => return plan.hold_unknown(STEP, "claims", why),
+        Source::Unknown(why) => return plan.hold_unknown(Matter::Volumes, "claims", why),
     };
     let wanted = cluster.storage.size;
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
@@ -70,7 +68,7 @@ pub(super) fn grow(cluster: &Cluster, observed: &Observed, config: &OperatorConf
         let names = large
             .iter()
             .map(|claim| format!("the size of {} (to a smaller one)", claim.name));
-        plan.hold(STEP, HoldReason::Immutable(names.collect()));
+        plan.hold(Matter::Volumes, HoldReason::Immutable(names.collect()));
     }
     match config.kubernetes.storage_resize_mode {
         ResizeMode::Pvc | ResizeMode::Mixed => small
@@ -81,7 +79,7 @@ pub(super) fn grow(cluster: &Cluster, observed: &Observed, config: &OperatorConf
         ResizeMode::Ebs | ResizeMode::Off if !small.is_empty() => {
             let mode = config.kubernetes.storage_resize_mode;
             plan.hold(
-                STEP,
+                Matter::Volumes,
                 HoldReason::SwitchedOff(format!("storage_resize_mode {mode}")),
             );
         }

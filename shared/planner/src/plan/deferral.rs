@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::shape::{dressed, shape};
-use super::{HoldReason, Plan, stateful_set};
+use super::{HoldReason, Matter, Plan};
 use crate::build::Desired;
 use crate::diff::of_stateful_sets;
 use crate::observed::{Observed, PodView, Source};
@@ -78,7 +78,7 @@ pub(super) fn settle<'a>(
     };
     record.deferred = Some(deferred);
     plan.template = Some(record);
-    plan.hold(stateful_set::STEP, HoldReason::Deferred);
+    plan.hold(Matter::StatefulSet, HoldReason::Deferred);
     Cow::Owned(Desired {
         stateful_set: Source::Known(kept),
         ..desired.clone()

@@ -12,7 +12,7 @@ use pgherd_model::{
 
 use super::claims::is_claim_of_member;
 use super::secrets::{contains, other_cluster};
-use super::{Action, Hold, HoldReason, Impact, Plan, Precondition, Propagation, Reason, Step, mode};
+use super::{Action, Hold, HoldReason, Impact, Matter, Plan, Precondition, Propagation, Reason, Step, mode};
 use crate::build::uses_config_maps;
 use crate::observed::{ClaimView, ClusterView, ObjectRef, Observed, SecretView, Source};
 
@@ -370,7 +370,7 @@ fn push(plan: &mut Plan, action: Action, impact: Impact) {
 
 fn hold(plan: &mut Plan, reason: HoldReason) {
     plan.holds.push(Hold {
-        step: "delete the cluster".to_owned(),
+        matter: Matter::Deletion,
         reason,
         until: None,
     });

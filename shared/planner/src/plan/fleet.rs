@@ -3,9 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::roll::STEP;
-use super::stateful_set::STEP as STATEFUL_SET;
-use super::{Hold, HoldReason, Plan, Reason, Step};
+use super::{Hold, HoldReason, Matter, Plan, Reason, Step};
 
 /// Whoever gives out the turns tells when it comes; this is for the case that it forgets.
 const FALLBACK: SignedDuration = SignedDuration::from_mins(5);
@@ -21,12 +19,11 @@ impl Plan {
 
     /// Nothing that tells which pods are older was unreadable.
     pub fn knows_templates(&self) -> bool {
-        let is_of_templates = |hold: &Hold| hold.step == STEP || hold.step == STATEFUL_SET;
         let is_unknown = |hold: &Hold| matches!(hold.reason, HoldReason::SourceUnknown { .. });
         !self
             .holds
             .iter()
-            .any(|hold| is_of_templates(hold) && is_unknown(hold))
+            .any(|hold| hold.matter.is_of_templates() && is_unknown(hold))
     }
 
     /// Says that the roll waits for others, and looks again in case that nobody tells when it may.
@@ -38,7 +35,7 @@ impl Plan {
     /// It is this cluster's turn as long as these members are not up.
     pub fn keep_turn(&mut self, pods: Vec<String>) {
         self.holds.push(Hold {
-            step: STEP.to_owned(),
+            matter: Matter::Roll,
             reason: HoldReason::Remade(pods),
             until: None,
         });

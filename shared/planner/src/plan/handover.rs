@@ -4,10 +4,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Hold, HoldReason, LOOK_AGAIN, Plan, Precondition, Reason};
+use super::{Action, Hold, HoldReason, LOOK_AGAIN, Matter, Plan, Precondition, Reason};
 use crate::observed::Observed;
-
-const STEP: &str = "a leader";
 
 /// Takes it back when nobody has led for as long as Patroni itself believes in a leader that is silent: within that time a member that could
 /// take over has had three of its rounds to do so.
@@ -23,7 +21,7 @@ pub(super) fn take_back(observed: &Observed, now: Timestamp, plan: &mut Plan) {
     if now < until {
         plan.wake(until.duration_since(now).min(LOOK_AGAIN));
         plan.holds.push(Hold {
-            step: STEP.to_owned(),
+            matter: Matter::Leader,
             reason: HoldReason::HandoverPending(request.candidate.clone()),
             until: Some(until),
         });

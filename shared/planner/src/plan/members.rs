@@ -4,17 +4,15 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{ASK_AGAIN, HoldReason, LOOK_AGAIN, NO_NEWS, Plan};
+use super::{ASK_AGAIN, HoldReason, LOOK_AGAIN, Matter, NO_NEWS, Plan};
 use crate::observed::{Observed, PatroniView, Source};
-
-const STEP: &str = "members";
 
 pub(super) fn wait(cluster: &Cluster, observed: &Observed, config: &OperatorConfig, plan: &mut Plan) {
     if cluster.instances == 0 {
         return;
     }
     if let Source::Unknown(why) = &observed.pods {
-        return plan.hold_unknown(STEP, "pods", why);
+        return plan.hold_unknown(Matter::Members, "pods", why);
     }
     let names = Names::of(&cluster.identity.namespace, &cluster.identity.name, config);
     let mut members = observed.members(&names);
@@ -27,7 +25,7 @@ pub(super) fn wait(cluster: &Cluster, observed: &Observed, config: &OperatorConf
             Some(format!("{}: {defect}", member.pod.name))
         });
         plan.hold(
-            STEP,
+            Matter::Members,
             HoldReason::MembersNotReady {
                 ready,
                 wanted: cluster.instances,
@@ -47,10 +45,10 @@ fn leader(patroni: &Source<PatroniView>, ready: i32, plan: &mut Plan) {
     match patroni {
         // Before the first pod runs there is nobody to ask.
         Source::Unknown(_) if ready == 0 => {}
-        Source::Unknown(why) => plan.hold_unknown(STEP, "patroni", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::Members, "patroni", why),
         Source::Known(view) => {
             if view.running_leader().is_none() {
-                plan.hold(STEP, HoldReason::NoPrimary);
+                plan.hold(Matter::Members, HoldReason::NoPrimary);
                 plan.wake(LOOK_AGAIN);
             }
             // No watch tells of timelines and lags.

@@ -6,7 +6,7 @@ use std::fmt;
 use pgherd_model::config::{OperatorConfig, OperatorMode};
 use pgherd_model::names::annotations;
 
-use super::{HoldReason, Plan};
+use super::{HoldReason, Matter, Plan};
 use crate::observed::ClusterView;
 
 /// By the annotation `pgherd.io/mode` of the `postgresql` object, and the operator's own parameter; from the freest to the most careful.
@@ -62,8 +62,10 @@ pub(super) fn hold(view: &ClusterView, config: &OperatorConfig, plan: &mut Plan)
     } else {
         " (operator_mode)"
     };
-    let wanted = format!("{} steps", plan.steps.len());
-    plan.hold(wanted, HoldReason::Mode(format!("{mode}{origin}")));
+    plan.hold(
+        Matter::Steps(plan.steps.len()),
+        HoldReason::Mode(format!("{mode}{origin}")),
+    );
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Object, Plan, ensure};
+use super::{Matter, Object, Plan, ensure};
 use crate::build::Desired;
 use crate::observed::{Observed, Source};
 
@@ -11,20 +11,20 @@ use crate::observed::{Observed, Source};
 pub(super) fn ensure(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     if let Some(wanted) = &desired.endpoints {
         match &observed.endpoints {
-            Source::Unknown(why) => plan.hold_unknown("endpoints", "endpoints", why),
+            Source::Unknown(why) => plan.hold_unknown(Matter::Endpoints, "endpoints", why),
             Source::Known(Some(_)) => {}
             Source::Known(None) => ensure::object(Object::Endpoints(wanted.clone()), None, plan),
         }
     }
     match &observed.services {
-        Source::Unknown(why) => plan.hold_unknown("services", "services", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::Services, "services", why),
         Source::Known(stored) => each(&desired.services, stored, Object::Service, plan),
     }
 }
 
 pub(super) fn ensure_budgets(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     match &observed.disruption_budgets {
-        Source::Unknown(why) => plan.hold_unknown("disruption budgets", "disruption budgets", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::DisruptionBudgets, "disruption budgets", why),
         Source::Known(stored) => each(
             &desired.disruption_budgets,
             stored,

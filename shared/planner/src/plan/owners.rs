@@ -7,7 +7,7 @@ use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
-use super::{Action, HoldReason, Plan, Precondition, Reason};
+use super::{Action, HoldReason, Matter, Plan, Precondition, Reason};
 use crate::build::Desired;
 use crate::observed::{Observed, StateObject};
 
@@ -20,7 +20,7 @@ pub(super) fn ensure(desired: &Desired, observed: &Observed, plan: &mut Plan) {
             Ok(owners) if owners == found.owner_references => {}
             Ok(owners) => own(found, &owners, plan),
             Err(other) => plan.hold(
-                format!("own {}", found.object),
+                Matter::Owners(found.object.clone()),
                 HoldReason::Conflict(format!(
                     "{} {} controls it, and Kubernetes allows one controller",
                     other.kind, other.name

@@ -10,7 +10,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::annotations::{PASSWORD_CHANGED, ROLLING_UPDATE_REQUIRED};
 use pgherd_model::units::window;
 
-use super::{Action, Hold, HoldReason, NewPassword, Plan, Precondition, Reason, Step};
+use super::{Action, Hold, HoldReason, Matter, NewPassword, Plan, Precondition, Reason, Step};
 use crate::observed::{Member, ObjectRef, Observed, PodView};
 use crate::sql::{Statement, Subject};
 
@@ -20,13 +20,13 @@ pub(super) fn is_read(role: &Role) -> bool {
 }
 
 /// Whether the pods may be made anew for it now; else the plan says when, and wakes then.
-pub(super) fn is_time(cluster: &Cluster, step: String, now: Timestamp, plan: &mut Plan) -> bool {
+pub(super) fn is_time(cluster: &Cluster, matter: Matter, now: Timestamp, plan: &mut Plan) -> bool {
     if window::is_open(&cluster.windows, now) {
         return true;
     }
     let until = window::next_start(&cluster.windows, now);
     plan.holds.push(Hold {
-        step,
+        matter,
         reason: HoldReason::OutsideWindows,
         until,
     });

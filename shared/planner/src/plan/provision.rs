@@ -13,7 +13,7 @@ use pgherd_model::{
     names::roles::MAINTENANCE_DATABASE,
 };
 
-use super::{Action, Hold, HoldReason, Impact, NO_NEWS, Plan, Precondition, Reason, Step};
+use super::{Action, Hold, HoldReason, Impact, Matter, NO_NEWS, Plan, Precondition, Reason, Step};
 use crate::observed::{Catalog, Observed, PatroniView};
 use crate::sql::{Statement, Subject};
 
@@ -93,13 +93,13 @@ impl Wanted {
         self.holds.extend(other.holds);
     }
 
-    fn lacking(&mut self, step: String, role: &str) {
-        self.hold(step, HoldReason::Lacking(format!("role {role}")));
+    fn lacking(&mut self, matter: Matter, role: &str) {
+        self.hold(matter, HoldReason::Lacking(format!("role {role}")));
     }
 
-    fn hold(&mut self, step: String, reason: HoldReason) {
+    fn hold(&mut self, matter: Matter, reason: HoldReason) {
         self.holds.push(Hold {
-            step,
+            matter,
             reason,
             until: None,
         });
@@ -118,7 +118,7 @@ pub(super) fn provision(
         return;
     }
     if observed.patroni.known().is_some_and(PatroniView::follows) {
-        return plan.hold("roles and databases", HoldReason::NoPrimary);
+        return plan.hold(Matter::Catalog, HoldReason::NoPrimary);
     }
     let catalog = match (&observed.catalog.known(), observed.catalog.unknown()) {
         (Some(catalog), _) => *catalog,
@@ -211,7 +211,7 @@ fn wait_for_catalog(why: &str, observed: &Observed, plan: &mut Plan) {
         why: why.to_owned(),
     };
     plan.holds.push(Hold {
-        step: "roles and databases".to_owned(),
+        matter: Matter::Catalog,
         reason,
         until: None,
     });
@@ -226,7 +226,7 @@ fn wait_for_catalog(why: &str, observed: &Observed, plan: &mut Plan) {
 fn tell_silence(gaps: &[(String, String)], plan: &mut Plan) {
     for (source, why) in gaps.iter().filter(|(_, why)| why != NOT_ASKED) {
         let (source, why) = (source.clone(), why.clone());
-        plan.hold("roles of others", HoldReason::Unheard { source, why });
+        plan.hold(Matter::OthersRoles, HoldReason::Unheard { source, why });
         plan.wake(LISTEN_AGAIN);
     }
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 
-use super::{Action, Hold, HoldReason, Plan, Step, roll, walk};
+use super::{Action, Hold, HoldReason, Matter, Plan, Step, roll, walk};
 use crate::assess::Failure;
 use crate::build::Desired;
 use crate::observed::{Observed, RefusedStep, Source};
@@ -55,7 +55,7 @@ pub fn beside_refusal(
     let waits = |hold: &Hold| matches!(hold.reason, HoldReason::Fleet(_) | HoldReason::Remade(_));
     beside.holds.extend(plan.holds.into_iter().filter(waits));
     beside.holds.push(Hold {
-        step: refused.step.clone(),
+        matter: Matter::Refused(refused.step.clone()),
         reason: HoldReason::Declined(refused.why.clone()),
         until: None,
     });
@@ -68,7 +68,7 @@ impl Plan {
     pub fn declined(&self) -> Option<Failure> {
         self.holds.iter().find_map(|hold| match &hold.reason {
             HoldReason::Declined(why) => Some(Failure {
-                step: hold.step.clone(),
+                step: hold.matter.to_string(),
                 subject: None,
                 error: why.clone(),
                 hinders: true,

@@ -16,7 +16,7 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 
-use super::{Action, Hold, HoldReason, Plan, Reason, Step, dynamic, pod_passwords, provision};
+use super::{Action, Hold, HoldReason, Matter, Plan, Reason, Step, dynamic, pod_passwords, provision};
 use crate::build::Desired;
 use crate::observed::{Member, MemberView, Observed, Source};
 
@@ -31,7 +31,6 @@ mod worn;
 
 use gate::{LOOK_AGAIN, Wait};
 
-pub(crate) const STEP: &str = "roll the pods";
 /// What keeps a member from coming back by itself.
 const LOCKED_OUT: &str = "it knows the replication user's password before";
 
@@ -118,7 +117,7 @@ pub(super) fn ensure(
             plan.wake(LOOK_AGAIN);
             None
         }
-        Err(wait) => wait.hold(STEP, now, plan),
+        Err(wait) => wait.hold(&Matter::Roll, now, plan),
     };
     if let Some((pod, node)) = drained {
         drain::hold(pod, node, until, plan);
@@ -133,7 +132,7 @@ fn hold(old: &[Member<'_>], until: Option<Timestamp>, plan: &mut Plan) {
     }
     let pods = old.iter().map(|member| member.pod.name.clone()).collect();
     plan.holds.push(Hold {
-        step: STEP.to_owned(),
+        matter: Matter::Roll,
         reason: HoldReason::RollPending(pods),
         until,
     });

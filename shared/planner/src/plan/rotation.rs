@@ -11,8 +11,8 @@ use pgherd_model::units::sql::IDENTIFIER_LIMIT;
 
 use super::provision::{self, rotated};
 use super::{
-    Action, HoldReason, NewPassword, NextRotation, Plan, Precondition, Previous, Reason, SecretChange, Why,
-    pod_passwords,
+    Action, HoldReason, Matter, NewPassword, NextRotation, Plan, Precondition, Previous, Reason,
+    SecretChange, Verb, Why, pod_passwords,
 };
 use crate::build::{Desired, SecretDraft};
 use crate::observed::{Catalog, Observed, PatroniView, SecretView};
@@ -141,19 +141,19 @@ fn rotate(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
 fn rotate_user(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Plan) {
     let base = &pair.role.name;
     let username = format!("{base}{}", day(scene.now));
-    let step = format!("rotate role {base}");
+    let matter = Matter::Object(Verb::Rotate, Subject::Role(base.clone()));
     if username.len() > IDENTIFIER_LIMIT {
         let why = format!("{username} is longer than {IDENTIFIER_LIMIT} bytes");
-        return plan.hold(step, HoldReason::Conflict(why));
+        return plan.hold(matter, HoldReason::Conflict(why));
     }
     if !scene.catalog.roles.contains_key(base) {
-        return plan.hold(step, HoldReason::Lacking(format!("role {base}")));
+        return plan.hold(matter, HoldReason::Lacking(format!("role {base}")));
     }
     let found = scene.catalog.roles.get(&username);
     let is_rotated = found.is_none_or(|found| found.member_of.contains_key(base));
     if !is_rotated || scene.cluster.role(&username).is_some() {
         let why = format!("there is a role {username} already, and rotation has not made it");
-        return plan.hold(step, HoldReason::Conflict(why));
+        return plan.hold(matter, HoldReason::Conflict(why));
     }
     let role = rotated::dated(pair.role, &username);
     let statements = provision::role_statements(scene.cluster, scene.config, scene.catalog, &role);
@@ -220,8 +220,8 @@ fn may_roll(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) -> bool {
     if !pod_passwords::is_read(pair.role) {
         return true;
     }
-    let step = format!("rotate role {}", pair.role.name);
-    let may = pod_passwords::is_time(cluster, step, now, plan);
+    let matter = Matter::Object(Verb::Rotate, Subject::Role(pair.role.name.clone()));
+    let may = pod_passwords::is_time(cluster, matter, now, plan);
     if may {
         pod_passwords::mark(pair.role, cluster, observed, config, plan);
     }

@@ -7,7 +7,7 @@ use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_model::names::annotations::SECRET_OF;
 
-use super::{Action, HoldReason, Plan, Precondition, Reason, SecretDraft};
+use super::{Action, HoldReason, Matter, Plan, Precondition, Reason, SecretDraft};
 use crate::build::Desired;
 use crate::observed::{Observed, SecretView, Source};
 
@@ -39,7 +39,7 @@ pub(super) fn ensure(
     }
     let stored = match &observed.secrets {
         Source::Known(stored) => stored,
-        Source::Unknown(why) => return plan.hold_unknown("secrets", "secrets", why),
+        Source::Unknown(why) => return plan.hold_unknown(Matter::Secrets, "secrets", why),
     };
     let selector = Names::of(home, &cluster.identity.name, config).selector();
     for draft in drafts {
@@ -92,11 +92,12 @@ fn adopt(
     plan: &mut Plan,
 ) {
     if let Some(other) = owner(&draft.username, found, cluster) {
-        let step = format!(
-            "secret {}/{} of role {}",
-            draft.namespace, draft.name, draft.username
-        );
-        return plan.hold(step, HoldReason::NotOurs(other));
+        let matter = Matter::RoleSecret {
+            role: draft.username.clone(),
+            namespace: draft.namespace.clone(),
+            name: draft.name.clone(),
+        };
+        return plan.hold(matter, HoldReason::NotOurs(other));
     }
     let same = || Precondition::SameObject(found.uid.clone());
     if !found.has_password {

@@ -10,13 +10,13 @@ use pgherd_model::names::{Names, Role};
 use serde_json::Value;
 
 use super::{
-    Action, Hold, HoldReason, Impact, Object, Plan, Precondition, Propagation, Reason, Step, ensure as one,
+    Action, Hold, HoldReason, Impact, Matter, Object, Plan, Precondition, Propagation, Reason, Step,
+    ensure as one,
 };
 use crate::build::Desired;
 use crate::diff::{of_stateful_sets, respell};
 use crate::observed::{Member, Observed, PodView, Source};
 
-pub(super) const STEP: &str = "stateful set";
 /// Size of the data volume in the claim template: grown claim by claim instead.
 const CLAIM_SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
 /// One that was made this long ago is not made anew again: whoever keeps it from being as wanted would do so once more.
@@ -32,14 +32,16 @@ pub(super) fn ensure(
 ) {
     let wanted = match &desired.stateful_set {
         Source::Known(wanted) => wanted,
-        Source::Unknown(why) => return plan.hold_unknown(STEP, "environment of the pods", why),
+        Source::Unknown(why) => {
+            return plan.hold_unknown(Matter::StatefulSet, "environment of the pods", why);
+        }
     };
     match &observed.stateful_set {
-        Source::Unknown(why) => plan.hold_unknown(STEP, "stateful set", why),
+        Source::Unknown(why) => plan.hold_unknown(Matter::StatefulSet, "stateful set", why),
         Source::Known(None) => make(cluster, wanted.clone(), observed, config, plan),
         Source::Known(Some(stored)) if stored.metadata.deletion_timestamp.is_some() => {
             let name = stored.metadata.name.clone().unwrap_or_default();
-            plan.hold(STEP, HoldReason::PodsTerminating(vec![name]));
+            plan.hold(Matter::StatefulSet, HoldReason::PodsTerminating(vec![name]));
             plan.wake(super::LOOK_AGAIN);
         }
         Source::Known(Some(stored)) => {
@@ -85,7 +87,7 @@ fn replace(
     plan: &mut Plan,
 ) -> bool {
     if paths.iter().all(|path| observed.rewritten.contains(path)) {
-        plan.hold(STEP, HoldReason::Rewritten(paths));
+        plan.hold(Matter::StatefulSet, HoldReason::Rewritten(paths));
         return false;
     }
     let made = stored.metadata.creation_timestamp.as_ref();
@@ -95,7 +97,7 @@ fn replace(
             plan.wake(settles.duration_since(now));
         }
         plan.holds.push(Hold {
-            step: STEP.to_owned(),
+            matter: Matter::StatefulSet,
             reason: HoldReason::Immutable(paths),
             until: settles,
         });
@@ -228,7 +230,10 @@ fn scale(
     let target = object(stored).reference();
     let mut step = Step {
         precondition: Precondition::SameObject(target.uid.clone()),
-        action: Action::Scale { target, replicas: to },
+        action: Action::Scale {
+            target: target.clone(),
+            replicas: to,
+        },
         reason: Reason::Scaled { from, to },
         impact: Impact::None,
     };
@@ -245,7 +250,7 @@ fn scale(
             }
             Err(reason) => {
                 plan.wake(super::LOOK_AGAIN);
-                return plan.hold(step.action.to_string(), reason);
+                return plan.hold(Matter::Scale { target, replicas: to }, reason);
             }
         }
     }

@@ -18,7 +18,7 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.step, self.reason)
+        write!(f, "{}: {}", self.matter, self.reason)
     }
 }
 

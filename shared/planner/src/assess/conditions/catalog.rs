@@ -6,7 +6,7 @@ use pgherd_model::finding::shorten;
 
 use super::{DATABASES, ROLES, Subject, Verdict, kept, wanted};
 use crate::assess::{Failure, Outcome};
-use crate::plan::{Action, Hold, HoldReason, catalog_unwanted};
+use crate::plan::{Action, Hold, HoldReason, Matter, catalog_unwanted};
 use crate::sql;
 
 /// What is missing is named up to this many times.
@@ -24,7 +24,7 @@ struct Side {
     what: &'static str,
     is_mine: fn(&sql::Subject) -> bool,
     /// A hold speaks of this side.
-    holds: fn(&Hold) -> bool,
+    holds: fn(&Matter) -> bool,
     /// What else is to be said of it, whatever came of the turn.
     skipped: fn(&Subject<'_>) -> Vec<String>,
 }
@@ -34,7 +34,7 @@ pub(super) fn roles_in_sync(subject: &Subject<'_>) -> Verdict {
         kind: ROLES,
         what: "roles",
         is_mine: sql::Subject::is_role,
-        holds: is_of_role,
+        holds: Matter::is_of_roles,
         skipped,
     };
     judge(subject, side)
@@ -45,31 +45,10 @@ pub(super) fn databases_in_sync(subject: &Subject<'_>) -> Verdict {
         kind: DATABASES,
         what: "databases",
         is_mine: |subject| !subject.is_role(),
-        holds: is_of_database,
+        holds: Matter::is_of_databases,
         skipped: |_| Vec::new(),
     };
     judge(subject, side)
-}
-
-/// What a step is about stands behind its verb; names, which anybody may choose, stand behind that.
-fn about(hold: &Hold) -> String {
-    let mut words = hold.step.split_whitespace().skip(1).filter(|word| *word != "the");
-    words.next().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn is_of_database(hold: &Hold) -> bool {
-    ["database", "schema", "extension"].contains(&about(hold).as_str())
-}
-
-fn is_of_role(hold: &Hold) -> bool {
-    let words: Vec<&str> = hold.step.split_whitespace().take(4).collect();
-    match words.as_slice() {
-        ["GRANT" | "REVOKE", ..]
-        | ["secret", _, "of", "role"]
-        | ["roles", "of", "others"]
-        | ["take", "back", ..] => true,
-        _ => about(hold) == "role",
-    }
 }
 
 fn judge(subject: &Subject<'_>, side: Side) -> Verdict {
@@ -137,7 +116,7 @@ fn unread(subject: &Subject<'_>, side: Side, why: &str) -> Verdict {
 fn held(subject: &Subject<'_>, side: Side, counts: fn(&Hold) -> bool) -> Vec<String> {
     let holds = subject.plan.holds.iter();
     holds
-        .filter(|hold| counts(hold) && (side.holds)(hold))
+        .filter(|hold| counts(hold) && (side.holds)(&hold.matter))
         .map(|hold| shorten(&hold.to_string(), LENGTH))
         .collect()
 }
@@ -146,7 +125,7 @@ fn held(subject: &Subject<'_>, side: Side, counts: fn(&Hold) -> bool) -> Vec<Str
 fn is_missing(hold: &Hold) -> bool {
     match hold.reason {
         HoldReason::Lacking(_) | HoldReason::NotOurs(_) => true,
-        HoldReason::Conflict(_) => hold.step.starts_with("make ") || hold.step.starts_with("prepare "),
+        HoldReason::Conflict(_) => hold.matter.makes(),
         _ => false,
     }
 }

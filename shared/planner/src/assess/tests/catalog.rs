@@ -4,15 +4,34 @@ use pgherd_model::cluster::RoleSources;
 use pgherd_model::cluster::role::infrastructure::{GivenRole, InfrastructureRoles};
 
 use super::*;
+use crate::plan::Purpose;
+use crate::sql::Subject;
 
-fn held(step: &str, reason: HoldReason) -> World {
+fn held(matter: Matter, reason: HoldReason) -> World {
     let mut world = World::steady().later();
     world.plan.holds.push(Hold {
-        step: step.to_owned(),
+        matter,
         reason,
         until: None,
     });
     world
+}
+
+/// Its name is a word that lines for people have as well.
+fn secret_of_app() -> Matter {
+    Matter::RoleSecret {
+        role: "app".to_owned(),
+        namespace: "default".to_owned(),
+        name: "database".to_owned(),
+    }
+}
+
+fn granted(role: &str, member: &str) -> Statement {
+    Statement::GrantRole {
+        role: role.to_owned(),
+        member: member.to_owned(),
+        admin: false,
+    }
 }
 
 /// `Ready`, `RolesInSync`, `DatabasesInSync`
@@ -36,38 +55,42 @@ fn what_is_missing_is_never_called_in_sync() {
     let not_ours = || HoldReason::NotOurs("role root".to_owned());
     let lacking = || HoldReason::Lacking("role nobody".to_owned());
     let another = "another role has the secret default/x";
-    for (step, reason, roles, databases) in [
-        ("make role app", not_ours(), "False", "True"),
-        ("make role app", conflict(another), "False", "True"),
-        ("make role database_reader", lacking(), "False", "True"),
-        ("secret default/database of role app", not_ours(), "False", "True"),
-        ("GRANT \"schema\" TO \"app\"", lacking(), "False", "True"),
-        ("create database role", lacking(), "True", "False"),
+    let role = |name: &str| Subject::Role(name.to_owned());
+    let trigger = || conflict("an event trigger");
+    let of_roles = [
+        (make_app(), not_ours()),
+        (make_app(), conflict(another)),
+        (Matter::Object(Verb::Make, role("database_reader")), lacking()),
+        (secret_of_app(), not_ours()),
         (
-            "ALTER DATABASE \"role\" OWNER TO \"x\"",
+            Matter::Statement(role("app"), Box::new(granted("schema", "app"))),
             lacking(),
-            "True",
-            "False",
         ),
+    ];
+    let shop = Subject::Database("shop".to_owned());
+    let of_databases = [
+        (create("role"), lacking()),
+        (Matter::Object(Verb::Prepare, shop), lacking()),
         (
-            "prepare database shop",
-            conflict("an event trigger"),
-            "True",
-            "False",
+            Matter::Inside(Purpose::Prepare, Some("shop".to_owned())),
+            trigger(),
         ),
-    ] {
-        let status = held(step, reason.clone()).status();
-        assert_eq!(three(&status), ["False", roles, databases], "{step}: {reason}");
+    ];
+    let of_roles = of_roles.map(|held| (held, ["False", "False", "True"]));
+    let of_databases = of_databases.map(|held| (held, ["False", "True", "False"]));
+    for ((matter, reason), expected) in of_roles.into_iter().chain(of_databases) {
+        let status = held(matter.clone(), reason.clone()).status();
+        assert_eq!(three(&status), expected, "{matter}: {reason}");
     }
     // Of something else.
-    let status = held("role binding", not_ours()).status();
+    let status = held(Matter::RoleBinding, not_ours()).status();
     assert_eq!(three(&status), ["False", "True", "True"]);
 }
 
 #[test]
 fn what_does_not_keep_anybody_from_working_is_a_remark() {
     let status = held(
-        "drop role app260101",
+        Matter::Object(Verb::Drop, Subject::Role("app260101".to_owned())),
         conflict("it owns objects in database shop"),
     )
     .status();
@@ -80,7 +103,10 @@ fn what_does_not_keep_anybody_from_working_is_a_remark() {
 /// A database that nobody could look into is not called in sync; a cluster that was ready stays so for a while.
 #[test]
 fn what_could_not_be_read_is_not_known() {
-    let mut world = held("prepare the database", unread("content of database shop"));
+    let mut world = held(
+        Matter::Inside(Purpose::Prepare, None),
+        unread("content of database shop"),
+    );
     let status = world.status();
     assert_eq!(three(&status), ["True", "True", "Unknown"]);
     world.observed.cluster.status = status;
@@ -167,7 +193,7 @@ fn definitions_that_do_not_count_are_in_the_status() {
     assert!(is_told(&said), "{said}");
     // What else is missing does not hide it.
     world.plan.holds.push(Hold {
-        step: "make role app".to_owned(),
+        matter: make_app(),
         reason: HoldReason::NotOurs("cluster x".to_owned()),
         until: None,
     });

@@ -6,12 +6,10 @@ use pgherd_model::finding::{LINE_LIMIT, shorten};
 
 use super::super::Change;
 use super::super::text::{because, count, listed};
-use crate::plan::{Action, Hold, HoldReason, Reason, Step};
+use crate::plan::{Action, Hold, HoldReason, Matter, Reason, Step};
 
 /// Fields that rules of validation speak about.
 const TOLD_BY_RULES: &str = "/spec/volumeClaimTemplates";
-/// The parameter that puts off new images.
-const LAZY: &str = "enable_lazy_spilo_upgrade";
 
 /// What Kubernetes or a switch of the operator does not let happen now.
 pub(super) fn held(change: &Change) -> Vec<String> {
@@ -26,11 +24,11 @@ pub(super) fn held(change: &Change) -> Vec<String> {
             let what = "stays until the StatefulSet is made anew: ";
             (!paths.is_empty()).then(|| listed(what, &paths, ""))
         }
-        HoldReason::SwitchedOff(switch) if switch.starts_with(LAZY) => Some(format!(
+        HoldReason::SwitchedOff(switch) if matches!(hold.matter, Matter::Image(_)) => Some(format!(
             "keeps the running pods on their image until they roll for another reason ({switch})"
         )),
         HoldReason::SwitchedOff(switch) => {
-            let line = format!("does not change the {}: {switch}", hold.step);
+            let line = format!("does not change the {}: {switch}", hold.matter);
             Some(shorten(&line, LINE_LIMIT))
         }
         _ => None,

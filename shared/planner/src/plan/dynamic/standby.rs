@@ -8,10 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::{STANDBY, text};
 use crate::observed::{MemberRole, PatroniView};
-use crate::plan::{HoldReason, LOOK_AGAIN, Plan};
+use crate::plan::{HoldReason, LOOK_AGAIN, Matter, Plan};
 
 const RESTORE: &str = "restore_command";
-const STEP: &str = "follow another cluster";
 const LEADS: &str =
     "the cluster has data of its own and takes writes: to follow, its data has to be removed first";
 const FOLLOWS: &str = "patroni follows another cluster (standby_cluster), and the manifest names none: end that with patronictl, or name it in spec.standby";
@@ -56,9 +55,11 @@ pub(super) fn ensure(cluster: &Cluster, view: &PatroniView, is_promoted: bool, p
         .leader()
         .is_some_and(|leader| leader.role == MemberRole::Leader);
     match (&cluster.origin, view.is_told_to_follow()) {
-        (Origin::Standby(_), false) if leads => plan.hold(STEP, HoldReason::Conflict(LEADS.to_owned())),
+        (Origin::Standby(_), false) if leads => {
+            plan.hold(Matter::Standby, HoldReason::Conflict(LEADS.to_owned()))
+        }
         (Origin::Fresh | Origin::Clone(_), true) if !is_promoted => {
-            plan.hold(STEP, HoldReason::Conflict(FOLLOWS.to_owned()));
+            plan.hold(Matter::Standby, HoldReason::Conflict(FOLLOWS.to_owned()));
         }
         _ if is_promoted || view.is_being_promoted() => plan.wake(LOOK_AGAIN),
         _ => {}

@@ -8,8 +8,9 @@ use pgherd_model::cluster::{Cluster, Role, SecretPlace};
 use super::Wanted;
 use super::rotated::{dated, day_of};
 use crate::observed::SecretView;
-use crate::plan::HoldReason;
 use crate::plan::secrets::owner;
+use crate::plan::{HoldReason, Matter, Verb};
+use crate::sql::Subject;
 
 /// The roles by name; those that cannot be made are held.
 pub(super) fn roles(cluster: &Cluster, secrets: Option<&[SecretView]>, wanted: &mut Wanted) -> Vec<Role> {
@@ -30,7 +31,10 @@ pub(super) fn roles(cluster: &Cluster, secrets: Option<&[SecretView]>, wanted: &
             .copied();
         let is_first = taken.insert(place);
         match obstacle(cluster, role, place, view, secrets.is_some(), is_first) {
-            Some(reason) => wanted.hold(format!("make role {}", role.name), reason),
+            Some(reason) => wanted.hold(
+                Matter::Object(Verb::Make, Subject::Role(role.name.clone())),
+                reason,
+            ),
             None => roles.extend(named(cluster, role, view)),
         }
     }

@@ -10,7 +10,7 @@ use pgherd_model::{
 use super::{Group, Wanted};
 use crate::observed::catalog::{ContentView, ExtensionView};
 use crate::observed::{Catalog, DatabaseView};
-use crate::plan::HoldReason;
+use crate::plan::{HoldReason, Matter, Verb};
 use crate::sql::{Statement, Subject};
 
 /// No limit, in `CONNECTION LIMIT`.
@@ -52,7 +52,8 @@ pub(super) fn wanted(cluster: &Cluster, roles: &[Role], catalog: &Catalog) -> Wa
             let group = Group::of(Subject::Database(database), statements);
             wanted.groups.push(group.after_roles([owner.as_str()]));
         } else {
-            wanted.lacking(first.to_string(), &owner);
+            let matter = Matter::Statement(Subject::Database(database), Box::new(first.clone()));
+            wanted.lacking(matter, &owner);
         }
     }
     wanted
@@ -84,6 +85,10 @@ pub(super) fn extensions(
 ) -> Wanted {
     let mut wanted = Wanted::default();
     for (extension, schema) in &database.extensions {
+        let subject = Subject::Extension {
+            database: database.name.clone(),
+            extension: extension.clone(),
+        };
         let statement = match found.extensions.get(extension) {
             None => Statement::CreateExtension {
                 extension: extension.clone(),
@@ -91,8 +96,7 @@ pub(super) fn extensions(
             },
             Some(there) if there.schema != *schema && is_fixed(there) => {
                 let why = format!("it is in schema {} and cannot be moved", there.schema);
-                let step = format!("move extension {extension} of database {}", database.name);
-                wanted.hold(step, HoldReason::Conflict(why));
+                wanted.hold(Matter::Object(Verb::Move, subject), HoldReason::Conflict(why));
                 continue;
             }
             Some(there) if there.schema != *schema => Statement::MoveExtension {
@@ -108,15 +112,10 @@ pub(super) fn extensions(
             Some(there) if config.provisioning.enable_extension_updates && is_other(there) => {
                 let offered = there.available.as_deref().unwrap_or_default();
                 let why = format!("it has version {}, and no way leads to {offered}", there.version);
-                let step = format!("update extension {extension} of database {}", database.name);
-                wanted.hold(step, HoldReason::Conflict(why));
+                wanted.hold(Matter::Object(Verb::Update, subject), HoldReason::Conflict(why));
                 continue;
             }
             Some(_) => continue,
-        };
-        let subject = Subject::Extension {
-            database: database.name.clone(),
-            extension: extension.clone(),
         };
         let mut group = Group::of(subject, vec![statement]).inside(&database.name);
         group.needs.insert(schema_subject(&database.name, schema));

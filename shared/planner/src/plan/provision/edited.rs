@@ -7,7 +7,7 @@ use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted};
 use crate::observed::{Catalog, Observed};
-use crate::plan::{Action, Plan, Precondition, Reason, pod_passwords};
+use crate::plan::{Action, Matter, Plan, Precondition, Reason, pod_passwords};
 use crate::sql::{Statement, Subject};
 
 /// What is looked at.
@@ -56,9 +56,9 @@ fn tell(scene: &Scene<'_>, role: &Role, statement: Statement, plan: &mut Plan) {
         now,
         ..
     } = *scene;
-    let step = format!("tell role {} its new password", role.name);
+    let matter = Matter::Password(role.name.clone());
     let is_superuser = role.name == config.users.super_username;
-    if !is_superuser && !pod_passwords::is_time(cluster, step, now, plan) {
+    if !is_superuser && !pod_passwords::is_time(cluster, matter, now, plan) {
         return;
     }
     pod_passwords::mark(role, cluster, observed, config, plan);

@@ -10,7 +10,7 @@ use super::roles::known_roles;
 use super::{ASK_AGAIN, databases, existing, lookup, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
-use crate::plan::{HoldReason, Plan};
+use crate::plan::{HoldReason, Matter, Plan, Purpose, Verb};
 
 /// Schemas, privileges and extensions of the prepared databases that exist, one database after the other: each is one connection.
 pub(super) fn prepare(
@@ -23,11 +23,14 @@ pub(super) fn prepare(
     let known = known_roles(roles, catalog);
     for name in &catalog.illegible {
         let why = "its name is not UTF-8: it is left alone".to_owned();
-        plan.hold(format!("read {name}"), HoldReason::Conflict(why));
+        plan.hold(
+            Matter::Object(Verb::Read, name.clone()),
+            HoldReason::Conflict(why),
+        );
     }
     for database in &cluster.prepared_databases {
         let name = &database.name;
-        let Some(content) = opened(name, "prepare the database", catalog, plan) else {
+        let Some(content) = opened(name, Purpose::Prepare, catalog, plan) else {
             continue;
         };
         take(plan, privileges::wanted(cluster, database, content, &known));
@@ -40,14 +43,19 @@ pub(super) fn prepare(
         cluster.pooler.is_some() && !view.template && !view.closed && !is_prepared(name)
     });
     for (name, _) in others {
-        if let Some(content) = opened(name, "let the pooler look passwords up", catalog, plan) {
+        if let Some(content) = opened(name, Purpose::Lookup, catalog, plan) {
             look_up(cluster, config, name, content, &known, catalog, plan);
         }
     }
 }
 
 /// What is in a database, where that is known and nobody lies in wait for us.
-fn opened<'a>(name: &str, purpose: &str, catalog: &'a Catalog, plan: &mut Plan) -> Option<&'a ContentView> {
+fn opened<'a>(
+    name: &str,
+    purpose: Purpose,
+    catalog: &'a Catalog,
+    plan: &mut Plan,
+) -> Option<&'a ContentView> {
     let view = catalog.databases.get(name);
     let Some(content) = view.and_then(|view| view.content.as_ref()) else {
         let silence = view.and_then(|view| view.silence.as_deref());
@@ -57,11 +65,17 @@ fn opened<'a>(name: &str, purpose: &str, catalog: &'a Catalog, plan: &mut Plan) 
         }
         let source = format!("content of database {name}");
         let why = silence.unwrap_or("it has not been read yet").to_owned();
-        plan.hold(purpose, HoldReason::SourceUnknown { source, why });
+        plan.hold(
+            Matter::Inside(purpose, None),
+            HoldReason::SourceUnknown { source, why },
+        );
         return None;
     };
     if let Some(trap) = trap(content, catalog) {
-        plan.hold(format!("{purpose} {name}"), HoldReason::Conflict(trap));
+        plan.hold(
+            Matter::Inside(purpose, Some(name.to_owned())),
+            HoldReason::Conflict(trap),
+        );
         return None;
     }
     Some(content)

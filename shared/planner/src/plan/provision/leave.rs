@@ -11,7 +11,7 @@ use pgherd_model::names::roles::{MAINTENANCE_DATABASE, is_reserved};
 use super::roles::{LOGIN, inherited, revoked};
 use super::{Group, Wanted, rotated};
 use crate::observed::{Catalog, RoleView, SecretView};
-use crate::plan::{HoldReason, Reason};
+use crate::plan::{HoldReason, Matter, Reason, Verb};
 use crate::sql::{RoleFlags, Statement, Subject};
 
 /// The word of a role that does not inherit.
@@ -47,10 +47,7 @@ pub(super) fn wanted(scene: &Scene<'_>) -> Wanted {
         // Who is silent may define any of them.
         Some((source, why)) if is_anything => {
             let (source, why) = (source.clone(), why.clone());
-            wanted.hold(
-                "take back what left".to_owned(),
-                HoldReason::Unheard { source, why },
-            );
+            wanted.hold(Matter::Departed, HoldReason::Unheard { source, why });
         }
         _ => {
             wanted.groups.extend(roles.groups);
@@ -196,7 +193,7 @@ fn gone(scene: &Scene<'_>, name: &str, found: &RoleView, given: &ProvisionedRole
         (UserFate::Keep, _) | (UserFate::Drop, None) => {}
         (UserFate::Revoke, _) => wanted.groups.push(shut_out(scene, name, found, given)),
         (UserFate::Drop, Some(heir)) => match stays(scene, name, heir) {
-            Some(reason) => wanted.hold(format!("drop role {name}"), reason),
+            Some(reason) => wanted.hold(Matter::Object(Verb::Drop, Subject::Role(name.to_owned())), reason),
             None => wanted.groups.extend(dropped(scene, name, heir)),
         },
     }

@@ -10,7 +10,7 @@ use super::databases::schema_subject;
 use super::{Group, Wanted};
 use crate::observed::Catalog;
 use crate::observed::catalog::{ContentView, EVERYBODY, LookupView};
-use crate::plan::HoldReason;
+use crate::plan::{HoldReason, Matter, Purpose};
 use crate::sql::{Privilege, Statement, Subject};
 
 /// What is missing of it in one database. `superuser` is who we are, and owns what we make.
@@ -28,10 +28,7 @@ pub(super) fn wanted(
     let owners = [found.schemas.get(&pooler.schema), there.map(|it| &it.owner)];
     if let Some(stranger) = owners.into_iter().flatten().find(|owner| !is_trusted(owner)) {
         let why = format!("{subject} or its look-up function belongs to {stranger}, who is no superuser");
-        wanted.hold(
-            "let the pooler look passwords up".to_owned(),
-            HoldReason::Conflict(why),
-        );
+        wanted.hold(Matter::Inside(Purpose::Lookup, None), HoldReason::Conflict(why));
         return wanted;
     }
     let mut statements = Vec::new();

@@ -11,6 +11,7 @@ use pgherd_model::{
 use super::databases::{schema_owner, schema_subject};
 use super::{Group, Wanted};
 use crate::observed::catalog::{ContentView, DefaultPrivilege};
+use crate::plan::{Matter, Verb};
 use crate::sql::{DefaultGrant, ObjectClass, Privilege, Statement, Subject};
 
 /// Privileges on one kind of objects: for readers, for writers beyond what they read as members of the readers.
@@ -91,7 +92,7 @@ fn possible(
     };
     let lacking: BTreeSet<String> = statements.iter().flat_map(&lacks).collect();
     for role in &lacking {
-        wanted.lacking(format!("prepare {subject}"), role);
+        wanted.lacking(Matter::Object(Verb::Prepare, subject.clone()), role);
     }
     let is_hopeless = statements
         .iter()

@@ -7,7 +7,7 @@ use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
 
 use super::{Group, Wanted, leave};
 use crate::observed::{Catalog, RoleView, SecretView};
-use crate::plan::HoldReason;
+use crate::plan::{HoldReason, Matter, Verb};
 use crate::sql::{Statement, Subject};
 
 /// Digits of a day.
@@ -87,7 +87,7 @@ pub(super) fn over(
             } else {
                 let owned =
                     HoldReason::Conflict(format!("it owns objects in {}", leave::places(&view.owns_in)));
-                wanted.hold(format!("drop role {name}"), owned);
+                wanted.hold(Matter::Object(Verb::Drop, Subject::Role(name.to_owned())), owned);
             }
         }
     }

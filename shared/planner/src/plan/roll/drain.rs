@@ -10,9 +10,8 @@ use k8s_openapi::api::core::v1::Toleration;
 use super::gate::Wait;
 use super::{Next, Situation};
 use crate::observed::Member;
-use crate::plan::{Hold, HoldReason, Plan, Reason};
+use crate::plan::{Hold, HoldReason, Matter, Plan, Reason};
 
-const STEP: &str = "move the primary off its node";
 /// Who tolerates this may come back to the node that it was to leave.
 const TAINT: &str = "node.kubernetes.io/unschedulable";
 
@@ -27,7 +26,7 @@ pub(super) fn primary<'a>(situation: &Situation<'a>) -> Option<(&'a str, &'a str
 /// As long as it has not moved.
 pub(super) fn hold(pod: &str, node: &str, until: Option<Timestamp>, plan: &mut Plan) {
     plan.holds.push(Hold {
-        step: STEP.to_owned(),
+        matter: Matter::Drain,
         reason: HoldReason::NodeLeaves {
             pod: pod.to_owned(),
             node: node.to_owned(),

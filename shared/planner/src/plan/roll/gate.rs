@@ -5,7 +5,7 @@ use pgherd_model::units::window;
 
 use super::Situation;
 use crate::observed::{Member, PatroniView};
-use crate::plan::{ASK_AGAIN, Hold, HoldReason, Plan};
+use crate::plan::{ASK_AGAIN, Hold, HoldReason, Matter, Plan};
 
 /// While something of ours is under way.
 pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -45,11 +45,15 @@ impl Wait {
     }
 
     /// Puts the wait into the plan, with a wake-up at its end if it has one; gives that.
-    pub(super) fn hold(self, step: &str, now: Timestamp, plan: &mut Plan) -> Option<Timestamp> {
+    pub(super) fn hold(self, matter: &Matter, now: Timestamp, plan: &mut Plan) -> Option<Timestamp> {
         let Self { reason, until, again } = self;
         if let Some(reason) = reason {
-            let step = step.to_owned();
-            plan.holds.push(Hold { step, reason, until });
+            let matter = matter.clone();
+            plan.holds.push(Hold {
+                matter,
+                reason,
+                until,
+            });
         }
         plan.wake(until.map_or(again, |until| until.duration_since(now)));
         until

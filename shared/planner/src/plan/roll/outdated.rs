@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use serde_json::{Value, json};
 
-use super::{STEP, Situation, first_start};
+use super::{Situation, first_start};
 use crate::diff::difference;
 use crate::observed::{Member, Source};
-use crate::plan::{HoldReason, Plan, pod_passwords, shape};
+use crate::plan::{HoldReason, Matter, Plan, pod_passwords, shape};
 
 const TEMPLATE: &str = "/spec/template/";
 
@@ -43,22 +43,21 @@ pub(super) fn find<'a>(situation: &Situation<'a>, wanted: &StatefulSet, plan: &m
                 old.push(*member);
             }
             Age::OldImage if situation.config.general.enable_lazy_spilo_upgrade => {
-                deferred.push(member.pod.name.as_str());
+                deferred.push(member.pod.name.clone());
             }
             Age::Old | Age::OldImage => old.push(*member),
             Age::Current | Age::Unknown(_) => {}
         }
     }
     if !deferred.is_empty() {
-        let step = format!("roll the pods to another image: {}", deferred.join(", "));
         plan.hold(
-            step,
+            Matter::Image(deferred),
             HoldReason::SwitchedOff("enable_lazy_spilo_upgrade".to_owned()),
         );
     }
     for (revision, age) in ages {
         if let Age::Unknown(why) = age {
-            plan.hold_unknown(STEP, &format!("template of revision {revision}"), &why);
+            plan.hold_unknown(Matter::Roll, &format!("template of revision {revision}"), &why);
         }
     }
     old

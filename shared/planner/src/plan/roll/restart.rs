@@ -7,9 +7,7 @@ use pgherd_model::postgres_parameters::{HOT_STANDBY, patroni_default};
 use super::gate::{self, LOOK_AGAIN, Wait};
 use super::{Situation, steps};
 use crate::observed::{Member, MemberView};
-use crate::plan::{Action, Hold, HoldReason, Plan};
-
-const STEP: &str = "restart postgres";
+use crate::plan::{Action, Hold, HoldReason, Matter, Plan};
 
 pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
     let waits = |member: &&Member<'_>| member.view.is_some_and(|view| view.pending_restart);
@@ -34,11 +32,11 @@ pub(super) fn ensure(situation: &Situation<'_>, plan: &mut Plan) {
             plan.wake(LOOK_AGAIN);
             None
         }
-        Err(wait) => wait.hold(STEP, situation.now, plan),
+        Err(wait) => wait.hold(&Matter::Restart, situation.now, plan),
     };
     let names = pending.iter().map(|member| member.pod.name.clone()).collect();
     plan.holds.push(Hold {
-        step: STEP.to_owned(),
+        matter: Matter::Restart,
         reason: HoldReason::RestartPending(names),
         until,
     });

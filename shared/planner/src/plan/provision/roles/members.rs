@@ -6,9 +6,9 @@ use pgherd_model::cluster::{Role, RoleFlag, RoleOrigin};
 use super::Scene;
 use crate::observed::Catalog;
 use crate::observed::catalog::Membership;
-use crate::plan::HoldReason;
 use crate::plan::provision::Wanted;
-use crate::sql::Statement;
+use crate::plan::{HoldReason, Matter};
+use crate::sql::{Statement, Subject};
 
 /// The first major version in which a membership has a grantor that counts, and says itself what it is good for.
 const GRANTORS_COUNT: u32 = 16;
@@ -112,9 +112,10 @@ fn grant(scene: &Scene<'_>, role: &str, member: &str, admin: bool, wanted: &mut 
         member: member.to_owned(),
         admin,
     };
+    let matter = || Matter::Statement(Subject::Role(member.to_owned()), Box::new(statement.clone()));
     let missing = [role, member].into_iter().find(|name| !exists(scene, name));
     if let Some(missing) = missing {
-        wanted.lacking(statement.to_string(), missing);
+        wanted.lacking(matter(), missing);
         return Vec::new();
     }
     if !scene.catalog.reaches(role, member) {
@@ -130,7 +131,7 @@ fn grant(scene: &Scene<'_>, role: &str, member: &str, admin: bool, wanted: &mut 
     let reverse = revoked(scene.catalog, member, role);
     if !is_owner_role || reverse.is_empty() {
         let reason = HoldReason::Conflict(format!("role {role} is a member of {member} already"));
-        wanted.hold(statement.to_string(), reason);
+        wanted.hold(matter(), reason);
         return Vec::new();
     }
     reverse.into_iter().chain([statement]).collect()

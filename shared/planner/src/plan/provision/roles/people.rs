@@ -7,8 +7,8 @@ use pgherd_model::units::sql::IDENTIFIER_LIMIT;
 
 use super::Scene;
 use crate::observed::{Observed, RoleView};
-use crate::plan::HoldReason;
 use crate::plan::provision::{Group, Wanted};
+use crate::plan::{HoldReason, Matter, Verb};
 use crate::sql::{RoleFlags, Statement, Subject};
 
 /// So many may leave at once, whoever stays.
@@ -43,9 +43,9 @@ pub(super) fn who_left(scene: &Scene<'_>, observed: &Observed) -> Wanted {
     else {
         return wanted;
     };
-    let step = match left.len() {
-        1 => format!("put role {first} away"),
-        more => format!("put role {first} and {} more away", more - 1),
+    let matter = Matter::People {
+        first: (*first).to_owned(),
+        others: left.len() - 1,
     };
     let owner = &scene.cluster.identity.team;
     match observed.role_sources.tell_who_left(owner, scene.config) {
@@ -54,11 +54,11 @@ pub(super) fn who_left(scene: &Scene<'_>, observed: &Observed) -> Wanted {
             let why = format!(
                 "most people would lose their login at once; revoke {group} from those who have left"
             );
-            wanted.hold(step, HoldReason::Conflict(why));
+            wanted.hold(matter, HoldReason::Conflict(why));
         }
         Ok(true) => left.iter().for_each(|name| put_off(scene, name, &mut wanted)),
         Ok(false) => {}
-        Err((source, why)) => wanted.hold(step, HoldReason::Unheard { source, why }),
+        Err((source, why)) => wanted.hold(matter, HoldReason::Unheard { source, why }),
     }
     wanted
 }
@@ -94,7 +94,8 @@ fn put_off(scene: &Scene<'_>, name: &str, wanted: &mut Wanted) {
     let away = format!("{name}{suffix}");
     if away.len() > IDENTIFIER_LIMIT || scene.catalog.roles.contains_key(&away) {
         let why = HoldReason::Conflict(format!("{away} cannot be its name, or is that of another role"));
-        wanted.hold(format!("rename role {name}"), why);
+        let matter = Matter::Object(Verb::Rename, Subject::Role(name.to_owned()));
+        wanted.hold(matter, why);
     } else if !suffix.is_empty() {
         statements.push(Statement::RenameRole {
             role: name.to_owned(),

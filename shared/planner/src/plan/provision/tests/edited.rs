@@ -118,7 +118,7 @@ fn replicas_keep_their_password_until_they_may_be_made_anew_and_the_superuser_do
         .iter()
         .find(|hold| hold.reason == HoldReason::OutsideWindows);
     let hold = hold.unwrap();
-    assert!(hold.step.contains("role standby"), "{hold}");
+    assert_eq!(hold.matter, Matter::Password("standby".to_owned()));
     assert_eq!(hold.until, Some("2026-01-01T13:00:00Z".parse().unwrap()));
     assert_eq!(plan.wake_after, Some(SignedDuration::from_hours(1)));
     let mut world = Edited::of("postgres");

@@ -97,7 +97,9 @@ fn an_heir_that_is_held_back_keeps_what_it_owns() {
     observed.cluster.status.provisioned = Some(given(&["old"]));
     let (said, plan) = lines(&cluster, &config, &observed, NOW);
     assert_eq!(said, Vec::<String>::new());
-    let waits = |hold: &Hold| hold.step == "drop role old" && matches!(hold.reason, HoldReason::Lacking(_));
+    let waits = |hold: &Hold| {
+        hold.matter.to_string() == "drop role old" && matches!(hold.reason, HoldReason::Lacking(_))
+    };
     assert!(plan.holds.iter().any(waits), "{:#?}", plan.holds);
 }
 
@@ -120,7 +122,7 @@ fn nobody_inherits_from_himself_or_from_who_leaves_with_him() {
     observed.cluster.status.provisioned = Some(given(&["app", "keeper", "old"]));
     let (lines, plan) = lines(&cluster, &config, &observed, NOW);
     assert_eq!(lines, Vec::<String>::new());
-    let steps: Vec<&str> = plan.holds.iter().map(|hold| hold.step.as_str()).collect();
+    let steps: Vec<String> = plan.holds.iter().map(|hold| hold.matter.to_string()).collect();
     assert_eq!(steps, ["drop role keeper", "drop role old"]);
 }
 
@@ -141,7 +143,9 @@ fn who_is_to_own_a_database_is_not_dropped() {
             .any(|line| line.contains("old\"") && line.starts_with("DROP"))
     );
     assert!(
-        plan.holds.iter().any(|hold| hold.step == "drop role old"),
+        plan.holds
+            .iter()
+            .any(|hold| hold.matter.to_string() == "drop role old"),
         "{:#?}",
         plan.holds
     );
@@ -313,7 +317,7 @@ fn one_role_that_is_held_does_not_keep_a_database_from_being_prepared() {
     ] {
         assert!(text.contains(grant), "{grant} is missing:\n{text}");
     }
-    let held: Vec<&str> = plan.holds.iter().map(|hold| hold.step.as_str()).collect();
+    let held: Vec<String> = plan.holds.iter().map(|hold| hold.matter.to_string()).collect();
     assert_eq!(
         held,
         [

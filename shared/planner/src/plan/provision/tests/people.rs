@@ -97,7 +97,10 @@ fn look(config: &OperatorConfig, catalog: &Catalog, sources: RoleSources) -> (Ve
         ..with(catalog.clone())
     };
     let (lines, plan) = lines(&cluster, config, &observed, NOW);
-    (lines, plan.holds.iter().map(|hold| hold.step.clone()).collect())
+    (
+        lines,
+        plan.holds.iter().map(|hold| hold.matter.to_string()).collect(),
+    )
 }
 
 #[test]
