@@ -16,7 +16,7 @@ pub use given::Given;
 pub use manifests::{Manifest, Manifests};
 pub use nodes::Nodes;
 pub use outside::Outside;
-pub use owned::{Key, Owned};
+pub use owned::{Key, Owned, Stored};
 pub use pods::Pods;
 
 /// All caches. One per process, emptied when the operator's scope changes but for the manifests, which then are out of view.

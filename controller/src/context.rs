@@ -96,10 +96,10 @@ impl Context {
     /// Reads one object, without its managedFields; `None` when there is none. The error is a sentence without the object's content.
     pub async fn read(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
         let found = self.whole(kind, namespace, name).await?;
-        Ok(found.map(|object| object.value))
+        Ok(found.map(|object| object.value()))
     }
 
-    /// As [`Self::read`], with what is known of how it came about.
+    /// As [`Self::read`], as it came, and with what is known of how it came about.
     pub async fn whole(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Whole>, String> {
         let unreadable = |error: &dyn fmt::Display| format!("cannot read {kind} {namespace}/{name}: {error}");
         let api = self

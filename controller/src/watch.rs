@@ -61,6 +61,10 @@ use prime::prime;
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// The same of a cluster that is being made: its objects, its pods and what Kubernetes says of them come within half a second, and nobody waits
+/// for one turn each.
+const GATHER: Duration = Duration::from_millis(400);
+
 /// How long the first turns wait for lists that they can do without: a status that lacks them would be written twice.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -257,8 +261,10 @@ impl Watches {
 
     /// Something of this cluster changed.
     fn stir(&self, cluster: &ClusterRef) {
-        let lane = Lane::of_follow(self.cache.manifests.is_made(cluster));
-        self.queue.wake_at(cluster, Instant::now() + SETTLE, lane);
+        let is_made = self.cache.manifests.is_made(cluster);
+        let pause = if is_made { SETTLE } else { GATHER };
+        let lane = Lane::of_follow(is_made);
+        self.queue.wake_at(cluster, Instant::now() + pause, lane);
     }
 }
 

@@ -1,91 +1,176 @@
-//! A Kubernetes object of any kind, kept as it came: decoded once, and of its parts only the metadata. A leaf. Must not: be printed; it may be
-//! a secret.
+//! A Kubernetes object of any kind, kept as the text that it came as: of its parts only the metadata is decoded. A leaf. Must not: be printed; it
+//! may be a secret.
 //!
-//! kube's `DynamicObject` keeps everything twice while it is decoded, and has to be written out to become text again.
+//! kube's `DynamicObject` keeps everything twice while it is decoded, and a tree of values costs five times the text.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::DynamicResourceScope;
-use pgherd_model::names::labels::STANDING;
-use pgherd_model::names::operator::FIELD_MANAGER;
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// Where labels and annotations are that may have to go because we wrote them.
-const WORN: [&[&str]; 4] = [
-    &["f:metadata", "f:annotations"],
-    &["f:metadata", "f:labels"],
-    &["f:spec", "f:template", "f:metadata", "f:annotations"],
-    &["f:spec", "f:template", "f:metadata", "f:labels"],
-];
+mod managed;
+
+use managed::Managed;
 
 /// An object without its managedFields, which are as long as the rest. What stays of them are names of labels and annotations that we wrote
 /// beside those that all have: mostly none.
 #[derive(Clone)]
 pub struct Whole {
     pub metadata: ObjectMeta,
-    /// All of it, the metadata included.
-    pub value: Value,
+    /// All of it but its version, which changes without anything else: that is in the decoded metadata.
+    text: String,
+    /// Where in the text its status is.
+    status: Option<Range<usize>>,
     /// We wrote fields of it otherwise than by apply, when we made it for example: our applies do not take these away.
     pub is_updated: bool,
 }
 
 impl Whole {
-    /// None where the metadata is none.
-    pub fn of(mut value: Value) -> Option<Self> {
-        let mut is_updated = false;
-        if let Some(fields) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            let managed = fields.remove("managedFields");
-            let mut entries = managed.iter().filter_map(Value::as_array).flatten();
-            is_updated = entries.any(is_update_of_ours);
-            if let Some(ours) = managed.as_ref().and_then(ours) {
-                fields.insert("managedFields".to_owned(), ours);
+    /// None where it is no object, or the metadata is none.
+    pub fn of(value: &Value) -> Option<Self> {
+        Self::parse(&value.to_string())
+    }
+
+    fn parse(object: &str) -> Option<Self> {
+        let fields: Fields<'_> = serde_json::from_str(object).ok()?;
+        let (mut text, mut status) = (Text::begin(object.len()), None);
+        let (mut metadata, mut is_updated) = (ObjectMeta::default(), false);
+        for (name, value) in fields.0 {
+            if name == "metadata" {
+                let kept = Metadata::parse(value.get())?;
+                text.add(&name, &kept.text);
+                (metadata, is_updated) = (kept.decoded, kept.is_updated);
+            } else {
+                let place = text.add(&name, value.get());
+                if name == "status" {
+                    status = Some(place);
+                }
             }
         }
-        let metadata = match value.get("metadata") {
-            Some(metadata) => ObjectMeta::deserialize(metadata).ok()?,
-            None => ObjectMeta::default(),
-        };
         Some(Self {
             metadata,
-            value,
+            text: text.end(),
+            status,
             is_updated,
         })
     }
-}
 
-/// An entry of managedFields: what we wrote otherwise than by apply.
-fn is_update_of_ours(entry: &Value) -> bool {
-    let is = |key: &str, word: &str| entry[key] == word;
-    is("manager", FIELD_MANAGER) && is("operation", "Update") && entry["subresource"].is_null()
-}
+    /// The object again.
+    pub fn value(&self) -> Value {
+        let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        if let Some(version) = &self.metadata.resource_version {
+            value["metadata"]["resourceVersion"] = version.as_str().into();
+        }
+        value
+    }
 
-/// What we wrote of [`WORN`], in the form of managedFields.
-fn ours(managed: &Value) -> Option<Value> {
-    let mut kept = json!({});
-    let entries = managed.as_array()?.iter();
-    for entry in entries.filter(|entry| entry["manager"] == FIELD_MANAGER) {
-        for path in WORN {
-            let mut place = path.iter();
-            let found = place.try_fold(&entry["fieldsV1"], |tree, step| tree.get(step));
-            let names = found.and_then(Value::as_object).into_iter().flatten();
-            let stands = |name: &str| {
-                name.strip_prefix("f:")
-                    .is_some_and(|name| STANDING.contains(&name))
-            };
-            for (name, _) in names.filter(|(name, _)| *name != "." && !stands(name)) {
-                let tree = path.iter().fold(&mut kept, |tree, step| &mut tree[*step]);
-                tree[name] = json!({});
-            }
+    /// All of it but its version.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts what `change` makes of it in place of the status.
+    pub fn change_status(&mut self, change: impl FnOnce(&str) -> String) {
+        if let Some(place) = self.status.take() {
+            let changed = change(&self.text[place.clone()]);
+            self.status = Some(place.start..place.start + changed.len());
+            self.text.replace_range(place, &changed);
         }
     }
-    let has_any = kept.as_object().is_some_and(|kept| !kept.is_empty());
-    has_any.then(|| json!([{ "manager": FIELD_MANAGER, "fieldsV1": kept }]))
+}
+
+/// An object's fields, in their order, not decoded.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Of;
+        impl<'de> Visitor<'de> for Of {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Of)
+    }
+}
+
+/// An object's text in the making.
+struct Text(String);
+
+impl Text {
+    fn begin(size: usize) -> Self {
+        let mut text = String::with_capacity(size);
+        text.push('{');
+        Self(text)
+    }
+
+    /// Returns where the value is.
+    fn add(&mut self, name: &str, value: &str) -> Range<usize> {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&Value::from(name).to_string());
+        self.0.push(':');
+        let begin = self.0.len();
+        self.0.push_str(value);
+        begin..self.0.len()
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// What is kept of the metadata.
+struct Metadata {
+    decoded: ObjectMeta,
+    text: String,
+    is_updated: bool,
+}
+
+impl Metadata {
+    fn parse(metadata: &str) -> Option<Self> {
+        let fields: Option<Fields<'_>> = serde_json::from_str(metadata).ok()?;
+        let (mut text, mut version, mut managed) = (Text::begin(metadata.len()), None, Managed::default());
+        for (name, value) in fields.into_iter().flat_map(|fields| fields.0) {
+            match &*name {
+                "resourceVersion" => version = serde_json::from_str(value.get()).ok()?,
+                "managedFields" => managed = Managed::of(value.get()),
+                _ => drop(text.add(&name, value.get())),
+            }
+        }
+        if let Some(ours) = managed.ours {
+            text.add("managedFields", &ours.to_string());
+        }
+        let text = text.end();
+        let mut decoded: ObjectMeta = serde_json::from_str(&text).ok()?;
+        decoded.resource_version = version;
+        Some(Self {
+            decoded,
+            text,
+            is_updated: managed.is_updated,
+        })
+    }
 }
 
 impl fmt::Debug for Whole {
@@ -99,14 +184,16 @@ impl fmt::Debug for Whole {
 
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Self::of(value).ok_or_else(|| D::Error::custom("an object's metadata cannot be decoded"))
+        let object = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(object.get()).ok_or_else(|| D::Error::custom("an object's metadata cannot be decoded"))
     }
 }
 
 impl Serialize for Whole {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(serializer)
+        let text = RawValue::from_string(self.text.clone());
+        let text = text.map_err(|_| S::Error::custom("an object's text cannot be decoded"))?;
+        text.serialize(serializer)
     }
 }
 
@@ -146,6 +233,7 @@ impl Resource for Whole {
 
 #[cfg(test)]
 mod tests {
+    use pgherd_model::names::operator::FIELD_MANAGER;
     use serde_json::json;
 
     use super::*;
@@ -153,12 +241,13 @@ mod tests {
     #[test]
     fn an_object_is_kept_as_it_came_and_not_printed() {
         let text = r#"{"kind":"Secret","metadata":{"name":"s","namespace":"n","managedFields":[{"manager":"m"}],
-            "generation":3},"data":{"password":"aHVudGVyMg=="}}"#;
+            "generation":3,"resourceVersion":"7"},"data":{"password":"aHVudGVyMg=="}}"#;
         let whole: Whole = serde_json::from_str(text).unwrap();
-        let expected = json!({"kind": "Secret", "metadata": {"name": "s", "namespace": "n", "generation": 3},
+        let expected = json!({"kind": "Secret", "metadata": {"name": "s", "namespace": "n", "generation": 3, "resourceVersion": "7"},
             "data": {"password": "aHVudGVyMg=="}});
-        assert_eq!(whole.value, expected);
-        assert_eq!(serde_json::to_value(&whole).unwrap(), expected);
+        assert_eq!(whole.value(), expected);
+        assert!(!whole.text().contains("resourceVersion"), "it changes alone");
+        assert_eq!(serde_json::to_value(&whole).unwrap()["data"], expected["data"]);
         assert_eq!(whole.metadata.generation, Some(3));
         assert!(!format!("{whole:?}").contains("aHVu"));
     }
@@ -172,16 +261,16 @@ mod tests {
             {"manager": "pgherd", "operation": "Apply", "fieldsV1": {"f:metadata": annotations, "f:spec": template}},
             {"manager": "somebody", "operation": "Update", "fieldsV1": {"f:metadata": {"f:annotations": {"f:b": {}}}}},
         ]);
-        let whole = Whole::of(json!({"metadata": {"name": "s", "managedFields": managed}})).unwrap();
+        let whole = Whole::of(&json!({"metadata": {"name": "s", "managedFields": managed}})).unwrap();
         let kept = json!([{"manager": "pgherd", "fieldsV1": {
             "f:metadata": {"f:annotations": {"f:a": {}}},
             "f:spec": {"f:template": {"f:metadata": {"f:labels": {"f:tier": {}}}}},
         }}]);
-        assert_eq!(whole.value["metadata"]["managedFields"], kept);
+        assert_eq!(whole.value()["metadata"]["managedFields"], kept);
         assert!(whole.metadata.managed_fields.is_some());
         let plain = json!([{"manager": "pgherd", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}}]);
-        let whole = Whole::of(json!({"metadata": {"name": "s", "managedFields": plain}})).unwrap();
-        assert!(whole.value["metadata"].get("managedFields").is_none());
+        let whole = Whole::of(&json!({"metadata": {"name": "s", "managedFields": plain}})).unwrap();
+        assert!(whole.value()["metadata"].get("managedFields").is_none());
     }
 
     #[test]
@@ -189,14 +278,32 @@ mod tests {
         let text = r#"{"metadata":{"name":{"hunter2":1}}}"#;
         let error = serde_json::from_str::<Whole>(text).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
-        assert!(Whole::of(json!({"data": {}})).is_some());
+        assert!(Whole::of(&json!({"data": {}})).is_some());
+    }
+
+    #[test]
+    fn a_watch_and_a_list_tell_of_whole_objects() {
+        let event = r#"{"type":"ADDED","object":{"metadata":{"name":"a"},"status":{"x":1},"spec":{}}}"#;
+        let event: kube::core::WatchEvent<Whole> = serde_json::from_str(event).unwrap();
+        let kube::core::WatchEvent::Added(mut whole) = event else {
+            panic!("{event:?}");
+        };
+        whole.change_status(|status| status.replace('1', "234"));
+        whole.change_status(|status| status.replace('3', ""));
+        let expected = json!({"metadata": {"name": "a"}, "status": {"x": 24}, "spec": {}});
+        assert_eq!(whole.value(), expected);
+        let list =
+            r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"a"}},{}]}"#;
+        let list: kube::core::ObjectList<Whole> = serde_json::from_str(list).unwrap();
+        assert_eq!(list.items[0].metadata.name.as_deref(), Some("a"));
+        assert_eq!(list.items[1].value(), json!({}));
     }
 
     #[test]
     fn what_we_wrote_otherwise_than_by_apply_is_noticed() {
         let written = |entry: Value| {
             let object = json!({"metadata": {"managedFields": [{"manager": "kubectl", "operation": "Update"}, entry]}});
-            Whole::of(object).unwrap().is_updated
+            Whole::of(&object).unwrap().is_updated
         };
         assert!(written(json!({"manager": FIELD_MANAGER, "operation": "Update"})));
         for other in [

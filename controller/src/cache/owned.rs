@@ -8,8 +8,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
+use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use pgherd_model::names::operator::FIELD_MANAGER;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::locked;
@@ -24,9 +26,10 @@ pub struct Key {
     pub name: String,
 }
 
-/// An object as JSON text, without managedFields, and without status where [`Marks`] does not notice its changes: a third of the memory of the parsed form. May hold a secret's data, so it is not printed.
+/// An object as JSON text, without managedFields and version, and of its status with what is read: a fifth of the memory of the parsed form. May
+/// hold a secret's data, so it is not printed.
 #[derive(Clone, PartialEq, Eq)]
-struct Content(Arc<[u8]>);
+struct Content(Arc<str>);
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,13 +37,36 @@ impl fmt::Debug for Content {
     }
 }
 
-impl Content {
-    fn of(object: &Value) -> Self {
-        Self(Arc::from(object.to_string().into_bytes()))
+/// An object as it is known, with its latest version.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    content: Content,
+    version: Option<String>,
+}
+
+/// What was read just now.
+impl From<Whole> for Stored {
+    fn from(object: Whole) -> Self {
+        Self {
+            content: Content(object.text().into()),
+            version: object.metadata.resource_version,
+        }
+    }
+}
+
+impl Stored {
+    /// None where it is not of this kind.
+    pub fn decode<T: DeserializeOwned + Metadata<Ty = ObjectMeta>>(&self) -> Option<T> {
+        let mut object: T = serde_json::from_str(&self.content.0).ok()?;
+        object.metadata_mut().resource_version.clone_from(&self.version);
+        Some(object)
     }
 
-    fn value(&self) -> Value {
-        serde_json::from_slice(&self.0).unwrap_or(Value::Null)
+    /// All of it.
+    pub fn value(&self) -> Value {
+        let mut value: Value = serde_json::from_str(&self.content.0).unwrap_or_default();
+        value["metadata"]["resourceVersion"] = self.version.clone().into();
+        value
     }
 }
 
@@ -102,18 +128,19 @@ impl Owned {
         news
     }
 
-    /// A watch says that the object is like this now, all of it. True when that is news.
+    /// A watch says that the object is like this now, all of it. True when that is news: something changed that is kept.
     pub fn note_whole(&self, cluster: &ClusterRef, key: Key, object: Whole) -> bool {
-        let news = self.note_marks(cluster, key.clone(), &object.metadata, object.is_updated);
-        let is_outdated = {
+        let is_other = self.note_marks(cluster, key.clone(), &object.metadata, object.is_updated);
+        let before = {
             let clusters = locked(&self.clusters);
             let entry = clusters.get(cluster).and_then(|objects| objects.get(&key));
-            entry.is_some_and(|entry| !entry.is_current())
+            match entry {
+                Some(entry) if !entry.is_current() => entry.content.as_ref().map(|(_, text)| text.clone()),
+                _ => return is_other,
+            }
         };
-        if is_outdated {
-            self.keep(cluster, key, object);
-        }
-        news
+        let after = self.put(cluster, key, object);
+        is_other && before != Some(after)
     }
 
     /// A watch says that the object is gone. True when that is news.
@@ -161,27 +188,29 @@ impl Owned {
     }
 
     /// The API server answered with this object, to a read or to a write of ours. The watch's echo of it will be no news.
-    pub fn store(&self, cluster: &ClusterRef, key: Key, object: Value) {
+    pub fn keep(&self, cluster: &ClusterRef, key: Key, object: Whole) {
+        self.put(cluster, key, object);
+    }
+
+    /// As [`Self::keep`], of what is no object nothing.
+    pub fn store(&self, cluster: &ClusterRef, key: Key, object: &Value) {
         if let Some(object) = Whole::of(object) {
             self.keep(cluster, key, object);
         }
     }
 
-    /// As [`Self::store`].
-    pub fn keep(&self, cluster: &ClusterRef, key: Key, object: Whole) {
-        let Whole {
-            metadata,
-            value: mut object,
-            is_updated,
-        } = object;
-        if key.kind.status_is_idle()
-            && let Some(fields) = object.as_object_mut()
-        {
+    /// Returns what is kept of it.
+    fn put(&self, cluster: &ClusterRef, key: Key, mut object: Whole) -> Content {
+        match key.kind {
             // It would be out of date soon, and nothing would tell.
-            fields.remove("status");
+            kind if kind.status_is_idle() => object.change_status(|_| "null".to_owned()),
+            Watched::StatefulSet => object.change_status(of_interest),
+            _ => {}
         }
-        let marks = Marks::of(key.kind, &metadata);
-        let content = Some((marks.clone(), Content::of(&object)));
+        let is_updated = object.is_updated;
+        let marks = Marks::of(key.kind, &object.metadata);
+        let kept = Content(object.text().into());
+        let content = Some((marks.clone(), kept.clone()));
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
         match objects.get_mut(&key) {
@@ -206,6 +235,7 @@ impl Owned {
                 );
             }
         }
+        kept
     }
 
     /// A request has shown that the object does not exist (any more).
@@ -253,29 +283,20 @@ impl Owned {
     }
 
     /// Every known object, sorted by kind and name, with its latest resourceVersion: preconditions of deletes ask for it.
-    pub fn contents(&self, cluster: &ClusterRef) -> Vec<(Key, Value)> {
-        let known: Vec<(Key, Content, Option<String>)> = {
-            let clusters = locked(&self.clusters);
-            let objects = clusters.get(cluster).into_iter().flatten();
-            objects
-                .filter_map(|(key, entry)| {
-                    let (_, content) = entry.content.as_ref()?;
-                    Some((key.clone(), content.clone(), entry.latest.version.clone()))
-                })
-                .collect()
-        };
-        let with_version = |(key, content, version): (Key, Content, Option<String>)| {
-            let mut object = content.value();
-            object["metadata"]["resourceVersion"] = version.into();
-            (key, object)
-        };
-        known.into_iter().map(with_version).collect()
+    pub fn contents(&self, cluster: &ClusterRef) -> Vec<(Key, Stored)> {
+        let clusters = locked(&self.clusters);
+        let objects = clusters.get(cluster).into_iter().flatten();
+        objects
+            .filter_map(|(key, entry)| Some((key.clone(), entry.stored()?)))
+            .collect()
     }
 
     /// One known object.
     pub fn content(&self, cluster: &ClusterRef, key: &Key) -> Option<Value> {
         let clusters = locked(&self.clusters);
-        Some(clusters.get(cluster)?.get(key)?.content.as_ref()?.1.value())
+        let stored = clusters.get(cluster)?.get(key)?.stored()?;
+        drop(clusters);
+        Some(stored.value())
     }
 
     /// Makes the next observation read again what no watch covers.
@@ -308,7 +329,31 @@ fn is_updated(metadata: &ObjectMeta) -> bool {
     })
 }
 
+/// What of a StatefulSet's status is read: which pods run an older template. How many are ready changes all the time, and the pods themselves
+/// tell.
+fn of_interest(status: &str) -> String {
+    const READ: [&str; 4] = [
+        "observedGeneration",
+        "replicas",
+        "currentRevision",
+        "updateRevision",
+    ];
+    let mut status: Value = serde_json::from_str(status).unwrap_or_default();
+    if let Some(fields) = status.as_object_mut() {
+        fields.retain(|name, _| READ.contains(&name.as_str()));
+    }
+    status.to_string()
+}
+
 impl Entry {
+    fn stored(&self) -> Option<Stored> {
+        let (_, content) = self.content.as_ref()?;
+        Some(Stored {
+            content: content.clone(),
+            version: self.latest.version.clone(),
+        })
+    }
+
     fn is_current(&self) -> bool {
         self.content
             .as_ref()

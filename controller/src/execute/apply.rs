@@ -74,7 +74,7 @@ pub(super) async fn check(context: &Context, scene: &Scene<'_>, object: &Object)
     };
     let api = super::change::api(context, &target)?;
     let answer = api.create(&params, &trial).await.map_err(cannot)?;
-    let paths = rewritten(object, answer.value, scene.config);
+    let paths = rewritten(object, answer.value(), scene.config);
     if paths.is_empty() {
         return Ok(());
     }
@@ -125,11 +125,11 @@ pub(super) fn require(body: &mut Value, precondition: &Precondition) {
 /// Puts the API server's answer into the cache, so that the watch's echo is no news and the next turn need not read.
 pub(super) fn remember(context: &Context, scene: &Scene<'_>, target: &ObjectRef, written: Whole) {
     if is_of_patroni(target) {
-        let owners = written.metadata.owner_references.unwrap_or_default();
+        let owners = written.metadata.owner_references.clone().unwrap_or_default();
         context.memories.with(scene.cluster, |memory| {
             memory.note_owners(target, Some(owners));
             if target.name == scene.names.service(Role::Primary) {
-                memory.endpoints = Some(written.value);
+                memory.endpoints = Some(written.value());
             }
         });
         return;

@@ -8,11 +8,12 @@ use pgherd_model::names::{connection, secrets};
 use pgherd_model::secret::Secret as Text;
 use pgherd_planner::observed::{SecretView, Source};
 use pgherd_planner::plan::SecretDraft;
-use serde_json::Value;
 
 use super::Question;
+use crate::cache::{Key, Stored};
 use crate::context::Context;
 use crate::credentials;
+use crate::kinds::Watched;
 
 type Data = BTreeMap<String, Text>;
 
@@ -20,7 +21,7 @@ type Data = BTreeMap<String, Text>;
 pub(super) async fn compare(
     context: &Context,
     question: &Question<'_>,
-    objects: &[&Value],
+    objects: &[(Key, Stored)],
     views: &mut Source<Vec<SecretView>>,
 ) {
     let drafts = question.desired.map(|desired| desired.secrets.as_slice());
@@ -48,13 +49,12 @@ pub(super) async fn compare(
     }
 }
 
-fn content(objects: &[&Value], draft: &SecretDraft) -> Option<Data> {
-    let is_it = |object: &&&Value| {
-        let metadata = &object["metadata"];
-        metadata["name"] == draft.name.as_str() && metadata["namespace"] == draft.namespace.as_str()
-    };
-    let object = objects.iter().find(is_it)?;
-    let secret: Secret = serde_json::from_value((*object).clone()).ok()?;
+fn content(objects: &[(Key, Stored)], draft: &SecretDraft) -> Option<Data> {
+    let named = objects
+        .iter()
+        .filter(|(key, _)| key.kind == Watched::Secret && key.name == draft.name);
+    let mut secrets = named.filter_map(|(_, object)| object.decode::<Secret>());
+    let secret = secrets.find(|secret| secret.metadata.namespace.as_ref() == Some(&draft.namespace))?;
     let text = |(key, bytes): (String, k8s_openapi::ByteString)| {
         Some((key, Text::new(String::from_utf8(bytes.0).ok()?)))
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
+use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::ObjectMeta;
 use pgherd_model::api::status::ClusterStatus;
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Question, given};
-use crate::cache::Key;
+use crate::cache::{Key, Stored};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::kinds::Watched;
@@ -24,7 +25,7 @@ const READS: usize = 8;
 
 /// What is known of one cluster's objects, and the kinds that could not be read.
 struct Known {
-    objects: Vec<(Key, Value)>,
+    objects: Vec<(Key, Stored)>,
     unknown: BTreeMap<Watched, String>,
 }
 
@@ -46,9 +47,7 @@ pub(super) async fn read(context: &Context, question: &Question<'_>, observed: &
     observed.role_binding = shared.one(Watched::RoleBinding, names.service_account());
     elsewhere(context, question, &mut own).await;
     observed.secrets = own.all(Watched::Secret, secret_view);
-    let secrets = own.objects.iter().filter(|(key, _)| key.kind == Watched::Secret);
-    let secrets: Vec<&Value> = secrets.map(|(_, object)| object).collect();
-    given::compare(context, question, &secrets, &mut observed.secrets).await;
+    given::compare(context, question, &own.objects, &mut observed.secrets).await;
     observed.endpoints = endpoints(context, question).await;
 }
 
@@ -104,8 +103,8 @@ async fn elsewhere(context: &Context, question: &Question<'_>, own: &mut Known) 
             kind: Watched::Secret,
             name: draft.name.clone(),
         };
-        match context.read("Secret", &draft.namespace, &draft.name).await {
-            Ok(Some(secret)) => own.objects.push((key, secret)),
+        match context.whole("Secret", &draft.namespace, &draft.name).await {
+            Ok(Some(secret)) => own.objects.push((key, secret.into())),
             Ok(None) => {}
             Err(problem) => {
                 own.unknown.insert(Watched::Secret, problem);
@@ -168,26 +167,26 @@ async fn endpoints<T: DeserializeOwned>(context: &Context, question: &Question<'
 }
 
 impl Known {
-    fn one<T: DeserializeOwned>(&self, kind: Watched, name: &str) -> Source<Option<T>> {
+    fn one<T: Kept>(&self, kind: Watched, name: &str) -> Source<Option<T>> {
         match self.these(kind, &[name.to_owned()]) {
             Source::Known(mut found) => Source::Known(found.pop()),
             Source::Unknown(reason) => Source::Unknown(reason),
         }
     }
 
-    fn these<T: DeserializeOwned>(&self, kind: Watched, names: &[String]) -> Source<Vec<T>> {
-        self.read(kind, |key| names.contains(&key.name), decode)
+    fn these<T: Kept>(&self, kind: Watched, names: &[String]) -> Source<Vec<T>> {
+        self.read(kind, |key| names.contains(&key.name), decode_kept)
     }
 
-    fn all<T, V: DeserializeOwned>(&self, kind: Watched, view: fn(V) -> T) -> Source<Vec<T>> {
-        self.read(kind, |_| true, |object| decode(object).map(view))
+    fn all<T, V: Kept>(&self, kind: Watched, view: fn(V) -> T) -> Source<Vec<T>> {
+        self.read(kind, |_| true, |key, object| decode_kept(key, object).map(view))
     }
 
     fn read<T>(
         &self,
         kind: Watched,
         wanted: impl Fn(&Key) -> bool,
-        decode: impl Fn(&Value) -> Result<T, String>,
+        decode: impl Fn(&Key, &Stored) -> Result<T, String>,
     ) -> Source<Vec<T>> {
         if let Some(reason) = self.unknown.get(&kind) {
             return Source::Unknown(reason.clone());
@@ -196,11 +195,22 @@ impl Known {
             .objects
             .iter()
             .filter(|(key, _)| key.kind == kind && wanted(key));
-        match found.map(|(_, object)| decode(object)).collect() {
+        match found.map(|(key, object)| decode(key, object)).collect() {
             Ok(found) => Source::Known(found),
             Err(reason) => Source::Unknown(reason),
         }
     }
+}
+
+/// Objects of a kind that the cache keeps.
+trait Kept: DeserializeOwned + Metadata<Ty = ObjectMeta> {}
+
+impl<T: DeserializeOwned + Metadata<Ty = ObjectMeta>> Kept for T {}
+
+fn decode_kept<T: Kept>(key: &Key, object: &Stored) -> Result<T, String> {
+    object
+        .decode()
+        .ok_or_else(|| format!("cannot decode {}", key.name))
 }
 
 fn decode<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
@@ -267,6 +277,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::whole::Whole;
 
     #[test]
     fn the_view_of_a_secret_has_the_name_and_not_the_password() {
@@ -289,7 +300,7 @@ mod tests {
         };
         let object = json!({"metadata": {"name": "s"}, "data": {"password": 4711}});
         let known = Known {
-            objects: vec![(key, object)],
+            objects: vec![(key, Whole::of(&object).unwrap().into())],
             unknown: BTreeMap::new(),
         };
         assert_eq!(

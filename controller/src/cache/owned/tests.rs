@@ -23,6 +23,10 @@ fn object(version: u64, generation: Option<i64>, label: &str) -> Value {
     json!({"metadata": metadata, "spec": {"version": version}})
 }
 
+fn whole(object: &Value) -> Whole {
+    Whole::of(object).unwrap()
+}
+
 fn metadata(object: &Value) -> ObjectMeta {
     serde_json::from_value(object["metadata"].clone()).unwrap()
 }
@@ -32,7 +36,7 @@ fn the_echo_of_our_own_write_is_no_news() {
     let owned = Owned::default();
     let service = key(Watched::Service);
     let written = object(7, None, "acid");
-    owned.store(&cluster(), service.clone(), written.clone());
+    owned.keep(&cluster(), service.clone(), whole(&written));
     assert!(!owned.note(&cluster(), service.clone(), &metadata(&written)));
     assert!(owned.outdated(&cluster()).is_empty());
     assert!(owned.note(&cluster(), service.clone(), &metadata(&object(8, None, "acid"))));
@@ -43,17 +47,17 @@ fn the_echo_of_our_own_write_is_no_news() {
 fn the_status_of_a_statefulset_is_news_and_that_of_a_budget_is_not() {
     let owned = Owned::default();
     let set = key(Watched::StatefulSet);
-    owned.store(&cluster(), set.clone(), object(7, Some(1), "acid"));
+    owned.keep(&cluster(), set.clone(), whole(&object(7, Some(1), "acid")));
     assert!(owned.note(&cluster(), set.clone(), &metadata(&object(8, Some(1), "acid"))));
     assert_eq!(owned.outdated(&cluster()), [set]);
 
     let owned = Owned::default();
     let budget = key(Watched::PodDisruptionBudget);
-    owned.store(&cluster(), budget.clone(), object(7, Some(1), "acid"));
+    owned.keep(&cluster(), budget.clone(), whole(&object(7, Some(1), "acid")));
     assert!(!owned.note(&cluster(), budget.clone(), &metadata(&object(8, Some(1), "acid"))));
     assert!(owned.outdated(&cluster()).is_empty());
     assert_eq!(
-        owned.contents(&cluster())[0].1["metadata"]["resourceVersion"],
+        owned.contents(&cluster())[0].1.value()["metadata"]["resourceVersion"],
         "8"
     );
     assert!(owned.note(
@@ -69,9 +73,9 @@ fn a_late_event_does_not_bring_the_past_back() {
     let owned = Owned::default();
     let service = key(Watched::Service);
     owned.note(&cluster(), service.clone(), &metadata(&object(5, None, "acid")));
-    owned.store(&cluster(), service.clone(), object(9, None, "acid"));
+    owned.keep(&cluster(), service.clone(), whole(&object(9, None, "acid")));
     assert!(!owned.note(&cluster(), service.clone(), &metadata(&object(6, None, "acid"))));
-    assert_eq!(owned.contents(&cluster())[0].1["spec"]["version"], 9);
+    assert_eq!(owned.contents(&cluster())[0].1.value()["spec"]["version"], 9);
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn a_new_list_forgets_what_it_does_not_hold() {
 #[test]
 fn what_no_watch_covers_survives_lists_until_it_is_distrusted() {
     let owned = Owned::default();
-    owned.store(&cluster(), key(Watched::Secret), object(5, None, "none"));
+    owned.keep(&cluster(), key(Watched::Secret), whole(&object(5, None, "none")));
     assert!(
         owned
             .note_listed(Watched::Secret, Some("default"), &HashSet::new())
@@ -130,10 +134,10 @@ fn the_end_of_an_older_namesake_is_no_news() {
 #[test]
 fn contents_are_not_printed() {
     let owned = Owned::default();
-    owned.store(
+    owned.keep(
         &cluster(),
         key(Watched::Secret),
-        json!({"metadata": {}, "data": {"password": "aHVudGVyMg=="}}),
+        whole(&json!({"metadata": {}, "data": {"password": "aHVudGVyMg=="}})),
     );
     assert!(!format!("{owned:?}").contains("aHVudGVyMg"));
 }
@@ -142,11 +146,29 @@ fn contents_are_not_printed() {
 fn what_is_watched_whole_need_not_be_read_and_a_late_answer_does_not_take_it_back() {
     let owned = Owned::default();
     let set = key(Watched::StatefulSet);
-    let whole = |version| serde_json::from_value(object(version, Some(1), "acid")).unwrap();
-    assert!(owned.note_whole(&cluster(), set.clone(), whole(7)));
-    assert!(!owned.note_whole(&cluster(), set.clone(), whole(7)));
-    assert!(owned.note_whole(&cluster(), set.clone(), whole(9)));
-    owned.store(&cluster(), set.clone(), object(8, Some(1), "acid"));
+    let seen = |version| whole(&object(version, Some(1), "acid"));
+    assert!(owned.note_whole(&cluster(), set.clone(), seen(7)));
+    assert!(!owned.note_whole(&cluster(), set.clone(), seen(7)));
+    assert!(owned.note_whole(&cluster(), set.clone(), seen(9)));
+    owned.keep(&cluster(), set.clone(), whole(&object(8, Some(1), "acid")));
     assert!(owned.outdated(&cluster()).is_empty());
     assert_eq!(owned.content(&cluster(), &set).unwrap()["spec"]["version"], 9);
+}
+
+#[test]
+fn how_many_members_are_ready_is_no_news_and_another_revision_is() {
+    let (owned, set) = (Owned::default(), key(Watched::StatefulSet));
+    let seen = |version, ready, revision| {
+        let mut object = object(version, Some(1), "acid");
+        object["spec"]["version"] = json!(1);
+        object["status"] = json!({"replicas": 1, "readyReplicas": ready, "updateRevision": revision});
+        owned.note_whole(&cluster(), set.clone(), whole(&object))
+    };
+    assert!(seen(7, 0, "a"));
+    assert!(!seen(8, 1, "a"));
+    assert!(owned.outdated(&cluster()).is_empty());
+    let known = owned.content(&cluster(), &set).unwrap();
+    assert_eq!(known["metadata"]["resourceVersion"], "8");
+    assert_eq!(known["status"], json!({"replicas": 1, "updateRevision": "a"}));
+    assert!(seen(9, 1, "b"));
 }

@@ -54,7 +54,7 @@ fn listed(context: &Context, api: &FakeApi, cluster: &ClusterRef) {
     ] {
         for object in api.under(path) {
             let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-            context.cache.owned.store(cluster, Key { kind, name }, object);
+            context.cache.owned.store(cluster, Key { kind, name }, &object);
         }
     }
 }

@@ -85,7 +85,7 @@ async fn what_we_made_is_recorded_as_applied_before_the_first_apply() {
         kind: crate::kinds::Watched::Service,
         name: "acid-demo".to_owned(),
     };
-    context.cache.owned.store(&cluster, key, made);
+    context.cache.owned.store(&cluster, key, &made);
     api.asked();
     reconcile(&context, &cluster).await;
     let asked = api.asked();
@@ -295,7 +295,7 @@ async fn orphaned(api: &FakeApi, managers: &serde_json::Value) -> (Context, Clus
         kind: crate::kinds::Watched::StatefulSet,
         name: "acid-demo".to_owned(),
     };
-    context.cache.owned.store(&cluster, key, api.get(path).unwrap());
+    context.cache.owned.store(&cluster, key, &api.get(path).unwrap());
     (context, cluster)
 }
 

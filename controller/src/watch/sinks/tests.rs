@@ -231,3 +231,18 @@ async fn what_changes_the_pods_environment_begins_another_round() {
     sink.delete(variables("1"));
     assert_ne!(round(), changed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_to_a_cluster_that_is_being_made_is_gathered() {
+    for (status, is_early) in [("Running", true), ("Creating", false)] {
+        let (watches, cluster) = (watches(None), ClusterRef::new("default", "acid-demo"));
+        let manifest = Manifest::of(&manifest("1", None, status));
+        watches.cache.manifests.note(&cluster, manifest);
+        watches.stir(&cluster);
+        let early = woken(&watches).await;
+        assert_eq!(!early.is_empty(), is_early, "{status}");
+        watches.stir(&cluster);
+        tokio::time::advance(super::super::GATHER).await;
+        assert_eq!(woken(&watches).await.len(), 1, "{status}: one turn for both");
+    }
+}
