@@ -21,6 +21,8 @@ pub use quantity::Quantity;
 pub use version::PgVersion;
 pub use window::Window;
 
+/// An instant in UTC without fractions, as dates are written into secrets and said to Postgres.
+pub const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
 /// An instant as `clone.timestamp` wants it: RFC 3339 with a numeric offset; `Z` is refused, as in Zalando's schema.
 pub const TIMESTAMP_PATTERN: &str = r"^([0-9]+)-(0[1-9]|1[012])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(\.[0-9]+)?[+-]([01][0-9]|2[0-3]):[0-5][0-9]$";
 

@@ -283,18 +283,6 @@ fn a_clones_key_is_in_the_manifest_and_in_no_debug_output() {
 }
 
 #[test]
-fn the_last_good_spec_is_kept_without_keys() {
-    let spec: PostgresqlSpec =
-        decode(&json!({"teamId": "t", "clone": {"cluster": "source", "s3_secret_access_key": "swordfish"}}))
-            .unwrap();
-    let mut status = PostgresqlStatus::default();
-    status.keep_last_good(&spec);
-    let written = serde_json::to_value(&status).unwrap();
-    assert_eq!(written["lastGoodSpec"]["clone"], json!({"cluster": "source"}));
-    assert_eq!(written["lastGoodSpec"]["teamId"], "t");
-}
-
-#[test]
 fn teams_may_be_empty_or_null() {
     let team: PostgresTeam = decode(&json!({
         "metadata": {"name": "x"},

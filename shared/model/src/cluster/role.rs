@@ -14,6 +14,7 @@ use super::{
 use crate::finding::Finding;
 use crate::names::{roles, secrets};
 use crate::postgres_parameters::stored_name;
+use crate::units::TIME_FORMAT;
 
 mod flag;
 pub mod infrastructure;
@@ -378,7 +379,7 @@ pub(crate) fn valid_until(text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     let time: jiff::Timestamp = text.parse().ok()?;
-    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    Some(time.strftime(TIME_FORMAT).to_string())
 }
 
 /// Upstream's key of the superuser, which it compares with names of roles: such a role is not rotated by the lists.

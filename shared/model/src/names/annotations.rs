@@ -8,10 +8,6 @@ pub const FINALIZER: &str = "postgres-operator.acid.zalan.do";
 pub const CONTROLLER: &str = "acid.zalan.do/controller";
 /// On a pod: it must be recreated. Read and written so that a roll can be handed over between operators.
 pub const ROLLING_UPDATE_REQUIRED: &str = "zalando-postgres-operator-rolling-update-required";
-/// On a `postgresql`: time of the last major upgrade that worked.
-pub const MAJOR_UPGRADE_SUCCESS: &str = "last-major-upgrade-success";
-/// On a `postgresql`: time of a major upgrade that failed; while it is there no other is tried.
-pub const MAJOR_UPGRADE_FAILURE: &str = "last-major-upgrade-failure";
 
 /// On pods: role for kube2iam.
 pub const AWS_ROLE: &str = "iam.amazonaws.com/role";
@@ -19,10 +15,6 @@ pub const AWS_ROLE: &str = "iam.amazonaws.com/role";
 pub const AWS_ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
 /// On load balancer services: the names for external-dns.
 pub const EXTERNAL_DNS_HOSTNAME: &str = "external-dns.alpha.kubernetes.io/hostname";
-/// On event streams: CPU.
-pub const STREAM_CPU: &str = "fes.zalando.org/FES_CPU";
-/// On event streams: memory.
-pub const STREAM_MEMORY: &str = "fes.zalando.org/FES_MEMORY";
 
 /// On a `postgresql`: `live`, `observe` or `paused`.
 pub const MODE: &str = "pgherd.io/mode";
@@ -40,7 +32,3 @@ pub const SECRET_OF: &str = "pgherd.io/cluster";
 /// On a StatefulSet: the deletion of its cluster was allowed and has begun. Identity of the deleted object, time, and the id of the operator
 /// that began it, if it has one; with blanks between them. The StatefulSet goes last, so that whoever finds it can finish.
 pub const DELETION: &str = "pgherd.io/deletion";
-/// Date format of the deletion gate, and of major upgrade annotations in full.
-pub const DATE_FORMAT: &str = "%Y-%m-%d";
-/// Time format of the major upgrade annotations, in UTC.
-pub const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";

@@ -2,10 +2,6 @@
 
 /// The database container.
 pub const POSTGRES: &str = "postgres";
-/// The pooler's container.
-pub const POOLER: &str = "connection-pooler";
-/// The backup job's container.
-pub const BACKUP: &str = "logical-backup";
 /// The log shipper's container.
 pub const SCALYR: &str = "scalyr-sidecar";
 
@@ -31,12 +27,6 @@ pub const SOCKET_PATH: &str = "/var/run/postgresql";
 pub const TLS_PATH: &str = "/tls";
 /// Where the secret with the certificate authority is mounted, if it is another one.
 pub const TLS_CA_PATH: &str = "/tlsca";
-/// Where the pooler reads its users.
-pub const POOLER_USER_LIST: &str = "/etc/pgbouncer/userlist.txt";
-/// The program in the image that upgrades data in place.
-pub const UPGRADE_SCRIPT: &str = "/scripts/inplace_upgrade.py";
-/// Where the image writes the settings of a standby's archive.
-pub const STANDBY_ARCHIVE_PATH: &str = "/run/etc/wal-e.d/env-standby";
 /// Where Kubernetes puts the token for IRSA.
 pub const AWS_TOKEN_PATH: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 /// Directory of the binaries of a major version in the image.

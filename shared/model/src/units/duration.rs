@@ -1,6 +1,6 @@
 //! Durations in Go's spelling: `30m` is read, `30m0s` is written.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::UnitError;
 
@@ -116,14 +116,6 @@ impl fmt::Display for GoDuration {
 fn decimal(whole: u128, fraction: u128, digits: usize) -> String {
     let padded = format!("{whole}.{fraction:0digits$}");
     padded.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-impl FromStr for GoDuration {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        Self::parse(text)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Positions in the write-ahead log and distances between them.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,14 +37,6 @@ impl fmt::Display for Lsn {
     }
 }
 
-impl FromStr for Lsn {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        Self::parse(text)
-    }
-}
-
 /// How far a member is behind, as Patroni reports it: a number of bytes or the word `unknown`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Lag {
@@ -55,11 +47,6 @@ pub enum Lag {
 }
 
 impl Lag {
-    /// Known, and not above `limit` bytes.
-    pub fn is_within(self, limit: u64) -> bool {
-        matches!(self, Self::Bytes(bytes) if bytes <= limit)
-    }
-
     pub fn bytes(self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -116,7 +103,6 @@ mod tests {
         assert_eq!(read("-16"), Lag::Bytes(0));
         assert_eq!(read("\"unknown\""), Lag::Unknown);
         assert_eq!(read("null"), Lag::Unknown);
-        assert!(read("5").is_within(5) && !read("6").is_within(5) && !Lag::Unknown.is_within(u64::MAX));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Kubernetes quantities: `500m`, `1.5`, `2Gi`, `1e9`. Exact: no floating point anywhere.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt};
 
 use super::UnitError;
 
@@ -233,14 +233,6 @@ impl fmt::Display for Quantity {
 /// For powers from 0 to 27.
 fn ten_to(power: i32) -> i128 {
     10_i128.pow(power.unsigned_abs())
-}
-
-impl FromStr for Quantity {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        Self::parse(text)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Quoting for SQL. The only place where a text becomes part of a statement.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use super::UnitError;
 
@@ -40,14 +40,6 @@ impl Identifier {
 impl fmt::Display for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.replace('"', "\"\""))
-    }
-}
-
-impl FromStr for Identifier {
-    type Err = UnitError;
-
-    fn from_str(name: &str) -> Result<Self, UnitError> {
-        Self::parse(name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Major versions of PostgreSQL.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use super::UnitError;
 
@@ -24,14 +24,6 @@ impl PgVersion {
         text.parse().map(Self).map_err(|_| error())
     }
 
-    /// The version behind the server's `server_version_num` (170004 is 17).
-    ///
-    /// # Errors
-    /// A number that no server since version 10 reports.
-    pub fn of_server(version_num: u32) -> Result<Self, UnitError> {
-        Self::parse(&(version_num / 10_000).to_string())
-    }
-
     /// The number itself.
     pub fn major(self) -> u16 {
         self.0
@@ -49,14 +41,6 @@ impl fmt::Display for PgVersion {
     }
 }
 
-impl FromStr for PgVersion {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        Self::parse(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,7 +50,6 @@ mod tests {
         for version in PgVersion::SUPPORTED {
             assert_eq!(PgVersion::parse(&version.to_string()), Ok(version));
         }
-        assert_eq!(PgVersion::of_server(150_004), PgVersion::parse("15"));
     }
 
     #[test]

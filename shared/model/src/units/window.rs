@@ -111,11 +111,6 @@ pub fn next_start(windows: &[Window], at: Timestamp) -> Option<Timestamp> {
     windows.iter().map(|window| window.next_start(at)).min()
 }
 
-/// An instant as Patroni takes it for `scheduled_at`, and as Zalando's operator writes it: `2026-02-03T04:05+00`.
-pub fn schedule_text(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M+00").to_string()
-}
-
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((name, _)) = DAYS.iter().find(|(_, day)| Some(*day) == self.day) {
