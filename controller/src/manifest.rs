@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::api::{self, status::PostgresqlStatus};
-use pgherd_model::cluster::{Cluster, RoleSources};
+use pgherd_model::cluster::{Cluster, RoleSources, rules};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::finding::Violation;
 use pgherd_planner::assess::{self, last_good};
@@ -97,7 +97,7 @@ impl Meaning {
         let raw = match api::decode::<Postgresql>(manifest) {
             Ok(raw) => raw,
             Err(error) => {
-                let violations = vec![Violation::new(UNDECODABLE, error.path, error.message)];
+                let violations = vec![Violation::new(rules::TYPE, error.path, error.message)];
                 return Self::Invalid {
                     violations,
                     in_force: last_good_of(manifest, None, status, config),
@@ -195,9 +195,6 @@ impl Meaning {
         }
     }
 }
-
-/// Rule of a value of the wrong type.
-const UNDECODABLE: &str = "PGV-001";
 
 /// The last spec that was valid, under the present metadata.
 fn last_good_of(

@@ -16,6 +16,7 @@ use pgherd_model::api::team::PostgresTeam;
 use pgherd_model::cluster::RoleSources;
 use pgherd_model::config::{NamespacedName, OperatorConfig, Watch};
 use pgherd_model::names::Names;
+use pgherd_model::names::labels::selector_text;
 use pgherd_planner::build::{Desired, build};
 use pgherd_planner::observed::{ClusterView, Observed, PodView};
 use pgherd_planner::plan::Plan;
@@ -341,12 +342,7 @@ fn key(kind: Watched, name: &str) -> Key {
 }
 
 fn selected(names: &Names) -> ListParams {
-    let labels = names.selector();
-    let pairs: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    ListParams::default().labels(&pairs.join(","))
+    ListParams::default().labels(&selector_text(&names.selector()))
 }
 
 /// What `kubectl apply` would change.

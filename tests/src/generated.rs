@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use pgherd_model::cluster::postgres::LOCAL_PARAMETERS;
 use pgherd_model::{config, crd, default, postgres_parameters, validate};
 
 /// A file and what must be in it.
@@ -32,7 +33,10 @@ pub fn files() -> Result<Vec<Generated>> {
     let pages = [
         ("defaults", default::reference::markdown()),
         ("operator-configuration", config::reference::markdown()),
-        ("postgres-parameters", postgres_parameters::reference::markdown()),
+        (
+            "postgres-parameters",
+            postgres_parameters::reference::markdown(LOCAL_PARAMETERS),
+        ),
         ("rules", validate::reference::markdown()),
     ];
     files.extend(pages.map(|(page, content)| Generated {

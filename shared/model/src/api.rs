@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::secret::Secret;
 
 pub mod postgresql;
-pub mod status;
 pub mod team;
+
+pub use postgresql::status;
 
 /// The API group of all kinds.
 pub const GROUP: &str = "acid.zalan.do";

@@ -19,7 +19,7 @@ mod table;
 pub use patroni::{
     HOT_STANDBY, LeastTaken, Owner, image_default, is_switch, least_taken, owner, patroni_default,
 };
-pub use setting::{Setting, Unreadable};
+pub use setting::Setting;
 
 /// A parameter, as one or more majors know it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +53,32 @@ pub enum Context {
     Superuser,
     /// At once, where the session did not set it.
     User,
+}
+
+/// Why a text is no value of its parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not one of the words for on and off.
+    #[error("write on or off")]
+    NoBoolean,
+    /// Not one of the words of the parameter.
+    #[error("write one of {}", .0.join(", "))]
+    NoChoice(&'static [&'static str]),
+    /// Does not begin with a number.
+    #[error("write a number")]
+    NoNumber,
+    /// A number that takes no unit.
+    #[error("write a number without a unit")]
+    NoUnit,
+    /// Not a unit of a size.
+    #[error("write it with B, kB, MB, GB or TB")]
+    NoSize,
+    /// Not a unit of time.
+    #[error("write it with us, ms, s, min, h or d")]
+    NoTime,
+    /// Does not fit into 32 bits.
+    #[error("it is too large")]
+    TooLarge,
 }
 
 /// What values a parameter takes.

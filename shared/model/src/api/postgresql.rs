@@ -17,15 +17,16 @@ mod database;
 mod pooler;
 mod resources;
 mod role;
+pub mod status;
 mod storage;
 mod streams;
 
-pub use super::status::PostgresqlStatus;
 pub use bootstrap::{CloneDescription, StandbyDescription, TlsDescription};
 pub use database::{DatabaseOptions, Patroni, PostgresqlParam, PreparedDatabase, PreparedSchema};
 pub use pooler::ConnectionPooler;
 pub use resources::{ResourceDescription, Resources};
 pub use role::{PasswordKey, RemovalPolicy, UserOptions};
+pub use status::PostgresqlStatus;
 pub use storage::{AdditionalVolume, Volume};
 pub use streams::{Stream, StreamTable};
 

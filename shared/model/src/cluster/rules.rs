@@ -1,6 +1,8 @@
 //! What a parse can say: the rules whose violation makes a cluster impossible to build, and the reasons of findings. Their words, examples
 //! and history are in the catalogue of `validate`; here are only the names, so that both sides mean the same.
 
+/// A value has another type than its field.
+pub const TYPE: &str = "PGV-001";
 /// The name cannot be that of its services and labels.
 pub const NAME: &str = "PGV-002";
 /// The number of instances is negative.

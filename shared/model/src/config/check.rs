@@ -5,9 +5,10 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
+use super::OperatorConfig;
 use super::param::{Form, Kind, Param, Width};
-use super::value::Scope;
-use super::{OperatorConfig, schedule};
+use super::scope::Scope;
+use crate::units::cron;
 
 impl Param {
     /// What may be written, in words.
@@ -74,7 +75,7 @@ pub(super) fn limits(param: &Param, config: &OperatorConfig, scope: &mut Scope<'
     match param.kind {
         Kind::Integer(_) => range(param, &value),
         Kind::Template(known) => variables(text, known, param.required_variables),
-        Kind::Schedule => schedule::check(text),
+        Kind::Schedule => cron::check(text),
         Kind::Selector if !text.is_empty() => selector(text),
         Kind::Manifest(kind) if !text.is_empty() => manifest(text, kind),
         Kind::Expressions => {

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::param::Kind;
-use super::value::{ParamValue, Scope};
+use super::scope::Scope;
+use super::value::ParamValue;
 
 macro_rules! choices {
     ($(

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::choice::ClaimFate;
 use super::param::Kind;
-use super::value::{ParamValue, REDACTED, Scope};
+use super::scope::Scope;
+use super::value::{ParamValue, REDACTED};
 
 /// Name of an object together with its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::OperatorConfig;
-use super::value::Scope;
+use super::scope::Scope;
 use crate::units::{cron, quantity, window};
 
 /// One operator parameter. The only definition: ConfigMap reader, OperatorConfiguration reader, CRD schema,

@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::param::Kind;
-use super::value::{ParamValue, Scope};
+use super::scope::Scope;
+use super::value::ParamValue;
 use crate::finding::Severity;
 
 impl ParamValue for IndexMap<String, Severity> {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::param::{Form, Forms, Kind, Param};
 use super::rules::{self, Remark};
+use super::scope::Scope;
 use super::section::SECTIONS;
-use super::value::Scope;
 use super::{ConfigError, Finding, FindingKind, OperatorConfig, check, retired};
 
 /// A configuration with its findings, or everything that is wrong with it.

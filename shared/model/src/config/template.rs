@@ -7,7 +7,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::param::Kind;
-use super::value::{ParamValue, Scope};
+use super::scope::Scope;
+use super::value::ParamValue;
 
 /// Variables of a DNS name template.
 pub(super) const DNS: &[&str] = &["cluster", "team", "namespace", "hostedzone"];

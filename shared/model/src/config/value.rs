@@ -8,27 +8,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::param::{Kind, Width};
+use super::scope::Scope;
 use super::text;
 use crate::secret::Secret;
 use crate::units::{GoDuration, PgVersion, Quantity, UnitError, Window};
-
-/// What reading a value may need to know, and where it leaves remarks.
-#[derive(Debug)]
-pub(crate) struct Scope<'a> {
-    /// Namespace of the operator, for names given without one.
-    pub(crate) namespace: &'a str,
-    /// Remarks on what was accepted but is not taken literally.
-    pub(crate) remarks: Vec<String>,
-}
-
-impl<'a> Scope<'a> {
-    pub(crate) const fn new(namespace: &'a str) -> Self {
-        Self {
-            namespace,
-            remarks: Vec::new(),
-        }
-    }
-}
 
 /// A type that a parameter can have.
 pub(crate) trait ParamValue: Sized + PartialEq {

@@ -119,6 +119,15 @@ impl Names {
     }
 }
 
+/// Labels as the API server takes them for a selector: what has all of them.
+pub fn selector_text(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
 fn with(mut labels: Labels, key: &str, value: &str) -> Labels {
     labels.insert(key.to_owned(), value.to_owned());
     labels

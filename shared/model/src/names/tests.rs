@@ -109,6 +109,10 @@ fn labels_are_nested_sets() {
     let inherited = map([("environment", "live"), ("team", "not-this")]);
     let selector = map([("application", "spilo"), ("cluster-name", "minimal")]);
     assert_eq!(names.selector(), selector);
+    assert_eq!(
+        labels::selector_text(&selector),
+        "application=spilo,cluster-name=minimal"
+    );
     let mut role = selector.clone();
     role.insert("spilo-role".to_owned(), "master".to_owned());
     assert_eq!(names.role_selector(Primary), role);

@@ -3,7 +3,7 @@
 //!
 //! One spelling that C knows is refused here: hexadecimal fractions (`0x1.8`).
 
-use super::{Unit, setting::Unreadable};
+use super::{Unit, Unreadable};
 
 /// Units of sizes, greatest first, in bytes.
 const SIZES: [(&str, f64); 5] = [

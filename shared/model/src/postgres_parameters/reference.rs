@@ -1,10 +1,10 @@
 //! The page about parameters of the server.
 
 use super::{Owner, all, owner, patroni, table};
-use crate::{cluster::postgres::LOCAL_PARAMETERS, units::PgVersion};
+use crate::units::PgVersion;
 
-/// The page `docs/reference/postgres-parameters.md`.
-pub fn markdown() -> String {
+/// The page `docs/reference/postgres-parameters.md`. `local` are the names that go into the configuration of each member.
+pub fn markdown(local: &[&str]) -> String {
     let counts = PgVersion::SUPPORTED.map(|version| format!("{} in {version}", all(version).count()));
     let shared: String = patroni::SHARED.iter().map(patroni::Shared::row).collect();
     format!(
@@ -15,9 +15,9 @@ pub fn markdown() -> String {
 
 `spec.postgresql.parameters` is checked against what servers say of themselves: names, kinds, units, ranges, and when a change takes
 effect, as `pg_settings` reported them in PostgreSQL 14.23, 15.18, 16.14, 17.10 and 18.4. Words that depend on how a server was built are
-those of Debian's packages, and {late} came with later minor releases. A test compares the table with the servers of the database image, 15 and 17. What Patroni does with a value on
-its way is that of its releases 3 and 4, and is tested with the image's. What is said of a manifest is in the
-[rules](rules.md), PGV-101 and following.
+those of Debian's packages, and {late} came with later minor releases. A test compares
+the table with the servers of the database image, 15 and 17. What Patroni does with a value on its way is that of its releases 3 and 4, and is
+tested with the image's. What is said of a manifest is in the [rules](rules.md), PGV-101 and following.
 
 Known parameters: {counts}. A name with a dot belongs to an extension: it is passed on, and neither its name nor its value is
 judged.
@@ -28,7 +28,8 @@ judged.
 - Every other one is in Patroni's configuration. Most take effect at a reload; these restart Postgres in place: {restarting}.
 - Lowering one of {hot_standby} restarts the primary first, because a replica must not have less.
 - Another spelling of the same value (`1GB` and `1024MB`) is no change in Patroni's configuration. In the variables of a pod it is.
-- A parameter that is removed from the manifest stays in Patroni's configuration as it was.
+- A parameter that the manifest set and names no more is taken back: to what the image gives a new cluster, else to Patroni's default.
+  What was never the manifest's stays, and so do `wal_level`, `max_replication_slots` and `max_prepared_transactions`.
 
 ## Not the manifest's
 
@@ -45,8 +46,8 @@ For a value that it does not take, Patroni sets its own default.
 {shared}",
         counts = counts.join(", "),
         late = list(&super::CAME_LATE),
-        local = list(LOCAL_PARAMETERS),
-        restarting = list(&restarting()),
+        local = list(local),
+        restarting = list(&restarting(local)),
         hot_standby = list(&patroni::HOT_STANDBY),
         of_patroni = list(&patroni::OF_PATRONI),
         of_image = list(&patroni::OF_IMAGE),
@@ -59,8 +60,8 @@ fn list(names: &[&str]) -> String {
 }
 
 /// Names that restart the server in some major and that a manifest may set in Patroni's configuration.
-fn restarting() -> Vec<&'static str> {
-    let is_dynamic = |name: &str| owner(name) == Owner::Manifest && !LOCAL_PARAMETERS.contains(&name);
+fn restarting(local: &[&str]) -> Vec<&'static str> {
+    let is_dynamic = |name: &str| owner(name) == Owner::Manifest && !local.contains(&name);
     let rows = table::TABLE.iter();
     let mut names: Vec<&str> = rows
         .filter(|row| row.restarts() && is_dynamic(row.name))

@@ -1,6 +1,6 @@
 //! A value of a parameter. Lives here: reading it from a manifest's text, its range, writing it. Must not: numbers (number).
 
-use super::{Kind, Parameter, Unit, number};
+use super::{Kind, Parameter, Unit, Unreadable, number};
 
 /// What a text means to the server.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,32 +15,6 @@ pub enum Setting<'a> {
     Real(f64),
     /// The text itself.
     Text(&'a str),
-}
-
-/// Why a text is no value of its parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Not one of the words for on and off.
-    #[error("write on or off")]
-    NoBoolean,
-    /// Not one of the words of the parameter.
-    #[error("write one of {}", .0.join(", "))]
-    NoChoice(&'static [&'static str]),
-    /// Does not begin with a number.
-    #[error("write a number")]
-    NoNumber,
-    /// A number that takes no unit.
-    #[error("write a number without a unit")]
-    NoUnit,
-    /// Not a unit of a size.
-    #[error("write it with B, kB, MB, GB or TB")]
-    NoSize,
-    /// Not a unit of time.
-    #[error("write it with us, ms, s, min, h or d")]
-    NoTime,
-    /// Does not fit into 32 bits.
-    #[error("it is too large")]
-    TooLarge,
 }
 
 impl Parameter {

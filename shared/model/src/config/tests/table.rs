@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::scope::Scope;
 use crate::config::source::defaults;
-use crate::config::value::Scope;
 use crate::config::{Affects, Form, Forms, Kind, OperatorConfig, Param, params};
 
 fn listed() -> BTreeSet<(String, String)> {

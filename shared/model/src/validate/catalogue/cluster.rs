@@ -11,7 +11,7 @@ use crate::validate::{
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "PGV-001",
+        id: rules::TYPE,
         paths: &["."],
         severity: Deny,
         fixed: true,

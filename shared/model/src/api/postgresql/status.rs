@@ -8,10 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{
-    null_is_default,
-    postgresql::{PostgresqlSpec, Resources},
-};
+use super::{PostgresqlSpec, Resources};
+use crate::api::null_is_default;
 
 /// What is known about a cluster.
 ///
@@ -113,11 +111,6 @@ impl ClusterStatus {
             Self::Running => "Running",
             Self::Invalid => "Invalid",
         }
-    }
-
-    /// The last attempt ended in an error. `Invalid` is none, as in Zalando's operator.
-    pub fn is_failed(self) -> bool {
-        matches!(self, Self::UpdateFailed | Self::SyncFailed | Self::CreateFailed)
     }
 }
 
@@ -318,15 +311,6 @@ impl From<ClusterStatus> for PostgresqlStatus {
 }
 
 impl PostgresqlStatus {
-    /// Remembers a valid spec, without the one secret that a spec can hold: it is needed only before the first member is up.
-    pub fn keep_last_good(&mut self, spec: &PostgresqlSpec) {
-        let mut spec = spec.clone();
-        if let Some(clone) = &mut spec.clone {
-            clone.s3_secret_access_key = None;
-        }
-        self.last_good_spec = Some(Box::new(spec));
-    }
-
     /// Reads part by part, so that one unreadable part costs only itself.
     fn read(mut whole: Value) -> Self {
         fn part<T: serde::de::DeserializeOwned + Default>(whole: &mut Value, key: &str) -> T {
