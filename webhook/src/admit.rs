@@ -3,69 +3,12 @@
 use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::manifest::Manifest;
 use pgherd_model::{default, validate};
-use pgherd_runtime::config_watch::ConfigSource;
+use pgherd_runtime::config_source::ConfigSource;
 
 use crate::impact;
 use crate::lookup::Related;
 use crate::review::{Question, Verdict};
-
-/// What can be asked. The paths are part of the webhook configurations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// Defaults of a cluster.
-    MutatePostgresql,
-    /// Rules for a cluster.
-    ValidatePostgresql,
-    /// Its number of instances, changed by itself.
-    ValidateScale,
-    /// What deleting it will do.
-    ValidateDelete,
-    /// Rules for a team.
-    ValidatePostgresTeam,
-    /// The operator's configuration, as an `OperatorConfiguration`.
-    ValidateOperatorConfiguration,
-    /// The operator's configuration, as a ConfigMap.
-    ValidateConfigMap,
-}
-
-impl Route {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::MutatePostgresql,
-        Self::ValidatePostgresql,
-        Self::ValidateScale,
-        Self::ValidateDelete,
-        Self::ValidatePostgresTeam,
-        Self::ValidateOperatorConfiguration,
-        Self::ValidateConfigMap,
-    ];
-
-    /// Its path.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::MutatePostgresql => "/mutate/postgresql",
-            Self::ValidatePostgresql => "/validate/postgresql",
-            Self::ValidateScale => "/validate/scale",
-            Self::ValidateDelete => "/validate/delete",
-            Self::ValidatePostgresTeam => "/validate/postgresteam",
-            Self::ValidateOperatorConfiguration => "/validate/operatorconfiguration",
-            Self::ValidateConfigMap => "/validate/configmap",
-        }
-    }
-
-    /// Is it asked for changes, or for consent?
-    pub const fn verb(self) -> &'static str {
-        match self {
-            Self::MutatePostgresql => "mutate",
-            _ => "validate",
-        }
-    }
-
-    /// What is reviewed, as the last part of its path.
-    pub fn subject(self) -> &'static str {
-        self.path().rsplit('/').next().unwrap_or_default()
-    }
-}
+use crate::route::Route;
 
 /// What decisions are based on, beside the object.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use pgherd_certs::inject::Kind;
 use pgherd_certs::leaf::service_names;
 use pgherd_certs::policy::Policy;
 use pgherd_certs::{follow, keep};
+use pgherd_model::names::operator;
 use pgherd_runtime::args::{AdminArgs, ClientArgs, ConfigArgs, LogArgs, any_address};
 
 use crate::limits::Limits;
@@ -22,10 +23,10 @@ use crate::limits::Limits;
 /// serves a certificate from elsewhere instead.
 #[derive(Debug, Parser)]
 #[command(
-    name = "webhook",
+    name = "pgherd-webhook",
     version,
     after_help = "To try it against a cluster from outside: name the address by which the API server reaches this machine, and point \
-                  clientConfig.url of a webhook configuration there:\n\n  webhook --kubeconfig FILE --operator-namespace pgherd --tls-name 10.0.0.7"
+                  clientConfig.url of a webhook configuration there:\n\n  pgherd-webhook --kubeconfig FILE --operator-namespace pgherd --tls-name 10.0.0.7"
 )]
 pub struct Args {
     /// Address on which the API server reaches the webhook.
@@ -33,7 +34,7 @@ pub struct Args {
     pub address: SocketAddr,
 
     /// Service by which the API server reaches the webhook, in the operator's namespace. Part of the certificate.
-    #[arg(long, default_value = "pgherd-webhook", value_name = "NAME")]
+    #[arg(long, default_value = operator::WEBHOOK, value_name = "NAME")]
     pub service: String,
 
     /// Further name or address for the certificate; may be given several times.
@@ -42,15 +43,15 @@ pub struct Args {
 
     /// Secret with the certificate authorities, in the operator's namespace. Made when it is not there. Delete it to have a new authority:
     /// no call fails meanwhile.
-    #[arg(long, default_value = "pgherd-webhook-ca", value_name = "NAME")]
+    #[arg(long, default_value = operator::WEBHOOK_CA, value_name = "NAME")]
     pub ca_secret: String,
 
     /// Configuration of mutating webhooks whose caBundle is kept; empty for none.
-    #[arg(long, default_value = "pgherd", value_name = "NAME")]
+    #[arg(long, default_value = operator::WEBHOOK_CONFIGURATION, value_name = "NAME")]
     pub mutating_configuration: String,
 
     /// Configuration of validating webhooks whose caBundle is kept; empty for none.
-    #[arg(long, default_value = "pgherd", value_name = "NAME")]
+    #[arg(long, default_value = operator::WEBHOOK_CONFIGURATION, value_name = "NAME")]
     pub validating_configuration: String,
 
     /// Set caBundle in the webhook configurations, and keep it set. Say false when something else does (cert-manager's injector, OLM);

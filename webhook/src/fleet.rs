@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
+use pgherd_model::api::postgresql::Postgresql;
 use pgherd_model::config::Watch;
 use pgherd_model::finding::{LINE_LIMIT, shorten};
 use pgherd_planner::impact::{Counts, of_configuration};
@@ -76,8 +77,7 @@ async fn weigh(
 }
 
 fn clusters(client: Client, watch: &Watch) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
+    let resource = ApiResource::erase::<Postgresql>(&());
     match watch {
         Watch::All => Api::all_with(client, &resource),
         // Several, or what a selector finds: an upper bound will do.

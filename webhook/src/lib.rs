@@ -9,18 +9,18 @@
 //!                                                model::validate ─► denial, warnings ◄──┘
 //! ```
 //!
-//! No rule lives here: they are in `pgherd_model::validate`, and the controller runs the same ones.
+//! No rule lives here: they are in `pgherd_model::validate`. The controller runs those of them without which no cluster can be made.
 
 pub mod admit;
 pub mod args;
 mod budget;
-pub mod denial;
 mod fleet;
 mod impact;
 pub mod limits;
 pub mod lookup;
 pub mod metrics;
 pub mod review;
+pub mod route;
 pub mod router;
 pub mod serve;
 pub mod start;

@@ -5,18 +5,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
-use kube::{Api, Client};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, Client, Resource};
+use pgherd_model::api::postgresql::Postgresql;
+use pgherd_model::api::team::PostgresTeam;
 use pgherd_runtime::tasks::chain;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::admit::Route;
 use crate::review::Question;
+use crate::route::Route;
 
-const GROUP: &str = "acid.zalan.do";
-const VERSION: &str = "v1";
 /// More teams than this do not fit into a second.
 const MOST_TEAMS: u32 = 500;
 
@@ -80,13 +80,13 @@ impl Lookup {
     }
 
     async fn parent(&self, question: &Question) -> Option<Value> {
-        let api = self.api("postgresql", "postgresqls", question)?;
+        let api = self.api::<Postgresql>(question)?;
         let found = self.patiently(api.get_opt(&question.name)).await?;
         found.and_then(|object| serde_json::to_value(object).ok())
     }
 
     async fn teams(&self, question: &Question) -> Vec<Value> {
-        let Some(api) = self.api("PostgresTeam", "postgresteams", question) else {
+        let Some(api) = self.api::<PostgresTeam>(question) else {
             return Vec::new();
         };
         let params = ListParams::default().limit(MOST_TEAMS);
@@ -102,9 +102,9 @@ impl Lookup {
             .collect()
     }
 
-    fn api(&self, kind: &str, plural: &str, question: &Question) -> Option<Api<DynamicObject>> {
-        let kind = GroupVersionKind::gvk(GROUP, VERSION, kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    /// Read as JSON: an object that cannot be decoded is reviewed as well.
+    fn api<K: Resource<DynamicType = ()>>(&self, question: &Question) -> Option<Api<DynamicObject>> {
+        let resource = ApiResource::erase::<K>(&());
         Some(Api::namespaced_with(
             self.client.clone()?,
             &question.namespace,

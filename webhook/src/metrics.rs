@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::admit::Route;
+use crate::route::Route;
 
 /// From fractions of a millisecond, where reviews are, to the API server's patience.
 const BUCKETS: [f64; 13] = [

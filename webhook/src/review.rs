@@ -9,8 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::denial;
-
+pub mod denial;
 mod slim;
 
 const API_VERSION: &str = "admission.k8s.io/v1";

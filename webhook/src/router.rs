@@ -15,20 +15,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http_body_util::BodyExt;
 use pgherd_model::validate::{self, Severity};
-use pgherd_runtime::config_watch::{ConfigSource, ConfigState};
+use pgherd_runtime::config_source::ConfigSource;
+use pgherd_runtime::config_watch::ConfigState;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
-use crate::admit::{Grounds, Route, admit, configuration_change};
+use crate::admit::{Grounds, admit, configuration_change};
 use crate::budget::{Arrival, Budget, Full};
-use crate::denial;
 use crate::fleet;
 use crate::impact::ConfigurationChange;
 use crate::limits::{BODY_LIMIT, Limits};
 use crate::lookup::{Lookup, Related};
 use crate::metrics::{Operation, Outcome, WebhookMetrics};
-use crate::review::{Question, Verdict};
+use crate::review::{Question, Verdict, denial};
+use crate::route::Route;
 
 /// What all requests share.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use pgherd_model::config::{ConfigError, OperatorConfig, source};
 use pgherd_model::names::operator;
 use pgherd_runtime::args::ConfigArgs;
 use pgherd_runtime::client::{self, Meter};
-use pgherd_runtime::config_watch::ConfigSource;
+use pgherd_runtime::config_source::ConfigSource;
 use serde_json::Value;
 
 use crate::args::online::{ReachArgs, UnderArgs, Way, WhichArgs};

@@ -7,40 +7,20 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, future, pin_mut};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
-use pgherd_model::config::{ConfigError, Finding, Form, OperatorConfig, source};
+use pgherd_model::config::{ConfigError, Finding, Form, OperatorConfig, OperatorConfiguration, source};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::client::{self, Patience};
+use crate::config_source::ConfigSource;
 use crate::readiness::Gate;
 use crate::shutdown::Shutdown;
 use crate::tasks::chain;
-
-/// Where the configuration comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// Nowhere: compiled defaults.
-    Defaults,
-    /// A ConfigMap.
-    ConfigMap {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// An OperatorConfiguration.
-    OperatorConfiguration {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-}
 
 /// What is in force, and what is wrong with the source, if anything.
 #[derive(Debug, Clone)]
@@ -289,8 +269,7 @@ impl Follower {
 
 /// The kind OperatorConfiguration, read as JSON: the parser wants to see what is really written.
 fn operator_configurations() -> ApiResource {
-    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "OperatorConfiguration");
-    ApiResource::from_gvk_with_plural(&kind, "operatorconfigurations")
+    ApiResource::erase::<OperatorConfiguration>(&())
 }
 
 fn objects<K>(api: Api<K>, name: &str) -> impl Stream<Item = watcher::Result<Option<K>>> + use<K>

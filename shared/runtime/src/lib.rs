@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod args;
 pub mod client;
+pub mod config_source;
 pub mod config_watch;
 pub mod http;
 pub mod lease;

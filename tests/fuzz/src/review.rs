@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use pgherd_model::config::{Form, OperatorConfig};
 use pgherd_model::default;
-use pgherd_runtime::config_watch::ConfigSource;
-use pgherd_webhook::admit::{Grounds, Route, admit};
+use pgherd_runtime::config_source::ConfigSource;
+use pgherd_webhook::admit::{Grounds, admit};
 use pgherd_webhook::lookup::Related;
 use pgherd_webhook::review::{Question, Verdict};
+use pgherd_webhook::route::Route;
 use serde_json::Value;
 
 static CONFIG: LazyLock<OperatorConfig> = LazyLock::new(|| OperatorConfig::default_for(Form::Crd));

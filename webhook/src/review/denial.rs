@@ -3,7 +3,7 @@
 use pgherd_model::finding::Violation;
 use serde_json::{Value, json};
 
-use crate::review::Question;
+use super::Question;
 
 /// More causes than this are not read.
 const MOST_CAUSES: usize = 50;
