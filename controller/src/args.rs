@@ -126,14 +126,8 @@ fn mode(text: &str) -> Result<OperatorMode, String> {
 
 /// Zalando's operator has flags with one dash: `-nodatabaseaccess`. Whoever has them in a deployment keeps them.
 pub fn with_two_dashes(argument: OsString) -> OsString {
-    const FLAGS: [&str; 6] = [
-        "kubeconfig",
-        "outofcluster",
-        "nodatabaseaccess",
-        "noteamsapi",
-        "kubeqps",
-        "kubeburst",
-    ];
+    const SWITCHES: [&str; 3] = ["outofcluster", "nodatabaseaccess", "noteamsapi"];
+    const WITH_VALUE: [&str; 3] = ["kubeconfig", "kubeqps", "kubeburst"];
     let Some(text) = argument.to_str() else {
         return argument;
     };
@@ -143,8 +137,8 @@ pub fn with_two_dashes(argument: OsString) -> OsString {
         .unwrap_or_default();
     match text {
         // A switch is said to be true; there is no other use for its value.
-        _ if FLAGS[1..4].contains(&name) => format!("--{name}").into(),
-        _ if FLAGS.contains(&name) => format!("-{text}").into(),
+        _ if SWITCHES.contains(&name) => format!("--{name}").into(),
+        _ if WITH_VALUE.contains(&name) => format!("-{text}").into(),
         _ => argument,
     }
 }

@@ -1,9 +1,9 @@
 //! What can go wrong in a turn, and what that means for the next one. Must not: how it is shown.
 
 use kube::core::Status;
-use pgherd_runtime::tasks::chain;
 use tokio_postgres::error::SqlState;
 
+pub use crate::answer::{is_conflict, is_not_found, said, status};
 use crate::password::RandomnessError;
 use crate::patroni::PatroniError;
 use crate::sql::SqlError;
@@ -127,11 +127,6 @@ impl TurnError {
     }
 }
 
-/// One sentence: kube's own words repeat the whole answer.
-pub fn said(error: &kube::Error) -> String {
-    status(error).map_or_else(|| chain(error), |status| status.message.clone())
-}
-
 /// What to do about a refusal that does not say so itself.
 fn remedy(object: &str, error: &kube::Error) -> &'static str {
     let is_forbidden = status(error).is_some_and(|status| status.code == 403);
@@ -141,24 +136,6 @@ fn remedy(object: &str, error: &kube::Error) -> &'static str {
     } else {
         ""
     }
-}
-
-/// What the API server said, if it was it that refused.
-pub fn status(error: &kube::Error) -> Option<&Status> {
-    match error {
-        kube::Error::Api(status) => Some(status),
-        _ => None,
-    }
-}
-
-/// The object does not exist.
-pub fn is_not_found(error: &kube::Error) -> bool {
-    status(error).is_some_and(|status| status.code == 404)
-}
-
-/// It exists already, or was changed since it was read.
-pub fn is_conflict(error: &kube::Error) -> bool {
-    status(error).is_some_and(|status| status.code == 409)
 }
 
 /// A conflict, or a JSON patch that does not fit the object that is there: its tests of uid and resourceVersion are the usual cause. API

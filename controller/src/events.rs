@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use pgherd_model::api::API_VERSION;
+use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ClusterView;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -22,7 +23,6 @@ use tokio::time::{Instant, sleep};
 const NOTE_LIMIT: usize = 1000;
 /// An event that is said again within this time counts up the first.
 const SERIES: Duration = Duration::from_mins(10);
-const CONTROLLER: &str = "pgherd";
 /// As many can wait; others are lost.
 const WAITING: usize = 4096;
 /// How long a process that ends waits for those that wait, and how often it looks.
@@ -216,7 +216,7 @@ impl Events {
             type_: Some(if note.warning { "Warning" } else { "Normal" }.to_owned()),
             event_time: Some(MicroTime(now)),
             regarding: Some(about.clone()),
-            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_controller: Some(FIELD_MANAGER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
             ..Event::default()
         }

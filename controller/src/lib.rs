@@ -10,12 +10,12 @@
 //!
 //! `survey` takes the same way once, without watches and without executing, for the command line.
 //!
-//! To read it, begin with `reconcile`. Leaves, which import none of the above: `context`, `cache`, `memory`, `queue`, `kinds`, `events`,
-//! `metrics`, `error`, `password`, `cluster_ref`, `fleet`,
-//! `activity`, `teams`, `whole`.
+//! To read it, begin with `reconcile`. What the stages of a turn share, and what imports none of them: `context`, `cache`, `memory`, `queue`,
+//! `kinds`, `events`, `metrics`, `error`, `answer`, `password`, `cluster_ref`, `fleet`, `activity`, `teams`, `whole`.
 
 pub mod activity;
 pub mod admit;
+pub mod answer;
 pub mod args;
 pub mod cache;
 pub mod cluster_ref;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
+use pgherd_model::names::ports;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -21,8 +22,6 @@ use entrance::{Door, Entry};
 use proxy::Proxy;
 use wire::{ClusterAnswer, MemberAnswer};
 
-/// Where every member's REST API listens.
-const PORT: u16 = 8008;
 /// A member answers from memory, or asks the API server once: seconds mean that it hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// A change of the configuration writes to the API server and is waited for.
@@ -115,7 +114,7 @@ impl Call {
 
 impl Default for Patroni {
     fn default() -> Self {
-        Self::at_port(PORT)
+        Self::at_port(ports::PATRONI)
     }
 }
 

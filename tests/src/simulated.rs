@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use kube::{Api, Client};
+use pgherd_model::names::ports;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -22,8 +23,6 @@ mod patroni;
 
 /// The node that all pods are on.
 pub const NODE: &str = "simulated";
-/// Where every member's Patroni listens.
-const PORT: u16 = 8008;
 /// First half of the members' addresses, unless told otherwise.
 const LOOPBACK: [u8; 2] = [127, 80];
 
@@ -125,7 +124,7 @@ impl Simulation {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ports::PATRONI));
         let listener = runtime.block_on(TcpListener::bind(address));
         let listener =
             listener.with_context(|| format!("cannot listen at {address} for simulated members"))?;

@@ -12,7 +12,7 @@ use kube::Client;
 use kube::client::Body;
 
 use super::{Call, MAX_BODY};
-use crate::error::said;
+use crate::answer::said;
 
 /// The way to the members of one cluster.
 #[derive(Clone)]

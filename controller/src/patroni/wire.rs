@@ -92,8 +92,6 @@ pub struct MemberAnswer {
     #[serde(default)]
     pub pending_restart_reason: BTreeMap<String, Change>,
     #[serde(default)]
-    pub cluster_unlocked: bool,
-    #[serde(default)]
     pub patroni: Program,
 }
 
