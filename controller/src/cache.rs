@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod earlier;
 pub mod environment;
 pub mod given;
 pub mod manifests;
@@ -11,6 +12,7 @@ pub mod outside;
 pub mod owned;
 pub mod pods;
 
+pub use earlier::Earlier;
 pub use environment::Environments;
 pub use given::Given;
 pub use manifests::{Manifest, Manifests};
@@ -29,6 +31,7 @@ pub struct Cache {
     pub environments: Environments,
     pub outside: Outside,
     pub given: Given,
+    pub earlier: Earlier,
 }
 
 impl Cache {
@@ -40,6 +43,7 @@ impl Cache {
         self.environments.clear();
         self.outside.clear();
         self.given.clear();
+        self.earlier.set([]);
     }
 }
 

@@ -227,6 +227,7 @@ fn view_of(manifest: &Value) -> ClusterView {
         uid: text("uid"),
         resource_version: text("resourceVersion"),
         generation: metadata["generation"].as_i64().unwrap_or_default(),
+        created: metadata["creationTimestamp"].as_str().map(str::to_owned),
         deletion_timestamp: metadata["deletionTimestamp"].as_str().map(str::to_owned),
         finalizers: strings(&metadata["finalizers"]),
         annotations: serde_json::from_value(metadata["annotations"].clone()).unwrap_or_default(),

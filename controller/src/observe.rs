@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::sql::catalog::Inside;
 
 mod catalog;
+mod earlier;
 mod endpoints;
 mod environment;
 mod given;
@@ -80,6 +81,7 @@ pub async fn observe(context: &Context, question: &Question<'_>) -> Observed {
     if question.deleting {
         observed.patroni_objects = leftovers::read(context, question).await;
     } else {
+        observed.earlier = earlier::read(context, question, &observed).await;
         observed.patroni = patroni::read(context, &pods).await;
         if let Source::Known(patroni) = &mut observed.patroni {
             patroni.request = request::read(context, question, patroni).await;

@@ -317,6 +317,7 @@ impl Work {
                 _ = listed.recv() => {}
             }
             remember_endpoints(&self.context, &scope).await;
+            state::remember_first(&self.context, &scope).await;
             self.lists.open();
             tracing::info!(
                 clusters = self.context.cache.manifests.len(),
@@ -324,11 +325,7 @@ impl Work {
             );
             let turns = dispatch(&self.context, self.args.work.concurrency.into(), &stop);
             let sweep = async {
-                let of_patroni = async {
-                    if reach.is_alone() {
-                        state::sweep(&self.context, &scope).await;
-                    }
-                };
+                let of_patroni = state::sweep(&self.context, &scope, reach.is_alone());
                 tokio::join!(sweep(&self.context, reach), of_patroni);
                 std::future::pending::<()>().await;
             };

@@ -60,7 +60,7 @@ pub(super) async fn list(
                 namespace: namespace.clone(),
                 name: object.name_any(),
                 uid: object.uid().unwrap_or_default(),
-                resource_version: String::new(),
+                resource_version: object.resource_version().unwrap_or_default(),
             };
             (reference, object.metadata)
         })

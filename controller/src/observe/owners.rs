@@ -55,10 +55,11 @@ async fn list(context: &Context, question: &Question<'_>) -> Result<Vec<StateObj
         .collect())
 }
 
-fn state_object(object: ObjectRef, metadata: ObjectMeta) -> StateObject {
+pub(super) fn state_object(object: ObjectRef, metadata: ObjectMeta) -> StateObject {
     StateObject {
         object,
         owner_references: metadata.owner_references.unwrap_or_default(),
+        made: metadata.creation_timestamp.map(|made| made.0),
     }
 }
 

@@ -6,6 +6,7 @@ use super::*;
 
 mod declined;
 mod departures;
+mod earlier;
 mod failures;
 mod interrupted;
 mod refused;

@@ -1,8 +1,10 @@
 //! What Patroni kept of clusters that are gone: without members and without an object it is of no use, and a new cluster of that name would wait
 //! for the leader that it names. With owner references Kubernetes removes it; this is for what has none. Told, and with `sweep_leftovers` removed.
-//! Must not: look at anything else; least of all at claims, on which somebody's data may be.
+//! Of a name that has an object again it is remembered, for the turn that makes the cluster. Must not: look at anything else; least of all at
+//! claims, on which somebody's data may be.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Preconditions};
 use kube::core::ObjectMeta;
@@ -13,6 +15,7 @@ use pgherd_planner::build::uses_config_maps;
 use pgherd_planner::observed::ClusterView;
 use pgherd_planner::plan::Mode;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::SHORTEST;
 use crate::cache::Key;
@@ -25,16 +28,23 @@ use crate::memory::jittered;
 use crate::watch::Scope;
 
 const PAGE: u32 = 500;
+/// The first turns do not wait longer for the first look.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of one cluster.
 type State = Vec<ObjectMeta>;
 
-/// Looks once a resync, for ever.
-pub async fn sweep(context: &Context, scope: &Scope) {
+/// Looks once a resync, for ever. `is_ours`: what has no object can be nobody else's.
+pub async fn sweep(context: &Context, scope: &Scope, is_ours: bool) {
     let mut told = BTreeMap::new();
     loop {
         let config = context.config();
-        let found = look(context, scope, &config).await.unwrap_or_else(|error| {
+        let found = match remember(context, scope, &config).await {
+            Ok(found) if is_ours => deserted(context, found).await,
+            Ok(_) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        };
+        let found = found.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tell whether state of patroni was left over");
             BTreeMap::new()
         });
@@ -47,8 +57,17 @@ pub async fn sweep(context: &Context, scope: &Scope) {
     }
 }
 
-/// State that nobody owns, of clusters without object, StatefulSet and pods.
-async fn look(
+/// The first look, before any cluster has its turn: one that was applied while nobody looked would be made on what was left.
+pub async fn remember_first(context: &Context, scope: &Scope) {
+    match timeout(PATIENCE, remember(context, scope, &context.config())).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "cannot look for state of patroni beforehand"),
+        Err(_) => tracing::debug!("looking for state of patroni beforehand takes too long"),
+    }
+}
+
+/// State that nobody owns, of clusters without StatefulSet and pods. They are remembered.
+async fn remember(
     context: &Context,
     scope: &Scope,
     config: &OperatorConfig,
@@ -66,13 +85,26 @@ async fn look(
                 .owner_references
                 .as_ref()
                 .is_some_and(|owners| !owners.is_empty());
-            if is_state && !is_owned && is_deserted(context, &cluster) {
+            if is_state && !is_owned && has_no_members(context, &cluster) {
                 found.entry(cluster).or_default().push(object);
             }
         }
     }
+    context.cache.earlier.set(found.keys().cloned());
+    Ok(found)
+}
+
+/// Those that have no object either.
+async fn deserted(
+    context: &Context,
+    found: BTreeMap<ClusterRef, State>,
+) -> Result<BTreeMap<ClusterRef, State>, TurnError> {
+    let manifests = &context.cache.manifests;
+    let is_known = |cluster: &ClusterRef| {
+        manifests.get(cluster).is_some() || manifests.departed(cluster).is_some()
+    };
     let mut left = BTreeMap::new();
-    for (cluster, state) in found {
+    for (cluster, state) in found.into_iter().filter(|(cluster, _)| !is_known(cluster)) {
         // Not older than its object, as far as anybody can tell.
         let made = state
             .iter()
@@ -86,17 +118,14 @@ async fn look(
     Ok(left)
 }
 
-fn is_deserted(context: &Context, cluster: &ClusterRef) -> bool {
+fn has_no_members(context: &Context, cluster: &ClusterRef) -> bool {
     let cache = &context.cache;
     let names = Names::of(&cluster.namespace, &cluster.name, &context.config());
     let set = Key {
         kind: kinds::Watched::StatefulSet,
         name: names.stateful_set().to_owned(),
     };
-    cache.manifests.get(cluster).is_none()
-        && cache.manifests.departed(cluster).is_none()
-        && cache.pods.of(cluster).is_empty()
-        && !cache.owned.has(cluster, &set)
+    cache.pods.of(cluster).is_empty() && !cache.owned.has(cluster, &set)
 }
 
 async fn list(
@@ -214,7 +243,7 @@ mod tests {
     /// One look, and what is left then.
     async fn once(api: &FakeApi, context: &Context, scope: &Scope) -> Vec<String> {
         tokio::select! {
-            () = sweep(context, scope) => {}
+            () = sweep(context, scope, true) => {}
             () = tokio::time::sleep(std::time::Duration::from_millis(300)) => {}
         }
         let objects = api.under(&format!("{LIST}/")).into_iter();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Endpoints, PodTemplateSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -72,6 +73,8 @@ pub struct Observed {
     /// What Patroni writes to, with who owns it: its own objects, and in Endpoints mode the primary's Endpoints. Only asked for where they
     /// are to have owners, and then once a resync.
     pub state_objects: Source<Vec<StateObject>>,
+    /// What an earlier cluster of this name may have left; `None` where nothing is known to have been left, or there is a StatefulSet.
+    pub earlier: Option<Source<EarlierLife>>,
     /// Keys of `pod_environment_secret` and entries of `pod_environment_configmap`: input of the pod template. Known and empty when
     /// neither is configured.
     pub pod_environment: Source<PodEnvironment>,
@@ -97,6 +100,8 @@ pub struct ClusterView {
     pub resource_version: String,
     /// Generation of the spec.
     pub generation: i64,
+    /// RFC 3339; when the object was made, if it was.
+    pub created: Option<String>,
     /// RFC 3339; set when the object is being deleted.
     pub deletion_timestamp: Option<String>,
     /// All finalizers, ours or not.
@@ -148,6 +153,21 @@ pub struct StateObject {
     pub object: ObjectRef,
     /// All owner references.
     pub owner_references: Vec<OwnerReference>,
+    /// When it was made.
+    #[serde(default)]
+    pub made: Option<Timestamp>,
+}
+
+/// What there is of an earlier cluster of the same name, asked for right before the StatefulSet is made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EarlierLife {
+    /// Patroni's state objects that nobody owns.
+    pub state: Vec<StateObject>,
+    /// Names of all claims of the namespace, with whatever labels.
+    pub claims: Vec<String>,
+    /// Names of all pods of the namespace.
+    pub pods: Vec<String>,
 }
 
 /// What may be known of a Secret. The password is never part of it.

@@ -22,6 +22,7 @@ mod claims;
 mod deferral;
 mod deletion;
 pub(crate) mod dynamic;
+mod earlier;
 mod ensure;
 mod finalizer;
 mod fleet;
@@ -153,6 +154,8 @@ pub enum Reason {
     Deleted,
     /// It left the manifest, or the team.
     Left,
+    /// It is of an earlier cluster of this name, whose database is gone.
+    Earlier,
 }
 
 /// What a step does to the running database, from harmless to grave.

@@ -110,6 +110,7 @@ mod tests {
         };
         let observed = Observed {
             state_objects: Source::Known(vec![StateObject {
+                made: None,
                 object,
                 owner_references: found.to_vec(),
             }]),

@@ -56,6 +56,7 @@ impl Step {
             | Action::RemoveFinalizer(_)
             | Action::LabelSecret(_)
             | Action::GrowClaim { .. } => Weight::Aside,
+            Action::Delete { .. } if self.reason == Reason::Earlier => Weight::Ground,
             Action::Delete { target, .. } if target.kind != "StatefulSet" => Weight::Aside,
             Action::Apply(object) | Action::CheckObject(object) => of_kind(object.kind()),
             // Its pods would come back.
@@ -96,7 +97,7 @@ impl Step {
         match self.action {
             // Pods that have to be made anew for a password are marked before it changes.
             Action::ChangeSecret(_) => marks_pods,
-            _ => is_of_set(self) && (makes_secret || is_of_set(failed)),
+            _ => is_of_set(self) && (makes_secret || is_of_set(failed) || failed.reason == Reason::Earlier),
         }
     }
 

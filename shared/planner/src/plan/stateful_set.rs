@@ -10,7 +10,7 @@ use pgherd_model::names::{Names, Role};
 use serde_json::Value;
 
 use super::{
-    Action, Hold, HoldReason, Impact, Matter, Object, Plan, Precondition, Propagation, Reason, Step,
+    Action, Hold, HoldReason, Impact, Matter, Object, Plan, Precondition, Propagation, Reason, Step, earlier,
     ensure as one,
 };
 use crate::build::Desired;
@@ -38,7 +38,11 @@ pub(super) fn ensure(
     };
     match &observed.stateful_set {
         Source::Unknown(why) => plan.hold_unknown(Matter::StatefulSet, "stateful set", why),
-        Source::Known(None) => make(cluster, wanted.clone(), observed, config, plan),
+        Source::Known(None) => {
+            if earlier::clear(cluster, observed, config, plan) {
+                make(cluster, wanted.clone(), observed, config, plan);
+            }
+        }
         Source::Known(Some(stored)) if stored.metadata.deletion_timestamp.is_some() => {
             let name = stored.metadata.name.clone().unwrap_or_default();
             plan.hold(Matter::StatefulSet, HoldReason::PodsTerminating(vec![name]));

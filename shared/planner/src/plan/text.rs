@@ -42,6 +42,7 @@ impl fmt::Display for Reason {
             Self::Hangs => f.write_str("nobody leads and that member does not take over"),
             Self::Deleted => f.write_str("cluster deleted"),
             Self::Left => f.write_str("not wanted any more"),
+            Self::Earlier => f.write_str("of an earlier cluster of this name"),
         }
     }
 }
