@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kube::Client;
-use kube::api::{Api, DynamicObject};
+use kube::api::Api;
 use pgherd_model::config::OperatorConfig;
 use pgherd_runtime::lease::Leadership;
 use serde_json::Value;
@@ -109,7 +109,7 @@ impl Context {
     }
 
     /// The clusters of a namespace.
-    pub fn postgresqls(&self, namespace: &str) -> Api<DynamicObject> {
+    pub fn postgresqls(&self, namespace: &str) -> Api<Whole> {
         Api::namespaced_with(self.client.clone(), namespace, &kinds::postgresql())
     }
 }

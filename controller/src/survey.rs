@@ -5,7 +5,7 @@
 //! lists ─► caches of its own ─► (manifest, observe, build, plan, as in a turn) ─► Sight
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -182,18 +182,17 @@ impl Survey {
         instead: Option<&Value>,
         cache: &Cache,
     ) -> Result<bool, TurnError> {
-        let api: Api<DynamicObject> =
+        let api: Api<Whole> =
             Api::namespaced_with(self.client.clone(), &cluster.namespace, &kinds::postgresql());
         let found = api.get_opt(&cluster.name).await;
         let found =
             found.map_err(|error| TurnError::kubernetes("read", &format!("postgresql {cluster}"), error))?;
-        let Some(mut object) = found else {
+        let Some(stored) = found else {
             return Ok(false);
         };
-        if let Some(instead) = instead {
-            replace(&mut object, instead);
-        }
-        cache.manifests.note(cluster, Manifest::of(&object));
+        let replaced = instead.and_then(|instead| Whole::of(&replaced(stored.value(), instead)));
+        let object = replaced.unwrap_or(stored);
+        cache.manifests.note(cluster, Manifest::of(object));
         Ok(true)
     }
 
@@ -345,14 +344,17 @@ fn selected(names: &Names) -> ListParams {
     ListParams::default().labels(&selector_text(&names.selector()))
 }
 
-/// What `kubectl apply` would change.
-fn replace(object: &mut DynamicObject, instead: &Value) {
-    if let (Some(fields), Some(spec)) = (object.data.as_object_mut(), instead.get("spec")) {
-        fields.insert("spec".to_owned(), spec.clone());
+/// With what `kubectl apply` would change.
+fn replaced(mut object: Value, instead: &Value) -> Value {
+    if let Some(spec) = instead.get("spec") {
+        object["spec"] = spec.clone();
     }
-    let given = |part: &str| serde_json::from_value(instead["metadata"][part].clone()).ok();
-    object.metadata.labels = given("labels");
-    object.metadata.annotations = given("annotations");
+    for part in ["labels", "annotations"] {
+        let given: Option<BTreeMap<String, String>> =
+            serde_json::from_value(instead["metadata"][part].clone()).ok();
+        object["metadata"][part] = serde_json::to_value(given).unwrap_or_default();
+    }
+    object
 }
 
 #[cfg(test)]

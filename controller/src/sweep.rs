@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::DynamicObject;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
 use pgherd_planner::observed::ClusterView;
@@ -25,6 +24,7 @@ use crate::error::TurnError;
 use crate::memory::jittered;
 use crate::queue::Lane;
 use crate::watch::Namespaces;
+use crate::whole::Whole;
 
 mod members;
 pub mod state;
@@ -149,9 +149,9 @@ fn deal_with(
 ) {
     let Err(why) = may_go(found, config) else {
         tracing::warn!(%cluster, "left over from a cluster whose object is gone; removing it");
-        if let Ok(stand_in) = serde_json::from_value::<DynamicObject>(found.stand_in.clone()) {
+        if let Some(stand_in) = Whole::of(&found.stand_in) {
             let manifests = &context.cache.manifests;
-            manifests.note_left_over(cluster, Manifest::of(&stand_in));
+            manifests.note_left_over(cluster, Manifest::of(stand_in));
             context.queue.wake(cluster, Lane::Edit);
         }
         return;

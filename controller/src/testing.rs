@@ -67,7 +67,7 @@ impl FakeApi {
         context
             .cache
             .manifests
-            .note(&cluster, Manifest::of(&serde_json::from_value(stored).unwrap()));
+            .note(&cluster, Manifest::of(serde_json::from_value(stored).unwrap()));
         cluster
     }
 

@@ -44,6 +44,7 @@ mod given;
 mod namespaces;
 mod node;
 mod outside;
+mod part;
 mod pod;
 mod prime;
 mod scope;
@@ -56,6 +57,7 @@ pub use scope::{Namespaces, Scope};
 use environment::EnvironmentSink;
 use follow::follow;
 use namespaces::{Chosen, NamespaceSink};
+use part::Part;
 use prime::prime;
 
 /// Events of owned objects come in bursts: a pod that starts makes half a dozen. One turn is enough for all of them.
@@ -68,7 +70,7 @@ const GATHER: Duration = Duration::from_millis(400);
 /// How long the first turns wait for lists that they can do without: a status that lacks them would be written twice.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whole objects per page of a list: parsed, a stateful set has a hundred kilobytes.
+/// Whole objects per page of a list: a stateful set has ten to twenty kilobytes with its managedFields.
 const WHOLE_PAGE: u32 = 50;
 
 /// What every stream needs.
@@ -164,7 +166,7 @@ impl Watches {
                 return;
             };
             chosen.mark_unchanged();
-            let api = api::<DynamicObject>(&self.client, None, &kinds::postgresql());
+            let api = api::<Whole>(&self.client, None, &kinds::postgresql());
             let sink = sinks::ManifestSink::new(self.clone(), None).only(names, listing.is_none());
             let listed = || drop(listing.take());
             tokio::select! {
@@ -221,7 +223,7 @@ impl Watches {
     }
 
     async fn manifests(&self, namespace: Option<&str>, listing: Listing) {
-        let api = api::<DynamicObject>(&self.client, namespace, &kinds::postgresql());
+        let api = api::<Whole>(&self.client, namespace, &kinds::postgresql());
         let sink = sinks::ManifestSink::new(self.clone(), namespace);
         follow("postgresqls", api, watching(), sink, until_listed(listing)).await;
     }
@@ -247,7 +249,7 @@ impl Watches {
         } else {
             let whole = api(&self.client, namespace, &resource);
             prime(&whole, scope, kind, &self.cache.owned).await;
-            let api = api::<PartialObjectMeta<DynamicObject>>(&self.client, namespace, &resource);
+            let api = api::<Part>(&self.client, namespace, &resource);
             follow(&resource.plural, api, config, sink, listed).await;
         }
     }

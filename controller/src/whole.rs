@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -26,10 +25,9 @@ use managed::Managed;
 #[derive(Clone)]
 pub struct Whole {
     pub metadata: ObjectMeta,
-    /// All of it but its version, which changes without anything else: that is in the decoded metadata.
+    /// All of it but its status, and its version, which changes without anything else: that is in the decoded metadata.
     text: String,
-    /// Where in the text its status is.
-    status: Option<Range<usize>>,
+    status: Option<String>,
     /// We wrote fields of it otherwise than by apply, when we made it for example: our applies do not take these away.
     pub is_updated: bool,
 }
@@ -49,11 +47,10 @@ impl Whole {
                 let kept = Metadata::parse(value.get())?;
                 text.add(&name, &kept.text);
                 (metadata, is_updated) = (kept.decoded, kept.is_updated);
+            } else if name == "status" {
+                status = Some(value.get().to_owned());
             } else {
-                let place = text.add(&name, value.get());
-                if name == "status" {
-                    status = Some(place);
-                }
+                text.add(&name, value.get());
             }
         }
         Some(Self {
@@ -66,7 +63,7 @@ impl Whole {
 
     /// The object again.
     pub fn value(&self) -> Value {
-        let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let mut value: Value = serde_json::from_str(&self.text()).unwrap_or_default();
         if let Some(version) = &self.metadata.resource_version {
             value["metadata"]["resourceVersion"] = version.as_str().into();
         }
@@ -74,17 +71,23 @@ impl Whole {
     }
 
     /// All of it but its version.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> String {
+        let Some(status) = &self.status else {
+            return self.text.clone();
+        };
+        let rest = self.text.strip_suffix('}').unwrap_or_default();
+        let comma = if rest.len() > 1 { "," } else { "" };
+        format!("{rest}{comma}\"status\":{status}}}")
+    }
+
+    /// Takes the status out.
+    pub fn take_status(&mut self) -> Option<String> {
+        self.status.take()
     }
 
     /// Puts what `change` makes of it in place of the status.
     pub fn change_status(&mut self, change: impl FnOnce(&str) -> String) {
-        if let Some(place) = self.status.take() {
-            let changed = change(&self.text[place.clone()]);
-            self.status = Some(place.start..place.start + changed.len());
-            self.text.replace_range(place, &changed);
-        }
+        self.status = self.status.as_deref().map(change);
     }
 }
 
@@ -123,16 +126,13 @@ impl Text {
         Self(text)
     }
 
-    /// Returns where the value is.
-    fn add(&mut self, name: &str, value: &str) -> Range<usize> {
+    fn add(&mut self, name: &str, value: &str) {
         if self.0.len() > 1 {
             self.0.push(',');
         }
         self.0.push_str(&Value::from(name).to_string());
         self.0.push(':');
-        let begin = self.0.len();
         self.0.push_str(value);
-        begin..self.0.len()
     }
 
     fn end(mut self) -> String {
@@ -156,7 +156,7 @@ impl Metadata {
             match &*name {
                 "resourceVersion" => version = serde_json::from_str(value.get()).ok()?,
                 "managedFields" => managed = Managed::of(value.get()),
-                _ => drop(text.add(&name, value.get())),
+                _ => text.add(&name, value.get()),
             }
         }
         if let Some(ours) = managed.ours {
@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Whole {
 
 impl Serialize for Whole {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = RawValue::from_string(self.text.clone());
+        let text = RawValue::from_string(self.text());
         let text = text.map_err(|_| S::Error::custom("an object's text cannot be decoded"))?;
         text.serialize(serializer)
     }
@@ -292,6 +292,10 @@ mod tests {
         whole.change_status(|status| status.replace('3', ""));
         let expected = json!({"metadata": {"name": "a"}, "status": {"x": 24}, "spec": {}});
         assert_eq!(whole.value(), expected);
+        assert_eq!(whole.take_status().as_deref(), Some(r#"{"x":24}"#));
+        assert_eq!(whole.text(), r#"{"metadata":{"name":"a"},"spec":{}}"#);
+        let lone: Whole = serde_json::from_str(r#"{"status":{}}"#).unwrap();
+        assert_eq!(lone.text(), r#"{"status":{}}"#);
         let list =
             r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"a"}},{}]}"#;
         let list: kube::core::ObjectList<Whole> = serde_json::from_str(list).unwrap();

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::DynamicObject;
 use pgherd_model::api::status::ClusterStatus;
 use pgherd_model::names::annotations;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::locked;
 use crate::cluster_ref::ClusterRef;
+use crate::whole::Whole;
 
 /// A new scope's first lists come within moments; whose namespace comes into view later than this was out of it.
 const STILL_OURS: Duration = Duration::from_mins(5);
@@ -21,7 +22,7 @@ const STILL_OURS: Duration = Duration::from_mins(5);
 /// One `postgresql` as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Everything but status, managedFields and resourceVersion: what a reconcile acts on.
+    /// Everything but status, others' managedFields and resourceVersion: what a reconcile acts on.
     essence: Box<[u8]>,
     status: Box<[u8]>,
     version: Option<String>,
@@ -32,42 +33,41 @@ pub struct Manifest {
     departed: Option<Timestamp>,
     /// Its status says that it has been made, or that this cannot be.
     is_made: bool,
+    /// Its status speaks of an earlier spec, or it is to go.
+    is_unseen: bool,
+}
+
+/// What is asked of a status without a turn.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Word {
+    #[serde(rename = "PostgresClusterStatus")]
+    of_cluster: String,
+    observed_generation: Option<i64>,
 }
 
 /// What a status says of a cluster that has not run yet.
 const UNMADE: [ClusterStatus; 2] = [ClusterStatus::Unknown, ClusterStatus::Creating];
 
 impl Manifest {
-    pub fn of(object: &DynamicObject) -> Self {
-        let mut metadata = object.metadata.clone();
-        metadata.managed_fields = None;
-        let version = metadata.resource_version.take();
-        let asked = metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(annotations::SYNC));
-        let sync = asked.map(|value| value.as_str().into());
-        let mut fields = object.data.as_object().cloned().unwrap_or_default();
-        let status = fields.remove("status").unwrap_or_default();
-        let word = status["PostgresClusterStatus"].as_str().unwrap_or_default();
-        let is_made = UNMADE.iter().all(|unmade| unmade.as_str() != word);
-        let types = object.types.clone().unwrap_or_default();
-        let mut essence = Map::new();
-        essence.insert("apiVersion".to_owned(), Value::String(types.api_version));
-        essence.insert("kind".to_owned(), Value::String(types.kind));
-        essence.insert(
-            "metadata".to_owned(),
-            serde_json::to_value(&metadata).unwrap_or_default(),
-        );
-        essence.extend(fields);
+    pub fn of(mut object: Whole) -> Self {
+        let status = object.take_status().unwrap_or_else(|| "null".to_owned());
+        let word = serde_json::from_str::<Word>(&status).unwrap_or_default();
+        let is_made = UNMADE.iter().all(|unmade| *unmade.as_str() != *word.of_cluster);
+        let essence = object.text().into_bytes().into();
+        let metadata = object.metadata;
+        let annotations = metadata.annotations.as_ref();
+        let sync = annotations.and_then(|all| all.get(annotations::SYNC));
         Self {
-            essence: Value::Object(essence).to_string().into_bytes().into(),
-            status: status.to_string().into_bytes().into(),
-            version,
+            essence,
+            status: status.into_bytes().into(),
+            version: metadata.resource_version,
             generation: metadata.generation,
-            sync,
+            sync: sync.map(|value| value.as_str().into()),
             departed: None,
             is_made,
+            is_unseen: metadata.deletion_timestamp.is_some()
+                || word.observed_generation != metadata.generation,
         }
     }
 
@@ -89,6 +89,11 @@ impl Manifest {
         self.is_made
     }
 
+    /// Its status speaks of an earlier spec, or it is to go.
+    pub fn is_unseen(&self) -> bool {
+        self.is_unseen
+    }
+
     /// Counts the edits of its spec, and its deletion.
     pub fn generation(&self) -> Option<i64> {
         self.generation
@@ -107,7 +112,7 @@ impl Manifest {
         }
     }
 
-    /// The object again, without managedFields.
+    /// The object again, without others' managedFields.
     pub fn value(&self) -> Value {
         let mut value: Value = serde_json::from_slice(&self.essence).unwrap_or_default();
         let status = serde_json::from_slice(&self.status).unwrap_or(Value::Null);
@@ -191,7 +196,7 @@ impl Manifests {
     /// The API server's answer to a write of ours that required the version `read`: what follows it. Not taken when something else is known
     /// by now: that is later still, or the object has gone. Nor when nothing held the object any more: the write was its end, of which the
     /// watch tells.
-    pub fn succeed(&self, cluster: &ClusterRef, read: &str, written: &DynamicObject) {
+    pub fn succeed(&self, cluster: &ClusterRef, read: &str, written: Whole) {
         let metadata = &written.metadata;
         if metadata.deletion_timestamp.is_some() && metadata.finalizers.as_ref().is_none_or(Vec::is_empty) {
             return;
@@ -344,7 +349,7 @@ mod tests {
     use super::*;
 
     fn manifest(version: &str, instances: i64, status: &str) -> Manifest {
-        let object: DynamicObject = serde_json::from_value(json!({
+        let object: Whole = serde_json::from_value(json!({
             "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
             "metadata": {"name": "a", "namespace": "n", "resourceVersion": version,
                 "managedFields": [{"manager": "kubectl"}]},
@@ -352,10 +357,10 @@ mod tests {
             "status": {"PostgresClusterStatus": status},
         }))
         .unwrap();
-        Manifest::of(&object)
+        Manifest::of(object)
     }
 
-    fn object(version: &str, uid: &str, going: bool, finalizers: &[&str]) -> DynamicObject {
+    fn object(version: &str, uid: &str, going: bool, finalizers: &[&str]) -> Whole {
         let mut object = json!({"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version,
             "finalizers": finalizers}});
         if going {
@@ -367,18 +372,15 @@ mod tests {
     #[test]
     fn an_answer_to_a_write_follows_what_was_read_and_brings_nothing_back() {
         let (manifests, cluster) = (Manifests::default(), ClusterRef::new("n", "a"));
-        manifests.succeed(&cluster, "5", &object("6", "u", true, &["other"]));
+        manifests.succeed(&cluster, "5", object("6", "u", true, &["other"]));
         assert!(manifests.is_empty(), "it has gone meanwhile");
 
         let version = || manifests.get(&cluster).unwrap().version.clone().unwrap();
-        manifests.note(
-            &cluster,
-            Manifest::of(&object("5", "u", true, &["ours", "other"])),
-        );
-        manifests.succeed(&cluster, "5", &object("6", "u", true, &["other"]));
+        manifests.note(&cluster, Manifest::of(object("5", "u", true, &["ours", "other"])));
+        manifests.succeed(&cluster, "5", object("6", "u", true, &["other"]));
         assert_eq!(version(), "6");
-        manifests.succeed(&cluster, "5", &object("6", "u", true, &["ours"]));
-        manifests.succeed(&cluster, "6", &object("7", "u", true, &[]));
+        manifests.succeed(&cluster, "5", object("6", "u", true, &["ours"]));
+        manifests.succeed(&cluster, "6", object("7", "u", true, &[]));
         assert_eq!(version(), "6", "the last finalizer's end is the object's");
     }
 
@@ -386,12 +388,12 @@ mod tests {
     fn only_a_successor_waits_for_a_burial() {
         let (manifests, cluster) = (Manifests::default(), ClusterRef::new("n", "a"));
         assert!(!manifests.bury(&cluster));
-        manifests.note(&cluster, Manifest::of(&object("5", "u", true, &["other"])));
+        manifests.note(&cluster, Manifest::of(object("5", "u", true, &["other"])));
         assert!(!manifests.bury(&cluster), "it waits for somebody else");
         manifests.note_gone(&cluster);
-        manifests.note(&cluster, Manifest::of(&object("6", "v", true, &["ours"])));
+        manifests.note(&cluster, Manifest::of(object("6", "v", true, &["ours"])));
         assert!(manifests.bury(&cluster));
-        manifests.note(&cluster, Manifest::of(&object("7", "v", false, &["ours"])));
+        manifests.note(&cluster, Manifest::of(object("7", "v", false, &["ours"])));
         assert!(manifests.bury(&cluster));
     }
 
@@ -408,9 +410,38 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_has_looked_at_since_it_changed_is_unseen() {
+        let of = |generation: i64, seen: Option<i64>| {
+            let object = json!({"metadata": {"name": "a", "namespace": "n", "generation": generation},
+                "status": {"PostgresClusterStatus": "Creating", "observedGeneration": seen}});
+            Manifest::of(Whole::of(&object).unwrap())
+        };
+        assert!(of(2, Some(1)).is_unseen() && of(1, None).is_unseen());
+        assert!(!of(2, Some(2)).is_unseen() && !of(2, Some(2)).is_made());
+        assert!(
+            Manifest::of(object("5", "u", true, &[])).is_unseen(),
+            "it is to go"
+        );
+        for odd in [json!("Running"), json!({"PostgresClusterStatus": 7}), json!(null)] {
+            let object = Whole::of(&json!({"metadata": {"name": "a"}, "status": odd})).unwrap();
+            let manifest = Manifest::of(object);
+            assert!(!manifest.is_made(), "{odd}");
+            assert_eq!(manifest.value()["status"], odd);
+        }
+    }
+
+    #[test]
     fn a_new_status_is_no_news_and_a_new_spec_is() {
         let manifests = Manifests::default();
         let cluster = ClusterRef::new("n", "a");
+        let mut first = manifest("4", 2, "").value();
+        first.as_object_mut().unwrap().remove("status");
+        assert!(manifests.note(&cluster, Manifest::of(Whole::of(&first).unwrap())));
+        assert!(
+            !manifests.note(&cluster, manifest("5", 2, "Creating")),
+            "the first one"
+        );
+        manifests.note_gone(&cluster);
         assert!(manifests.note(&cluster, manifest("5", 2, "Creating")));
         assert!(!manifests.note(&cluster, manifest("6", 2, "Running")));
         assert_eq!(

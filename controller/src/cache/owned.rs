@@ -203,7 +203,7 @@ impl Owned {
     fn put(&self, cluster: &ClusterRef, key: Key, mut object: Whole) -> Content {
         match key.kind {
             // It would be out of date soon, and nothing would tell.
-            kind if kind.status_is_idle() => object.change_status(|_| "null".to_owned()),
+            kind if kind.status_is_idle() => drop(object.take_status()),
             Watched::StatefulSet => object.change_status(of_interest),
             _ => {}
         }

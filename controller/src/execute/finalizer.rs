@@ -52,6 +52,6 @@ async fn replace(context: &Context, scene: &Scene<'_>, finalizers: &[String]) ->
     context
         .cache
         .manifests
-        .succeed(scene.cluster, &scene.view.resource_version, &written);
+        .succeed(scene.cluster, &scene.view.resource_version, written);
     Ok(())
 }

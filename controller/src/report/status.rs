@@ -46,7 +46,7 @@ pub(super) async fn write(
     let api = context.postgresqls(&cluster.namespace);
     match api.patch_status(&cluster.name, &params, &patch).await {
         Ok(written) => {
-            context.cache.manifests.echo(cluster, Manifest::of(&written));
+            context.cache.manifests.echo(cluster, Manifest::of(written));
             let (from, to) = (
                 view.status.postgres_cluster_status,
                 status.postgres_cluster_status,

@@ -9,13 +9,14 @@ use pgherd_planner::observed::NodeView;
 use serde::Deserialize;
 
 use super::follow::Sink;
+use super::part::metadata;
 use super::wire::core_kind;
 use super::{Scope, Watches};
 
 /// The fields of a node that we read.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct WireNode {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "metadata")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Spec,

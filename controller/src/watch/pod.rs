@@ -6,12 +6,13 @@ use pgherd_model::names::containers;
 use pgherd_planner::observed::PodView;
 use serde::Deserialize;
 
+use super::part::metadata;
 use super::wire::core_kind;
 
 /// The fields of a pod that we read.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct WirePod {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     #[serde(default)]
     spec: Spec,

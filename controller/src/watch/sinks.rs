@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DynamicObject, PartialObjectMeta};
 use pgherd_model::names::annotations;
 
 use super::follow::Sink;
 use super::namespaces::Chosen;
+use super::part::Part;
 use super::{Scope, Watches, WirePod};
 use crate::cache::{Key, Manifest, Owned};
 use crate::cluster_ref::ClusterRef;
@@ -53,7 +53,7 @@ impl ManifestSink {
     }
 
     /// Zalando's rule: an operator without id manages the clusters without the annotation.
-    fn is_ours(&self, object: &DynamicObject) -> bool {
+    fn is_ours(&self, object: &Whole) -> bool {
         let annotations = object.metadata.annotations.as_ref();
         let wanted = annotations.and_then(|all| all.get(annotations::CONTROLLER));
         wanted.map(String::as_str) == self.watches.controller_id.as_deref()
@@ -78,12 +78,12 @@ impl ManifestSink {
     }
 }
 
-impl Sink<DynamicObject> for ManifestSink {
+impl Sink<Whole> for ManifestSink {
     fn list_begins(&mut self) {
         self.listed = Some(HashSet::new());
     }
 
-    fn apply(&mut self, object: DynamicObject) {
+    fn apply(&mut self, object: Whole) {
         let Some(cluster) = reference(&object) else {
             return;
         };
@@ -98,8 +98,8 @@ impl Sink<DynamicObject> for ManifestSink {
             self.leave_alone(&cluster, was_ours, "cluster in a namespace that is not ours");
             return;
         }
-        let manifest = Manifest::of(&object);
-        let lane = self.lane(is_unseen(&object), manifest.is_made());
+        let manifest = Manifest::of(object);
+        let lane = self.lane(manifest.is_unseen(), manifest.is_made());
         if self.watches.cache.manifests.note(&cluster, manifest) {
             self.watches.queue.wake(&cluster, lane);
         }
@@ -108,7 +108,7 @@ impl Sink<DynamicObject> for ManifestSink {
         }
     }
 
-    fn delete(&mut self, object: DynamicObject) {
+    fn delete(&mut self, object: Whole) {
         if let Some(cluster) = reference(&object)
             && self.watches.cache.manifests.note_gone(&cluster)
         {
@@ -248,7 +248,7 @@ pub(super) trait Told {
     fn note(self, owned: &Owned, cluster: &ClusterRef, key: Key) -> bool;
 }
 
-impl Told for PartialObjectMeta<DynamicObject> {
+impl Told for Part {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
@@ -308,13 +308,7 @@ impl<K: Told> Sink<K> for OwnedSink {
     }
 }
 
-/// Its status speaks of an earlier spec, or it is to go.
-fn is_unseen(object: &DynamicObject) -> bool {
-    let seen = object.data["status"]["observedGeneration"].as_i64();
-    object.metadata.deletion_timestamp.is_some() || seen != object.metadata.generation
-}
-
-fn reference(object: &DynamicObject) -> Option<ClusterRef> {
+fn reference(object: &Whole) -> Option<ClusterRef> {
     Some(ClusterRef::new(
         object.metadata.namespace.clone()?,
         object.metadata.name.clone()?,

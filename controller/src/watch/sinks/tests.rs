@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use kube::Client;
+use kube::api::DynamicObject;
 use pgherd_model::config::{Form, OperatorConfig};
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ fn scope() -> Scope {
     Scope::of(&OperatorConfig::default_for(Form::ConfigMap), "default")
 }
 
-fn manifest(version: &str, controller: Option<&str>, status: &str) -> DynamicObject {
+fn manifest(version: &str, controller: Option<&str>, status: &str) -> Whole {
     let mut object = json!({
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
         "metadata": {"name": "acid-demo", "namespace": "default", "uid": "u", "resourceVersion": version},
@@ -39,7 +40,7 @@ fn manifest(version: &str, controller: Option<&str>, status: &str) -> DynamicObj
     serde_json::from_value(object).unwrap()
 }
 
-fn owned(name: &str, version: &str, labels: &Value) -> PartialObjectMeta<DynamicObject> {
+fn owned(name: &str, version: &str, labels: &Value) -> Part {
     serde_json::from_value(json!({
         "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": version, "labels": labels},
     }))
@@ -82,9 +83,10 @@ async fn first_list_is_a_resync_and_what_comes_later_an_edit() {
 async fn what_changed_while_nobody_looked_goes_first() {
     let watches = watches(None);
     let mut sink = ManifestSink::new(watches.clone(), None);
-    let mut object = manifest("1", None, "Running");
+    let mut object = manifest("1", None, "Running").value();
+    object["status"]["observedGeneration"] = json!(4);
+    let mut object = Whole::of(&object).unwrap();
     object.metadata.generation = Some(4);
-    object.data["status"]["observedGeneration"] = json!(4);
     sink.apply(object.clone());
     assert_eq!(woken(&watches).await[0].1, Lane::Resync);
     object.metadata.generation = Some(5);
@@ -236,7 +238,7 @@ async fn what_changes_the_pods_environment_begins_another_round() {
 async fn what_happens_to_a_cluster_that_is_being_made_is_gathered() {
     for (status, is_early) in [("Running", true), ("Creating", false)] {
         let (watches, cluster) = (watches(None), ClusterRef::new("default", "acid-demo"));
-        let manifest = Manifest::of(&manifest("1", None, status));
+        let manifest = Manifest::of(manifest("1", None, status));
         watches.cache.manifests.note(&cluster, manifest);
         watches.stir(&cluster);
         let early = woken(&watches).await;
