@@ -38,9 +38,7 @@ async fn list(context: &Context, question: &Question<'_>) -> Result<EarlierLife,
         .into_iter()
         .map(|(object, metadata)| owners::state_object(object, metadata));
     Ok(EarlierLife {
-        state: state
-            .filter(|found| found.owner_references.is_empty())
-            .collect(),
+        state: state.filter(|found| found.owner_references.is_empty()).collect(),
         claims: names(context, question, "PersistentVolumeClaim").await?,
         pods: names(context, question, "Pod").await?,
     })

@@ -100,9 +100,8 @@ async fn deserted(
     found: BTreeMap<ClusterRef, State>,
 ) -> Result<BTreeMap<ClusterRef, State>, TurnError> {
     let manifests = &context.cache.manifests;
-    let is_known = |cluster: &ClusterRef| {
-        manifests.get(cluster).is_some() || manifests.departed(cluster).is_some()
-    };
+    let is_known =
+        |cluster: &ClusterRef| manifests.get(cluster).is_some() || manifests.departed(cluster).is_some();
     let mut left = BTreeMap::new();
     for (cluster, state) in found.into_iter().filter(|(cluster, _)| !is_known(cluster)) {
         // Not older than its object, as far as anybody can tell.

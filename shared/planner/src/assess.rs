@@ -18,7 +18,7 @@ use pgherd_model::{
 };
 
 use crate::observed::Observed;
-use crate::plan::{Hold, Impact, Plan, dynamic};
+use crate::plan::{Hold, HoldReason, Impact, Plan, dynamic};
 use crate::sql;
 
 mod conditions;
@@ -72,6 +72,21 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.step, self.error)
+    }
+}
+
+impl Plan {
+    /// What was refused and is not tried now, as the failure that it is.
+    pub fn declined(&self) -> Option<Failure> {
+        self.holds.iter().find_map(|hold| match &hold.reason {
+            HoldReason::Declined(why) => Some(Failure {
+                step: hold.matter.to_string(),
+                subject: None,
+                error: why.clone(),
+                hinders: true,
+            }),
+            _ => None,
+        })
     }
 }
 

@@ -33,6 +33,7 @@ mod secret;
 mod service;
 pub(crate) mod spilo;
 mod stateful_set;
+mod variable;
 mod volume;
 
 pub use secret::SecretDraft;

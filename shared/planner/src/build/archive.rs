@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::EnvVar;
 
 use super::Blueprint;
-use super::environment::plain;
+use super::variable::plain;
 
 /// The uid of the `postgresql` object is part of every path, so that a cluster that is made anew does not write into the old one's archive.
 pub(super) fn variables(blueprint: Blueprint<'_>) -> Vec<EnvVar> {

@@ -9,7 +9,8 @@ use pgherd_model::cluster::container::SidecarSource;
 use pgherd_model::cluster::volume::AdditionalVolume;
 use pgherd_model::names::{containers::POSTGRES, env, ports};
 
-use super::environment::{self, Variables, from_field, plain};
+use super::environment::{self, Variables};
+use super::variable::{from_field, password_of, plain};
 use super::{Blueprint, volume};
 use crate::observed::PodEnvironment;
 
@@ -119,6 +120,6 @@ fn sidecar_variables(blueprint: Blueprint<'_>) -> Vec<EnvVar> {
         from_field(env::POD_NAME, "metadata.name"),
         from_field(env::POD_NAMESPACE, "metadata.namespace"),
         plain(env::POSTGRES_USER, superuser),
-        environment::password_of(env::POSTGRES_PASSWORD, blueprint.names.secret(superuser)),
+        password_of(env::POSTGRES_PASSWORD, blueprint.names.secret(superuser)),
     ]
 }

@@ -1,12 +1,13 @@
 //! Variables of the database container, in the order that decides who wins: the first of a name stays (zalando-behaviour 3.4, A.15).
 
-use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector};
+use k8s_openapi::api::core::v1::EnvVar;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::labels::{CRITICAL_OPERATION, CRITICAL_OPERATION_ON};
-use pgherd_model::names::{containers::ROOT_PATH, env, secrets};
+use pgherd_model::names::{containers::ROOT_PATH, env};
 use serde_json::json;
 
+use super::variable::{from_field, from_secret, password_of, plain};
 use super::{Blueprint, archive, origin, spilo, uses_config_maps};
 use crate::observed::PodEnvironment;
 
@@ -143,55 +144,4 @@ fn certificates(cluster: &Cluster) -> Vec<EnvVar> {
         .zip(files)
         .filter_map(|(name, file)| Some(plain(name, file?)))
         .collect()
-}
-
-/// An empty value is sent as none, as the API server stores it.
-pub(super) fn plain(name: &str, value: &str) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value: Some(value.to_owned()).filter(|value| !value.is_empty()),
-        value_from: None,
-    }
-}
-
-/// The password in a role's secret.
-pub(super) fn password_of(name: &str, secret: String) -> EnvVar {
-    from_secret(name, secret, secrets::PASSWORD)
-}
-
-fn from_secret(name: &str, secret: String, key: &str) -> EnvVar {
-    let selector = SecretKeySelector {
-        name: secret,
-        key: key.to_owned(),
-        optional: None,
-    };
-    from(
-        name,
-        EnvVarSource {
-            secret_key_ref: Some(selector),
-            ..EnvVarSource::default()
-        },
-    )
-}
-
-pub(super) fn from_field(name: &str, path: &str) -> EnvVar {
-    let selector = ObjectFieldSelector {
-        api_version: Some("v1".to_owned()),
-        field_path: path.to_owned(),
-    };
-    from(
-        name,
-        EnvVarSource {
-            field_ref: Some(selector),
-            ..EnvVarSource::default()
-        },
-    )
-}
-
-fn from(name: &str, source: EnvVarSource) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value: None,
-        value_from: Some(source),
-    }
 }

@@ -7,7 +7,7 @@ use pgherd_model::names::ports;
 
 use super::Blueprint;
 use super::archive::{given, scope_suffix};
-use super::environment::{password_of, plain};
+use super::variable::{password_of, plain};
 
 pub(super) fn variables(blueprint: Blueprint<'_>) -> Vec<EnvVar> {
     match &blueprint.cluster.origin {

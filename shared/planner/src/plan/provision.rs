@@ -24,6 +24,7 @@ mod existing;
 mod inside;
 pub(crate) mod leave;
 mod lookup;
+mod owned;
 mod privileges;
 mod roles;
 pub(crate) mod rotated;

@@ -6,7 +6,6 @@ use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 
 use super::{Action, Hold, HoldReason, Matter, Plan, Step, roll, walk};
-use crate::assess::Failure;
 use crate::build::Desired;
 use crate::observed::{Observed, RefusedStep, Source};
 
@@ -61,21 +60,6 @@ pub fn beside_refusal(
     });
     beside.wake(TRY_AGAIN);
     beside
-}
-
-impl Plan {
-    /// What was refused and is not tried now, as the failure that it is.
-    pub fn declined(&self) -> Option<Failure> {
-        self.holds.iter().find_map(|hold| match &hold.reason {
-            HoldReason::Declined(why) => Some(Failure {
-                step: hold.matter.to_string(),
-                subject: None,
-                error: why.clone(),
-                hinders: true,
-            }),
-            _ => None,
-        })
-    }
 }
 
 impl Step {

@@ -22,7 +22,6 @@ use crate::observed::{Member, MemberView, Observed, Source};
 
 mod candidate;
 mod drain;
-pub(super) mod first_start;
 mod gate;
 mod outdated;
 mod restart;

@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use pgherd_model::cluster::{Cluster, Origin, Role, RoleOrigin, Rotation};
 use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
+use pgherd_model::units::TIME_FORMAT;
 use pgherd_model::units::sql::IDENTIFIER_LIMIT;
 
 use super::provision::{self, rotated};
@@ -22,8 +23,6 @@ use crate::sql::{PasswordRef, Statement, Subject};
 const SOON: SignedDuration = SignedDuration::from_hours(1);
 /// The first dates of many secrets lie in the last part of an interval, one of so many.
 const SPREAD: u64 = 10;
-/// How the date of a rotation stands in a secret.
-const DATE: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// What is looked at.
 struct Scene<'a> {
@@ -343,7 +342,7 @@ fn head_start(secret: &SecretView, interval: SignedDuration) -> SignedDuration {
 }
 
 fn date(time: Timestamp) -> String {
-    time.strftime(DATE).to_string()
+    time.strftime(TIME_FORMAT).to_string()
 }
 
 /// The day as Zalando's operator writes it behind a name, `YYMMDD`; in UTC.

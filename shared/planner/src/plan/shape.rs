@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Affinity, EnvVar, PodTemplateSpec, WeightedPodAffinityTerm};
 use pgherd_model::names::env::SPILO_CONFIGURATION;
 
-use super::roll::first_start;
 use crate::build::spilo;
+
+pub(super) mod first_start;
 
 /// Two templates of which this is the same ask for the same pods.
 pub fn shape(template: &PodTemplateSpec) -> PodTemplateSpec {

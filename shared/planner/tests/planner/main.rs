@@ -21,3 +21,4 @@ mod swift;
 mod updates;
 mod uprooted;
 mod world;
+mod worn;

@@ -8,6 +8,7 @@ use pgherd_model::cluster::{Cluster, Role, RoleFlag, UserFate};
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::roles::{MAINTENANCE_DATABASE, is_reserved};
 
+use super::owned::without_rights;
 use super::roles::{LOGIN, inherited, revoked};
 use super::{Group, Wanted, rotated};
 use crate::observed::{Catalog, RoleView, SecretView};
@@ -236,49 +237,6 @@ fn dropped(scene: &Scene<'_>, name: &str, heir: &str) -> Vec<Group> {
     let groups = without_rights(name, heir, scene.catalog);
     let groups = groups.into_iter().chain([drop]);
     groups.map(|group| leaving(group.after_roles([heir]))).collect()
-}
-
-/// What a role owns goes to the heir, and what is granted to it goes, in every database. The first also where nothing of its own was seen: it
-/// may have made something since, and what is taken from it next would take that along. Nobody is his own heir: nothing would be handed over
-/// before what is owned is dropped.
-pub(super) fn without_rights(name: &str, heir: &str, catalog: &Catalog) -> Vec<Group> {
-    let Some(found) = catalog.roles.get(name).filter(|_| name != heir) else {
-        return Vec::new();
-    };
-    // What all databases share is reached from any of them.
-    let place = |place: &String| match place.as_str() {
-        "" => MAINTENANCE_DATABASE.to_owned(),
-        _ => place.clone(),
-    };
-    let owns_databases = catalog.databases.values().any(|database| database.owner == name);
-    let places: BTreeSet<String> = found
-        .owns_in
-        .iter()
-        .chain(&found.granted_in)
-        .map(place)
-        .chain(owns_databases.then(|| MAINTENANCE_DATABASE.to_owned()))
-        .collect();
-    let role = || name.to_owned();
-    let cleared = |database: String| {
-        let statements = vec![
-            Statement::ReassignOwned {
-                role: role(),
-                owner: heir.to_owned(),
-            },
-            Statement::DropOwned { role: role() },
-        ];
-        Group::of(Subject::Role(role()), statements).inside(&database)
-    };
-    places.into_iter().map(cleared).collect()
-}
-
-/// Databases in words.
-pub(super) fn places(names: &BTreeSet<String>) -> String {
-    let word = |name: &String| match name.as_str() {
-        "" => "the server".to_owned(),
-        name => format!("database {name}"),
-    };
-    names.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn leaving(group: Group) -> Group {

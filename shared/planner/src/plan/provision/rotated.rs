@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use pgherd_model::cluster::{Cluster, Role, RoleFlag, Rotation};
 use pgherd_model::config::{OperatorConfig, ROTATION_DAYS};
 
-use super::{Group, Wanted, leave};
+use super::{Group, Wanted, owned};
 use crate::observed::{Catalog, RoleView, SecretView};
 use crate::plan::{HoldReason, Matter, Verb};
 use crate::sql::{Statement, Subject};
@@ -86,7 +86,7 @@ pub(super) fn over(
                 wanted.groups.extend(dropped(name, &base.name, catalog));
             } else {
                 let owned =
-                    HoldReason::Conflict(format!("it owns objects in {}", leave::places(&view.owns_in)));
+                    HoldReason::Conflict(format!("it owns objects in {}", owned::places(&view.owns_in)));
                 wanted.hold(Matter::Object(Verb::Drop, Subject::Role(name.to_owned())), owned);
             }
         }
@@ -95,7 +95,7 @@ pub(super) fn over(
 }
 
 fn dropped(name: &str, base: &str, catalog: &Catalog) -> Vec<Group> {
-    let mut groups = leave::without_rights(name, base, catalog);
+    let mut groups = owned::without_rights(name, base, catalog);
     let role = name.to_owned();
     groups.push(Group::of(
         Subject::Role(role.clone()),

@@ -10,9 +10,10 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
 use serde_json::{Value, json};
 
-use super::{Situation, first_start};
+use super::Situation;
 use crate::diff::difference;
 use crate::observed::{Member, Source};
+use crate::plan::shape::first_start;
 use crate::plan::{HoldReason, Matter, Plan, pod_passwords, shape};
 
 const TEMPLATE: &str = "/spec/template/";

@@ -1,9 +1,13 @@
 //! What live pods are given as they run. Lives here: labels and annotations that the template has got or lost since a pod was made, and the
 //! mark of Zalando's operator on those that have to go, so that it goes on with a roll when it is given the cluster back. As it rolls what is
 //! marked, nothing is before its time.
+//!
+//! What a template loses goes off the pods before it goes out of the template: a pod may have been given it as it ran, and then only the stored
+//! template tells that it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use json_patch::PatchOperation;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
@@ -11,11 +15,13 @@ use pgherd_model::units::window;
 
 use super::{Situation, Turn, outdated, steps};
 use crate::observed::{Member, Source};
-use crate::plan::{Action, Plan, Precondition, Reason};
+use crate::plan::{Action, Impact, Plan, Precondition, Reason, Step};
 
 /// Patroni writes a member's state into this annotation.
 const PATRONIS: &str = "status";
 const YES: &str = "true";
+const LABELS: &str = "labels";
+const ANNOTATIONS: &str = "annotations";
 
 type Worn = BTreeMap<String, String>;
 type Changes = BTreeMap<String, Option<String>>;
@@ -37,15 +43,80 @@ pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Mem
         if labels.is_empty() && annotations.is_empty() {
             continue;
         }
-        let target = steps::pod(situation, member);
-        let same = Precondition::SameObject(target.uid.clone());
-        let action = Action::Relabel {
+        plan.steps.push(Step {
+            reason,
+            ..relabel(situation, member, labels, annotations)
+        });
+    }
+    take_back(situation, plan);
+}
+
+/// Labels and annotations that leave the stored template by this very plan, off the pods that have them as it says.
+fn take_back(situation: &Situation<'_>, plan: &mut Plan) {
+    let template = situation.stored.and_then(|stored| stored.spec.as_ref());
+    let (Some(template), Some(place)) = (
+        template.map(|spec| &spec.template),
+        plan.steps.iter().position(|step| !leaving(step).is_empty()),
+    ) else {
+        return;
+    };
+    let lost = leaving(&plan.steps[place]);
+    let members = situation.members.iter().filter(|member| !member.pod.terminating);
+    let steps: Vec<Step> = members
+        .filter_map(|member| {
+            let gone = |part: &str, given: &Worn, has: &Worn| -> Changes {
+                let keys = lost.iter().filter(|(of, _)| of == part).map(|(_, key)| key);
+                keys.filter(|key| given.contains_key(*key) && has.get(*key) == given.get(*key))
+                    .map(|key| (key.clone(), None))
+                    .collect()
+            };
+            let labels = gone(LABELS, &labels(template), &member.pod.labels);
+            let annotations = gone(ANNOTATIONS, &annotations(template), &member.pod.annotations);
+            let is_any = !labels.is_empty() || !annotations.is_empty();
+            is_any.then(|| relabel(situation, member, labels, annotations))
+        })
+        .collect();
+    plan.steps.splice(place..place, steps);
+}
+
+fn relabel(situation: &Situation<'_>, member: &Member<'_>, labels: Changes, annotations: Changes) -> Step {
+    let target = steps::pod(situation, member);
+    Step {
+        precondition: Precondition::SameObject(target.uid.clone()),
+        action: Action::Relabel {
             target,
             labels,
             annotations,
-        };
-        plan.quiet(action, reason, same);
+        },
+        reason: Reason::Differs(vec!["/metadata".to_owned()]),
+        impact: Impact::None,
     }
+}
+
+/// What a change of the StatefulSet takes out of the metadata of its template: the part and the key.
+fn leaving(step: &Step) -> Vec<(String, String)> {
+    let operations = match (&step.action, &step.reason) {
+        (Action::Patch { operations, .. }, Reason::Differs(_)) if step.action.is_of_stateful_set() => {
+            operations.0.as_slice()
+        }
+        _ => &[],
+    };
+    let removed = operations.iter().filter_map(|operation| match operation {
+        PatchOperation::Remove(removed) => Some(&removed.path),
+        _ => None,
+    });
+    let keys = removed.filter_map(|path| {
+        let tokens: Vec<String> = path.tokens().map(|token| token.decoded().into_owned()).collect();
+        match tokens.as_slice() {
+            [spec, template, metadata, part, key]
+                if [spec, template, metadata] == ["spec", "template", "metadata"] =>
+            {
+                Some((part.clone(), key.clone()))
+            }
+            _ => None,
+        }
+    });
+    keys.collect()
 }
 
 fn mark(situation: &Situation<'_>, member: &Member<'_>) -> Changes {
