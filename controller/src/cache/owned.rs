@@ -26,29 +26,60 @@ pub struct Key {
     pub name: String,
 }
 
-/// An object as JSON text, without managedFields and version, and of its status with what is read: a fifth of the memory of the parsed form. May
-/// hold a secret's data, so it is not printed.
-#[derive(Clone, PartialEq, Eq)]
-struct Content(Arc<str>);
+/// An object as JSON text, without managedFields and version: a fifth of the memory of the parsed form. May hold a secret's data, so it is not
+/// printed.
+#[derive(Clone)]
+struct Content {
+    text: Arc<str>,
+    /// Of what is news when it changes.
+    essence: u64,
+}
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Content({} bytes)", self.0.len())
+        write!(f, "Content({} bytes)", self.text.len())
+    }
+}
+
+impl Content {
+    fn of(kind: Watched, mut object: Whole) -> Self {
+        if kind.status_is_idle() {
+            // It would be out of date soon, and nothing would tell.
+            object.take_status();
+        }
+        let text = object.text();
+        let mut hasher = DefaultHasher::new();
+        if kind == Watched::StatefulSet {
+            object.change_status(of_interest);
+            object.text().hash(&mut hasher);
+        } else {
+            text.hash(&mut hasher);
+        }
+        Self {
+            text: text.into(),
+            essence: hasher.finish(),
+        }
     }
 }
 
 /// An object as it is known, with its latest version.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Stored {
-    content: Content,
+    text: Arc<str>,
     version: Option<String>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stored({} bytes)", self.text.len())
+    }
 }
 
 /// What was read just now.
 impl From<Whole> for Stored {
     fn from(object: Whole) -> Self {
         Self {
-            content: Content(object.text().into()),
+            text: object.text().into(),
             version: object.metadata.resource_version,
         }
     }
@@ -57,14 +88,14 @@ impl From<Whole> for Stored {
 impl Stored {
     /// None where it is not of this kind.
     pub fn decode<T: DeserializeOwned + Metadata<Ty = ObjectMeta>>(&self) -> Option<T> {
-        let mut object: T = serde_json::from_str(&self.content.0).ok()?;
+        let mut object: T = serde_json::from_str(&self.text).ok()?;
         object.metadata_mut().resource_version.clone_from(&self.version);
         Some(object)
     }
 
     /// All of it.
     pub fn value(&self) -> Value {
-        let mut value: Value = serde_json::from_str(&self.content.0).unwrap_or_default();
+        let mut value: Value = serde_json::from_str(&self.text).unwrap_or_default();
         value["metadata"]["resourceVersion"] = self.version.clone().into();
         value
     }
@@ -135,7 +166,7 @@ impl Owned {
             let clusters = locked(&self.clusters);
             let entry = clusters.get(cluster).and_then(|objects| objects.get(&key));
             match entry {
-                Some(entry) if !entry.is_current() => entry.content.as_ref().map(|(_, text)| text.clone()),
+                Some(entry) if !entry.is_current() => entry.content.as_ref().map(|(_, known)| known.essence),
                 _ => return is_other,
             }
         };
@@ -199,18 +230,13 @@ impl Owned {
         }
     }
 
-    /// Returns what is kept of it.
-    fn put(&self, cluster: &ClusterRef, key: Key, mut object: Whole) -> Content {
-        match key.kind {
-            // It would be out of date soon, and nothing would tell.
-            kind if kind.status_is_idle() => drop(object.take_status()),
-            Watched::StatefulSet => object.change_status(of_interest),
-            _ => {}
-        }
+    /// Returns its essence.
+    fn put(&self, cluster: &ClusterRef, key: Key, object: Whole) -> u64 {
         let is_updated = object.is_updated;
         let marks = Marks::of(key.kind, &object.metadata);
-        let kept = Content(object.text().into());
-        let content = Some((marks.clone(), kept.clone()));
+        let content = Content::of(key.kind, object);
+        let essence = content.essence;
+        let content = Some((marks.clone(), content));
         let mut clusters = locked(&self.clusters);
         let objects = clusters.entry(cluster.clone()).or_default();
         match objects.get_mut(&key) {
@@ -235,7 +261,7 @@ impl Owned {
                 );
             }
         }
-        kept
+        essence
     }
 
     /// A request has shown that the object does not exist (any more).
@@ -329,7 +355,7 @@ fn is_updated(metadata: &ObjectMeta) -> bool {
     })
 }
 
-/// What of a StatefulSet's status is read: which pods run an older template. How many are ready changes all the time, and the pods themselves
+/// What of a StatefulSet's status is news: which pods run an older template. How many are ready changes all the time, and the pods themselves
 /// tell.
 fn of_interest(status: &str) -> String {
     const READ: [&str; 4] = [
@@ -349,7 +375,7 @@ impl Entry {
     fn stored(&self) -> Option<Stored> {
         let (_, content) = self.content.as_ref()?;
         Some(Stored {
-            content: content.clone(),
+            text: Arc::clone(&content.text),
             version: self.latest.version.clone(),
         })
     }
