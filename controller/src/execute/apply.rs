@@ -1,6 +1,6 @@
 //! Creation and server-side apply. Must not: build objects.
 
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use pgherd_model::names::Role;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
@@ -48,7 +48,7 @@ pub(super) async fn create(context: &Context, scene: &Scene<'_>, object: &Object
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let api = super::change::api(context, &target)?;
+    let api = api(context, &target)?;
     match api.create(&params, &whole).await {
         Ok(written) => remember(context, scene, &target, written),
         Err(error) if is_conflict(&error) => send(context, scene, &target, &body).await?,
@@ -72,7 +72,7 @@ pub(super) async fn check(context: &Context, scene: &Scene<'_>, object: &Object)
         dry_run: true,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
-    let api = super::change::api(context, &target)?;
+    let api = api(context, &target)?;
     let answer = api.create(&params, &trial).await.map_err(cannot)?;
     let paths = rewritten(object, answer.value(), scene.config);
     if paths.is_empty() {
@@ -103,7 +103,7 @@ pub(super) async fn send(
     target: &ObjectRef,
     body: &Value,
 ) -> Result<(), TurnError> {
-    let api = super::change::api(context, target)?;
+    let api = api(context, target)?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = api
         .patch(&target.name, &params, &Patch::Apply(body))
@@ -161,6 +161,15 @@ pub(super) fn place(scene: &Scene<'_>, target: &ObjectRef) -> Option<(ClusterRef
             name: target.name.clone(),
         },
     ))
+}
+
+/// Where requests about an object go.
+pub(super) fn api(context: &Context, target: &ObjectRef) -> Result<Api<Whole>, TurnError> {
+    context
+        .objects(&target.kind, &target.namespace)
+        .ok_or_else(|| TurnError::UnknownKind {
+            object: target.to_string(),
+        })
 }
 
 #[cfg(test)]

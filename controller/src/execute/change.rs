@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use json_patch::Patch as Operations;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use pgherd_model::names::operator::FIELD_MANAGER;
 use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::Precondition;
 use serde_json::{Value, json};
 
 use super::Scene;
-use super::apply::{is_of_patroni, remember, require};
+use super::apply::{api, is_of_patroni, remember, require};
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
-use crate::whole::Whole;
 
 /// JSON patch; the plan puts the test of the resourceVersion into it.
 pub(super) async fn patch(
@@ -106,13 +105,4 @@ async fn send(
         .map_err(|error| TurnError::kubernetes("patch", target, error))?;
     remember(context, scene, target, written);
     Ok(())
-}
-
-/// Where requests about an object go.
-pub(super) fn api(context: &Context, target: &ObjectRef) -> Result<Api<Whole>, TurnError> {
-    context
-        .objects(&target.kind, &target.namespace)
-        .ok_or_else(|| TurnError::UnknownKind {
-            object: target.to_string(),
-        })
 }

@@ -9,8 +9,7 @@ use pgherd_planner::plan::Precondition;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::apply::require;
-use super::change::api;
+use super::apply::{api, require};
 use super::{Scene, handover};
 use crate::context::Context;
 use crate::error::TurnError;

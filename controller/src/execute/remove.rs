@@ -5,8 +5,8 @@ use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::{Precondition, Propagation};
 
 use super::Scene;
-use super::apply::place;
-use super::change::{api, patch};
+use super::apply::{api, place};
+use super::change::patch;
 use crate::context::Context;
 use crate::error::{TurnError, is_not_found};
 

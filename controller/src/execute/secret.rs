@@ -11,7 +11,7 @@ use pgherd_planner::observed::ObjectRef;
 use pgherd_planner::plan::{NewPassword, NextRotation, Precondition, Previous, SecretChange, SecretDraft};
 use serde_json::{Value, json};
 
-use super::apply::{remember, send};
+use super::apply::{api, remember, send};
 use super::{Scene, change, sql};
 use crate::context::Context;
 use crate::credentials;
@@ -26,7 +26,7 @@ pub(super) async fn create(
     draft: &SecretDraft,
 ) -> Result<(), TurnError> {
     let target = reference(draft);
-    let api = change::api(context, &target)?;
+    let api = api(context, &target)?;
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
