@@ -9,6 +9,18 @@ use crate::shell::Run;
 
 /// How long kubectl may take; every command here is one question or one change.
 const TIMEOUT: Duration = Duration::from_secs(90);
+/// For the words of one that has waited in vain.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// One that is told itself how long it may wait has that time.
+fn patience(args: &[String]) -> Duration {
+    let told = args
+        .iter()
+        .find_map(|arg| arg.strip_prefix("--timeout=")?.strip_suffix('s')?.parse().ok());
+    told.map_or(TIMEOUT, |seconds| {
+        TIMEOUT.max(Duration::from_secs(seconds) + LAST_WORDS)
+    })
+}
 
 /// Which kubectl, and which cluster.
 #[derive(Debug, Clone)]
@@ -38,9 +50,9 @@ impl Kubectl {
     pub fn call<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Run {
         let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         Run::new(&self.program)
+            .timeout(patience(&args))
             .args(&self.selection)
             .args(args)
-            .timeout(TIMEOUT)
     }
 
     /// Runs `kubectl` with the words of `line`, and returns what it prints.
@@ -109,5 +121,18 @@ impl Kubectl {
             }
             std::thread::sleep(Duration::from_millis(300));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_wait_may_wait() {
+        let of = |line: &str| patience(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).as_secs();
+        assert_eq!(of("get pods"), 90);
+        assert_eq!(of("wait pod/a --timeout=30s"), 90);
+        assert_eq!(of("delete pg a --timeout=240s"), 250);
     }
 }

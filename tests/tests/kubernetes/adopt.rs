@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Test;
 use super::audit::{Write, writes_since};
-use super::stage::{NAMESPACE, Stage};
+use super::stage::{CONTROLLER, NAMESPACE, Stage};
 
 use fleet::Fleet;
 
@@ -33,7 +33,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// How our controller calls itself.
 const AGENT: &str = "pgherd-controller";
 /// Time for every cluster to have had a turn; a limit against hanging.
-const TURNS: Duration = Duration::from_mins(2);
+const TURNS: Duration = Duration::from_mins(5);
 /// So long without a write of the controller, and it has settled.
 const QUIET: Duration = Duration::from_secs(8);
 
@@ -97,9 +97,9 @@ impl<'a> Alone<'a> {
             .value("-n pgherd deployment pgherd-controller", ".spec.replicas")?;
         let alone = Self {
             stage,
-            controllers: replicas.parse().unwrap_or(1),
+            controllers: replicas.parse().unwrap_or(1).max(1),
         };
-        stage.scale("pgherd-controller", 0)?;
+        stage.scale(CONTROLLER, 0)?;
         for (kind, index) in alone.entries()? {
             let skip = json!([{
                 "op": "add", "path": format!("/webhooks/{index}/namespaceSelector"),
@@ -142,17 +142,24 @@ impl<'a> Alone<'a> {
         Ok(())
     }
 
+    /// All of it, also when something does not work: the next trial needs what does.
     fn end(&self) -> Result<()> {
         // Nobody keeps it any more.
-        self.stage
+        let node = self
+            .stage
             .kubectl()
-            .run("delete node simulated --ignore-not-found")?;
-        self.nodes("uncordon")?;
-        for (kind, index) in self.entries()? {
-            let path = format!("/webhooks/{index}/namespaceSelector");
-            self.patch(&kind, &json!([{"op": "replace", "path": path, "value": {}}]))?;
-        }
-        self.stage.scale("pgherd-controller", self.controllers)
+            .run("delete node simulated --ignore-not-found");
+        let open = self.nodes("uncordon");
+        let asked = self.entries().and_then(|entries| {
+            let all = entries.into_iter().map(|(kind, index)| {
+                let path = format!("/webhooks/{index}/namespaceSelector");
+                self.patch(&kind, &json!([{"op": "replace", "path": path, "value": {}}]))
+            });
+            all.collect::<Result<()>>()
+        });
+        let back = self.stage.scale(CONTROLLER, self.controllers);
+        let admits = self.stage.wait_for_admission();
+        node.map(drop).and(open).and(asked).and(back).and(admits)
     }
 }
 
@@ -188,8 +195,8 @@ fn adopt(stage: &Stage, letter: &'static str) -> Result<()> {
     let ended = runtime
         .block_on(fleet.load(&simulation))
         .and_then(|()| take_over(stage, &runtime, &fleet, &simulation));
-    runtime.block_on(fleet.clear())?;
-    ended
+    let cleared = runtime.block_on(fleet.clear());
+    ended.and(cleared)
 }
 
 fn take_over(

@@ -1,12 +1,19 @@
 //! Reading the API server's audit log: who wrote what, when.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::stage::Stage;
+use super::stage::{LONG, Stage};
+
+/// The installed controller's.
+pub(crate) const ACCOUNT: &str = "system:serviceaccount:pgherd:pgherd-controller";
+/// Who has written nothing for so long has settled.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// One write that the API server served.
 #[derive(Debug)]
@@ -29,6 +36,26 @@ pub(crate) fn writes_since(stage: &Stage, since: Timestamp) -> Result<Vec<Write>
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter_map(|line| write(&line));
     Ok(writes.filter(|write| write.at >= since).collect())
+}
+
+/// Waits until the installed controller has nothing more to write of what was before, but for its lease.
+pub(crate) fn settle(stage: &Stage) -> Result<()> {
+    let (since, end) = (Timestamp::now(), Instant::now() + LONG);
+    let (mut count, mut at) = (0, Instant::now());
+    while at.elapsed() < SETTLED {
+        let mut writes = writes_since(stage, since)?;
+        writes.retain(|write| write.user == ACCOUNT && write.resource != "leases");
+        if writes.len() != count {
+            (count, at) = (writes.len(), Instant::now());
+        }
+        ensure!(
+            Instant::now() < end,
+            "the controller goes on writing: {:?}",
+            writes.last()
+        );
+        sleep(Duration::from_millis(500));
+    }
+    Ok(())
 }
 
 fn write(line: &Value) -> Option<Write> {

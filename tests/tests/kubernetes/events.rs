@@ -1,11 +1,12 @@
 //! Reading the events of a cluster's object.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::stage::{NAMESPACE, Stage};
+use super::stage::{LONG, NAMESPACE, Stage};
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -41,6 +42,24 @@ impl Events {
                 .map(|item| (text(&item["metadata"]["name"]), event(item)))
                 .collect(),
         ))
+    }
+
+    /// Waits until something is said that was not before.
+    pub(crate) fn wait_for(
+        stage: &Stage,
+        cluster: &str,
+        before: &Self,
+        is_it: impl Fn(&Event) -> bool,
+    ) -> Result<()> {
+        let end = Instant::now() + LONG;
+        loop {
+            let said = Self::of(stage, cluster)?.since(before);
+            if said.iter().any(&is_it) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "no event tells of it: {said:?}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// What was said since `before`: one that was said again counts up.

@@ -1,13 +1,13 @@
 //! The loop of a tool that applies from Git: the same manifest is applied again and again while the operator's configuration changes. Nothing that the tool wrote
 //! ever differs, and nothing is stored anew.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Test;
-use super::stage::{NAMESPACE, Stage};
+use super::stage::{CONTROLLER, LONG, NAMESPACE, Stage};
 
 pub(crate) const TESTS: &[Test] = &[("applying_again_changes_nothing", applying_again_changes_nothing)];
 
@@ -35,17 +35,16 @@ fn manifest(name: &str) -> String {
 
 fn applying_again_changes_nothing(stage: &Stage) -> Result<()> {
     // What is applied is looked at, not carried out.
-    stage.scale("pgherd-controller", 0)?;
-    let before = parameters(stage)?;
-    let outcome = loops(stage);
-    for (name, _) in APPLIES {
-        stage.kubectl().run(&format!(
-            "-n {NAMESPACE} delete postgresql {name} --ignore-not-found"
-        ))?;
-    }
-    let reset = stage.configure(&before);
-    stage.scale("pgherd-controller", 1)?;
-    outcome.and(reset)
+    stage.without(CONTROLLER, || {
+        let before = parameters(stage)?;
+        let outcome = loops(stage);
+        let deleted: Result<()> = APPLIES.into_iter().try_for_each(|(name, _)| {
+            let line = format!("-n {NAMESPACE} delete postgresql {name} --ignore-not-found");
+            stage.kubectl().run(&line).map(drop)
+        });
+        let reset = stage.configure(&before);
+        outcome.and(deleted).and(reset)
+    })
 }
 
 fn loops(stage: &Stage) -> Result<()> {
@@ -110,13 +109,17 @@ fn of_round(round: usize) -> Value {
 /// The change arrives by a watch: a new cluster gets the round's number of members.
 fn wait_until_in_force(stage: &Stage, round: usize) -> Result<()> {
     let wanted = PARAMETERS[0].1[round % 2];
-    for _ in 0..100 {
+    let end = Instant::now() + LONG;
+    loop {
         let call = stage.kubectl().call(["create", "--dry-run=server", "-f", "-"]);
         let call = call.args(["-o", "jsonpath={.spec.numberOfInstances}"]);
         if call.stdin_text(manifest("it-probe")).output()?.trim() == wanted {
             return Ok(());
         }
+        ensure!(
+            Instant::now() < end,
+            "round {round}: the webhook does not follow its configuration"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
-    bail!("round {round}: the webhook does not follow its configuration")
 }

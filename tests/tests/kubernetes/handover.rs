@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Test;
@@ -13,7 +13,7 @@ use super::stage::{NAMESPACE, Stage};
 
 pub(crate) const TESTS: &[Test] = &[("a_switchover_that_hangs_is_taken_back", taken_back)];
 
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(5);
 /// The pattern does not match the shell that it is given to.
 const KILL_PATRONI: &str =
     "for it in /proc/[0-9]*; do if grep -q 'patroni_[m]ain' $it/cmdline; then kill -9 ${it#/proc/}; fi; done";
@@ -31,20 +31,16 @@ fn taken_back(stage: &Stage) -> Result<()> {
     let nodes = stage.kubectl().value("nodes", ".items[*].metadata.name")?;
     let said = Events::of(stage, CLUSTER)?;
     let outcome = hang(stage, &primary, &candidate, &witness, &nodes);
-    for node in nodes.split_whitespace() {
-        stage.kubectl().run(&format!("taint nodes {node} {CLOSED}-"))?;
-    }
-    edit(stage, &json!({"spec": {"patroni": {"synchronous_mode": null}}}))?;
-    outcome?;
+    let opened: Result<()> = nodes.split_whitespace().try_for_each(|node| {
+        let line = format!("taint nodes {node} {CLOSED}-");
+        stage.kubectl().run(&line).map(drop)
+    });
+    let edited = edit(stage, &json!({"spec": {"patroni": {"synchronous_mode": null}}}));
+    outcome.and(opened).and(edited)?;
     stage.wait_until_ready(CLUSTER, 3)?;
-    let told = Events::of(stage, CLUSTER)?.since(&said);
     let text = format!("switchover to {candidate}");
     let is_told = |event: &Event| event.reason == "Switchover" && event.note.contains(&text);
-    ensure!(
-        told.iter().any(is_told),
-        "no event says that the switchover was taken back: {told:?}"
-    );
-    Ok(())
+    Events::wait_for(stage, CLUSTER, &said, is_told).context("that the switchover was taken back")
 }
 
 /// The replica in sync, and the one that is not.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use pgherd_tests::built::built;
 use pgherd_tests::images;
 use pgherd_tests::shell::Run;
 
@@ -21,7 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
 const CLUSTER: &str = "it-impact";
 const ROLL: &str = "rolls 3 pods: replicas first, then 1 switchover (image)";
 /// How long three members may take to be made anew; a limit against hanging.
-const ROLLED: Duration = Duration::from_mins(4);
+const ROLLED: Duration = Duration::from_mins(8);
 
 fn old() -> String {
     manifest(CLUSTER, 3, "teamId: it")
@@ -80,11 +81,8 @@ fn from_files(stage: &Stage) -> Result<String> {
         file("new.yaml", &new())?,
         file("config.yaml", &config)?,
     );
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Run::new(cargo)
-        .args(["run", "--quiet", "--package", "pgherd", "--"])
+    Run::new(built("pgherd")?)
         .args(["impact", "--old", &old, "--new", &new, "--config", &config])
-        .timeout(Duration::from_mins(8))
         .output()
 }
 
@@ -121,6 +119,12 @@ fn configuration_is_counted(stage: &Stage) -> Result<()> {
 }
 
 fn told_is_done(stage: &Stage) -> Result<()> {
+    let outcome = told_and_done(stage);
+    let deleted = stage.delete(CLUSTER);
+    outcome.and(deleted)
+}
+
+fn told_and_done(stage: &Stage) -> Result<()> {
     apply(stage, &old(), &[])?;
     stage.wait_until_ready(CLUSTER, 3)?;
     let notes = apply(stage, &new(), &[])?;
@@ -140,6 +144,5 @@ fn told_is_done(stage: &Stage) -> Result<()> {
         rolled,
         |_| {},
     )?;
-    stage.wait_until_ready(CLUSTER, 3)?;
-    stage.delete(CLUSTER)
+    stage.wait_until_ready(CLUSTER, 3)
 }

@@ -1,18 +1,19 @@
 //! The controller killed at random moments of everything else that these tests do: all becomes as wanted, nothing is done twice that must be
-//! done once, and never are two members down.
+//! done once, and never are two members down. Lives here: the killer and who watches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use anyhow::{Context, Result, ensure};
-use jiff::Timestamp;
+use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::Test;
-use super::rolling::{CLUSTER, edit, parameters, pods, start, wait_for_condition};
+use super::rolling::{CLUSTER, pods, start};
 use super::stage::{NAMESPACE, Stage};
+
+mod scenes;
 
 pub(crate) const TESTS: &[Test] = &[("a_killed_controller_leaves_nothing_half_done", survives)];
 
@@ -23,6 +24,15 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const CONTROLLER: &str = "app.kubernetes.io/name=pgherd-controller";
 
 fn survives(stage: &Stage) -> Result<()> {
+    // Without one, who is away when a cluster is deleted leaves its members running.
+    stage.configure(&json!({"enable_finalizers": "true"}))?;
+    let outcome = under_fire(stage);
+    let deleted = stage.delete(CLUSTER);
+    let reset = stage.configure(&json!({"enable_finalizers": null}));
+    outcome.and(deleted).and(reset)
+}
+
+fn under_fire(stage: &Stage) -> Result<()> {
     start(stage)?;
     let wanted = std::env::var("PGHERD_KILLS")
         .ok()
@@ -31,7 +41,7 @@ fn survives(stage: &Stage) -> Result<()> {
     thread::scope(|scope| {
         let killer = scope.spawn(|| kills(stage, wanted, &done));
         let watcher = scope.spawn(|| most_down(stage, &done));
-        let scenes = scenes(stage, &killer);
+        let scenes = scenes::play(stage, || killer.is_finished());
         // Also when a scene failed: the others must not go on for ever.
         done.store(true, Ordering::Relaxed);
         let count = killer
@@ -40,9 +50,9 @@ fn survives(stage: &Stage) -> Result<()> {
         let down = watcher
             .join()
             .map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
-        let rounds = scenes?;
+        let scenes = scenes?;
         let count = count?;
-        eprintln!("{count} kills during {rounds} rounds of scenes, at most {down} member down at a time");
+        eprintln!("{count} kills during {scenes} scenes, at most {down} member down at a time");
         ensure!(count >= wanted, "only {count} of {wanted} kills");
         ensure!(down <= 1, "{down} members were down at a time");
         Ok(())
@@ -51,78 +61,6 @@ fn survives(stage: &Stage) -> Result<()> {
     let settled = pods(stage)?;
     thread::sleep(Duration::from_secs(10));
     ensure!(settled == pods(stage)?, "pods still go although all is as wanted");
-    stage.delete(CLUSTER)
-}
-
-/// Everything that a controller does in steps, again and again until the killer has had enough.
-fn scenes<T>(stage: &Stage, killer: &thread::ScopedJoinHandle<'_, T>) -> Result<usize> {
-    let mut rounds = 0;
-    while !killer.is_finished() {
-        rounds += 1;
-        roll(stage, rounds).context("a roll")?;
-        restart(stage, rounds).context("a parameter with a restart")?;
-        scale(stage).context("a scale-down and up")?;
-        by_hand(stage).context("objects deleted by hand")?;
-    }
-    Ok(rounds)
-}
-
-fn roll(stage: &Stage, round: usize) -> Result<()> {
-    let before = pods(stage)?;
-    let variable = json!({"name": "KILL_ROUND", "value": format!("{}-{round}", Timestamp::now())});
-    edit(stage, &json!({"spec": {"env": [variable]}}))?;
-    let end = Instant::now() + PATIENCE * 2;
-    loop {
-        wait_for_condition(stage, "RollPending", "False")?;
-        let after = pods(stage)?;
-        if before.iter().all(|pod| !after.contains(pod)) {
-            break;
-        }
-        ensure!(Instant::now() < end, "not rolled: {before:?} {after:?}");
-        thread::sleep(Duration::from_secs(1));
-    }
-    stage.wait_until_ready(CLUSTER, 3)
-}
-
-fn restart(stage: &Stage, round: usize) -> Result<()> {
-    let value = if round.is_multiple_of(2) { "90" } else { "120" };
-    edit(stage, &parameters("max_connections", value))?;
-    super::rolling::wait_for_setting(stage, "max_connections", value)?;
-    stage.wait_until_ready(CLUSTER, 3)
-}
-
-fn scale(stage: &Stage) -> Result<()> {
-    for members in [2, 3] {
-        edit(stage, &json!({"spec": {"numberOfInstances": members}}))?;
-        let replicas = format!("-n {NAMESPACE} statefulset/{CLUSTER}");
-        let scaled = |value: &str| value == members.to_string();
-        stage
-            .kubectl()
-            .wait_for_value(&replicas, ".spec.replicas", PATIENCE, scaled, |_| {})?;
-        stage.wait_until_ready(CLUSTER, members)?;
-    }
-    Ok(())
-}
-
-fn by_hand(stage: &Stage) -> Result<()> {
-    let before = pods(stage)?;
-    for object in [
-        format!("statefulset/{CLUSTER}"),
-        format!("service/{CLUSTER}-repl"),
-        format!("poddisruptionbudget/postgres-{CLUSTER}-pdb"),
-    ] {
-        let object = format!("-n {NAMESPACE} {object}");
-        let old = stage.kubectl().value(&object, ".metadata.uid")?;
-        stage
-            .kubectl()
-            .run(&format!("delete {object} --cascade=orphan --wait=false"))?;
-        let new = |uid: &str| !uid.is_empty() && uid != old;
-        stage
-            .kubectl()
-            .wait_for_value(&object, ".metadata.uid", PATIENCE, new, |_| {})?;
-    }
-    stage.wait_until_ready(CLUSTER, 3)?;
-    ensure!(before == pods(stage)?, "pods went for it");
     Ok(())
 }
 
@@ -199,7 +137,7 @@ fn most_down(stage: &Stage, done: &AtomicBool) -> usize {
             let up = |ordinal: &u32| {
                 let name = format!("{CLUSTER}-{ordinal}");
                 let mut pods = pods.iter();
-                pods.any(|pod| pod["metadata"]["name"] == *name && serves(pod))
+                pods.any(|pod| pod["metadata"]["name"] == *name && is_up(pod))
             };
             most = most.max((0..2).filter(|ordinal| !up(ordinal)).count());
         }
@@ -208,7 +146,7 @@ fn most_down(stage: &Stage, done: &AtomicBool) -> usize {
     most
 }
 
-fn serves(pod: &Value) -> bool {
+fn is_up(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
     pod["metadata"]["deletionTimestamp"].is_null() && ready.any(|condition| condition["status"] == "True")

@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 
 use super::Test;
-use super::audit::writes_since;
+use super::audit::{ACCOUNT, settle, writes_since};
 use super::programs;
-use super::stage::{NAMESPACE, Stage, manifest};
+use super::stage::{CONTROLLER, LONG, NAMESPACE, PATIENTLY, Stage, manifest};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_cluster_of_three_becomes_ready", becomes_ready),
@@ -29,7 +29,6 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const CLUSTER: &str = "it-life";
-const CONTROLLER: &str = "system:serviceaccount:pgherd:pgherd-controller";
 /// How long nothing may be written.
 const STEADY: Duration = Duration::from_mins(1);
 
@@ -48,7 +47,7 @@ fn becomes_ready(stage: &Stage) -> Result<()> {
 
 fn kubectl_wait_returns(stage: &Stage) -> Result<()> {
     stage.kubectl().run(&format!(
-        "-n {NAMESPACE} wait --for=condition=Ready pg/{CLUSTER} --timeout=30s"
+        "-n {NAMESPACE} wait --for=condition=Ready pg/{CLUSTER} {PATIENTLY}"
     ))?;
     Ok(())
 }
@@ -116,33 +115,26 @@ fn labelled_primary(stage: &Stage) -> Result<String> {
 
 fn fails_over_alone(stage: &Stage) -> Result<()> {
     let old = labelled_primary(stage)?;
-    stage.scale("pgherd-controller", 0)?;
-    let start = Instant::now();
+    let new = stage.without(CONTROLLER, || {
+        let start = Instant::now();
+        stage
+            .kubectl()
+            .run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
+        let pods = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER},spilo-role=master");
+        let another = |names: &str| !names.is_empty() && !names.split_whitespace().any(|name| name == old);
+        let new = stage
+            .kubectl()
+            .wait_for_value(&pods, ".items[*].metadata.name", LONG, another, |_| {})?;
+        eprintln!(
+            "without the controller {new} took over from {old} in {:.1} s",
+            start.elapsed().as_secs_f32()
+        );
+        Ok(new)
+    })?;
+    let object = format!("-n {NAMESPACE} postgresql/{CLUSTER}");
     stage
         .kubectl()
-        .run(&format!("-n {NAMESPACE} delete pod {old} --wait=false"))?;
-    let pods = format!("-n {NAMESPACE} pods -l cluster-name={CLUSTER},spilo-role=master");
-    let another = |names: &str| !names.is_empty() && !names.split_whitespace().any(|name| name == old);
-    let new = stage.kubectl().wait_for_value(
-        &pods,
-        ".items[*].metadata.name",
-        Duration::from_mins(2),
-        another,
-        |_| {},
-    )?;
-    eprintln!(
-        "without the controller {new} took over from {old} in {:.1} s",
-        start.elapsed().as_secs_f32()
-    );
-    stage.scale("pgherd-controller", 1)?;
-    let object = format!("-n {NAMESPACE} postgresql/{CLUSTER}");
-    stage.kubectl().wait_for_value(
-        &object,
-        ".status.primary",
-        Duration::from_mins(1),
-        |name| name == new,
-        |_| {},
-    )?;
+        .wait_for_value(&object, ".status.primary", LONG, |name| name == new, |_| {})?;
     stage.wait_until_ready(CLUSTER, 3)?;
     let rows = stage.sql(CLUSTER, "shop_owner", "shop", "SELECT count(*) FROM parcel;")?;
     ensure!(rows == "2", "rows {rows:?} after the failover");
@@ -151,13 +143,13 @@ fn fails_over_alone(stage: &Stage) -> Result<()> {
 
 /// A new controller finds everything as it should be: but for its lease it writes nothing, neither at its start nor later.
 fn restarted_controller_is_quiet(stage: &Stage) -> Result<()> {
-    stage.scale("pgherd-controller", 0)?;
-    let since = Timestamp::now();
-    stage.scale("pgherd-controller", 1)?;
+    // What the one before has to tell of the failover is told.
+    settle(stage)?;
+    let since = stage.without(CONTROLLER, || Ok(Timestamp::now()))?;
     std::thread::sleep(STEADY);
     let (lease, other): (Vec<_>, Vec<_>) = writes_since(stage, since)?
         .into_iter()
-        .filter(|write| write.user == CONTROLLER)
+        .filter(|write| write.user == ACCOUNT)
         .partition(|write| write.resource == "leases");
     ensure!(
         !lease.is_empty(),
@@ -181,9 +173,9 @@ fn restarted_controller_is_quiet(stage: &Stage) -> Result<()> {
 }
 
 fn deletion_removes(stage: &Stage) -> Result<()> {
-    stage.kubectl().run(&format!(
-        "-n {NAMESPACE} delete postgresql {CLUSTER} --timeout=120s"
-    ))?;
+    stage
+        .kubectl()
+        .run(&format!("-n {NAMESPACE} delete postgresql {CLUSTER} {PATIENTLY}"))?;
     let gone = [
         "statefulsets",
         "pods",

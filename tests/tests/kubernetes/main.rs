@@ -25,6 +25,7 @@ mod markers;
 mod operator;
 mod parameters;
 mod programs;
+mod provisioning;
 mod repair;
 mod reviews;
 mod rolling;
@@ -50,6 +51,7 @@ fn tests() -> Vec<Test> {
         rolling::TESTS,
         repair::TESTS,
         drain::TESTS,
+        provisioning::TESTS,
         handover::TESTS,
         kill::TESTS,
         schema::TESTS,

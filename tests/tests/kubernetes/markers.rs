@@ -25,7 +25,7 @@ const VAULT: &str = "it-markers-vault";
 const ENVIRONMENT: &str = "it-markers-env";
 const TOKEN: &str = "it-markers-token";
 /// How long somebody who edits may have to wait; a limit against hanging.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(2);
 
 const SPEC: &str = "teamId: it
 users:
@@ -115,9 +115,16 @@ fn play(stage: &Stage, markers: &mut Markers<'_>) -> Result<()> {
     stage.kubectl().apply(&manifest(CLUSTER, 1, SPEC))?;
     stage.wait_until_ready(CLUSTER, 1)?;
     markers.collect()?;
-    logs_in(stage, "app").context("with the password that was there before the cluster")?;
-    logs_in(stage, "vaulted").context("with the password that is given elsewhere")?;
-    logs_in(stage, "robot").context("a role of infrastructure")?;
+    for (user, why) in [
+        (
+            "app",
+            "the password that was there before the cluster is in force",
+        ),
+        ("vaulted", "so is the one that is given elsewhere"),
+        ("robot", "and that of a role of infrastructure"),
+    ] {
+        until(why, || logs_in(stage, user))?;
+    }
     edits(stage, markers)?;
     locked_out(stage, markers)?;
     superuser_edited(stage, markers)?;
@@ -152,7 +159,9 @@ fn set_the_stage(stage: &Stage, markers: &mut Markers<'_>) -> Result<()> {
         "teams_api_url": "http://127.0.0.1:1/api",
         "oauth_token_secret_name": format!("{NAMESPACE}/{TOKEN}"),
         "logical_backup_s3_secret_access_key": markers.plant("backup key"),
-    }))
+    }))?;
+    // A cluster that is made before would roll for it.
+    stage.wait_for_parameter("EnableTeamsAPI", &json!(true))
 }
 
 /// What people edit in secrets comes to the database.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Test;
 use super::away::controller::Controller;
-use super::stage::Stage;
+use super::stage::{PATIENTLY, Stage};
 
 mod configuration;
 mod environment;
@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
             )?;
         }
         self.stage.kubectl().run(&format!(
-            "delete namespace {} --ignore-not-found --timeout=85s",
+            "delete namespace {} --ignore-not-found {PATIENTLY}",
             self.namespace
         ))?;
         Ok(())

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pgherd_model::postgres_parameters::{self as postgres, Kind, Parameter, Setting};
 use pgherd_model::units::PgVersion;
 use pgherd_tests::images;
 
 use super::Test;
-use super::stage::{NAMESPACE, Stage, manifest};
+use super::stage::{LONG, NAMESPACE, PATIENTLY, Stage, manifest};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -56,7 +56,7 @@ const TRY: &str = "while IFS= read -r line; do \
 fn run(stage: &Stage, major: &str, script: &str, input: String) -> Result<String> {
     stage.kubectl().apply(&pod())?;
     stage.kubectl().run(&format!(
-        "-n {NAMESPACE} wait --for=condition=Ready pod/{POD} --timeout=60s"
+        "-n {NAMESPACE} wait --for=condition=Ready pod/{POD} {PATIENTLY}"
     ))?;
     let script = format!("{PREPARE}{script}");
     stage
@@ -65,14 +65,14 @@ fn run(stage: &Stage, major: &str, script: &str, input: String) -> Result<String
             "-n", NAMESPACE, "exec", "-i", POD, "--", "bash", "-c", &script, "sh", major,
         ])
         .stdin_text(input)
-        .timeout(Duration::from_mins(4))
+        .timeout(Duration::from_mins(8))
         .output()
 }
 
 fn remove(stage: &Stage) -> Result<()> {
-    stage.kubectl().run(&format!(
-        "-n {NAMESPACE} delete pod {POD} --ignore-not-found --wait=false"
-    ))?;
+    stage
+        .kubectl()
+        .run(&format!("-n {NAMESPACE} delete pod {POD} --ignore-not-found"))?;
     Ok(())
 }
 
@@ -259,16 +259,26 @@ fn patroni_does_as_said(stage: &Stage) -> Result<()> {
     // The common manifest has a version of its own.
     let text = manifest(CLUSTER, 1, &more).replacen("  postgresql:\n    version: \"17\"\n", "", 1);
     stage.kubectl().apply(&text)?;
+    let outcome = has_what_was_said(stage);
+    let deleted = stage.delete(CLUSTER);
+    outcome.and(deleted)
+}
+
+fn has_what_was_said(stage: &Stage) -> Result<()> {
     stage.wait_until_ready(CLUSTER, 1)?;
+    let end = Instant::now() + LONG;
     for (name, _, expected) in SAID {
-        let shown = stage.sql(CLUSTER, "postgres", "postgres", &format!("SHOW {name};"))?;
-        ensure!(shown == expected, "{name} is {shown}, not {expected}");
+        loop {
+            let shown = stage.sql(CLUSTER, "postgres", "postgres", &format!("SHOW {name};"))?;
+            if shown == expected {
+                break;
+            }
+            // A server that is ready may have its last reload before it.
+            ensure!(Instant::now() < end, "{name} is {shown}, not {expected}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
-    if stage
-        .sql(CLUSTER, "postgres", "postgres", "SHOW wrok_mem;")
-        .is_ok()
-    {
-        bail!("the server has a parameter wrok_mem");
-    }
-    stage.delete(CLUSTER)
+    let mistyped = stage.sql(CLUSTER, "postgres", "postgres", "SHOW wrok_mem;");
+    ensure!(mistyped.is_err(), "the server has a parameter wrok_mem");
+    Ok(())
 }

@@ -9,7 +9,7 @@ use pgherd_tests::psql::secret_name;
 use serde_json::json;
 
 use super::Test;
-use super::audit::writes_since;
+use super::audit::{ACCOUNT, writes_since};
 use super::stage::{NAMESPACE, Stage, manifest};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -22,7 +22,6 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) const CLUSTER: &str = "it-roll";
 const WRITER: &str = "it-roll-writer";
-pub(crate) const CONTROLLER: &str = "system:serviceaccount:pgherd:pgherd-controller";
 const LIMIT: Duration = Duration::from_mins(5);
 /// Rolls of the normal run; `PGHERD_ROLLS` asks for more, for figures that mean something.
 const ROLLS: usize = 2;
@@ -54,12 +53,24 @@ fn wait_for_the_owner(stage: &Stage) -> Result<()> {
 }
 
 /// Edits the manifest and waits until the controller has seen the edit.
-pub(crate) fn edit(stage: &Stage, patch: &serde_json::Value) -> Result<()> {
-    let (object, patch) = (object(), patch.to_string());
+pub(crate) fn edit(stage: &Stage, change: &serde_json::Value) -> Result<()> {
+    patch(stage, change)?;
+    seen(stage)
+}
+
+/// Edits the manifest.
+pub(crate) fn patch(stage: &Stage, change: &serde_json::Value) -> Result<()> {
+    let (object, change) = (object(), change.to_string());
     let mut args = vec!["patch"];
     args.extend(object.split_whitespace());
-    args.extend(["--type=merge", "-p", &patch]);
+    args.extend(["--type=merge", "-p", &change]);
     stage.kubectl().call(args).output()?;
+    Ok(())
+}
+
+/// Waits until the status is of the manifest as it is.
+pub(crate) fn seen(stage: &Stage) -> Result<()> {
+    let object = object();
     let generation = stage.kubectl().value(&object, ".metadata.generation")?;
     let seen = |value: &str| value == generation;
     stage
@@ -88,30 +99,33 @@ pub(crate) fn pods(stage: &Stage) -> Result<Vec<String>> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// SQL inside of every member, as the superuser: when its server started, and one setting.
+/// Waits until none of these pods is left, and all members of the next ones stream.
+pub(crate) fn wait_until_rolled(stage: &Stage, before: &[String]) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        wait_for_condition(stage, "RollPending", "False")?;
+        let after = pods(stage)?;
+        if before.iter().all(|pod| !after.contains(pod)) {
+            return stage.wait_until_ready(CLUSTER, 3);
+        }
+        ensure!(Instant::now() < end, "not rolled: {before:?} {after:?}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// SQL inside of a member, as the superuser.
+pub(crate) fn on_member(stage: &Stage, pod: &str, sql: &str) -> Result<String> {
+    let psql = format!("psql -tAc \"{sql}\"");
+    let command = ["exec", pod, "-c", "postgres", "--", "su", "postgres", "-c", &psql];
+    let call = stage.kubectl().call(["-n", NAMESPACE].iter().chain(&command));
+    Ok(call.output()?.trim().to_owned())
+}
+
+/// Of every member: when its server started, and one setting.
 fn on_every_member(stage: &Stage, setting: &str) -> Result<Vec<String>> {
     let sql = format!("SELECT pg_postmaster_start_time(), current_setting('{setting}')");
     let names = (0..3).map(|ordinal| format!("{CLUSTER}-{ordinal}"));
-    names
-        .map(|pod| {
-            stage
-                .kubectl()
-                .call([
-                    "-n",
-                    NAMESPACE,
-                    "exec",
-                    &pod,
-                    "-c",
-                    "postgres",
-                    "--",
-                    "su",
-                    "postgres",
-                    "-c",
-                    &format!("psql -tAc \"{sql}\""),
-                ])
-                .output()
-        })
-        .collect()
+    names.map(|pod| on_member(stage, &pod, &sql)).collect()
 }
 
 fn started(lines: &[String]) -> Vec<&str> {
@@ -125,7 +139,7 @@ fn settings(lines: &[String]) -> Vec<&str> {
 
 /// Waits until every member has the setting.
 pub(crate) fn wait_for_setting(stage: &Stage, setting: &str, value: &str) -> Result<Vec<String>> {
-    let end = Instant::now() + Duration::from_mins(2);
+    let end = Instant::now() + LIMIT;
     loop {
         let lines = on_every_member(stage, setting).unwrap_or_default();
         if settings(&lines) == [value; 3] {
@@ -238,7 +252,7 @@ fn start_writer(stage: &Stage) -> Result<()> {
 
 /// Waits until the writer says so.
 fn wait_for_writes(stage: &Stage, line: &str) -> Result<()> {
-    let end = Instant::now() + Duration::from_mins(1);
+    let end = Instant::now() + LIMIT;
     loop {
         let log = writer_log(stage).unwrap_or_default();
         if log.contains(line) {
@@ -270,17 +284,58 @@ fn gaps(log: &str) -> Vec<f64> {
 fn deleted_pods(stage: &Stage, since: Timestamp) -> Result<Vec<String>> {
     let writes = writes_since(stage, since)?.into_iter();
     let ours =
-        writes.filter(|write| write.user == CONTROLLER && write.verb == "delete" && write.resource == "pods");
+        writes.filter(|write| write.user == ACCOUNT && write.verb == "delete" && write.resource == "pods");
     Ok(ours
         .map(|write| write.name)
         .filter(|name| name.starts_with(CLUSTER))
         .collect())
 }
 
+/// Of the server that leads, by its own word; what Patroni and the status tell of it comes later, and is waited for.
 pub(crate) fn timeline(stage: &Stage) -> Result<u32> {
-    let path = ".status.members[?(@.role==\"primary\")].timeline";
-    let text = stage.kubectl().value(&object(), path)?;
-    text.parse().with_context(|| format!("timeline {text:?}"))
+    const ASK: &str =
+        "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int";
+    let end = Instant::now() + LIMIT;
+    let found = loop {
+        // One that follows by now does not answer.
+        match stage.primary(CLUSTER).and_then(|pod| on_member(stage, &pod, ASK)) {
+            Ok(found) => break found,
+            Err(error) => ensure!(Instant::now() < end, "no timeline: {error:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    let told = ".status.members[?(@.role==\"primary\")].timeline";
+    stage
+        .kubectl()
+        .wait_for_value(&object(), told, LIMIT, |told| told == found, |_| {})?;
+    found.parse().with_context(|| format!("timeline {found:?}"))
+}
+
+/// Has Patroni make this member the primary; again, should it not be ready for that yet.
+pub(crate) fn switch_over(stage: &Stage, candidate: &str) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let leader = stage.primary(CLUSTER)?;
+        if leader == candidate {
+            return stage.wait_until_ready(CLUSTER, 3);
+        }
+        ensure!(Instant::now() < end, "{leader} leads, and not {candidate}");
+        ask_patroni(stage, &leader, candidate)?;
+        let moved = |name: &str| name == candidate;
+        let soon = Duration::from_secs(20);
+        let _ = stage
+            .kubectl()
+            .wait_for_value(&object(), ".status.primary", soon, moved, |_| {});
+    }
+}
+
+/// It answers when the switchover is over, or says why it does not come to one.
+pub(crate) fn ask_patroni(stage: &Stage, leader: &str, candidate: &str) -> Result<String> {
+    let body = json!({"leader": leader, "candidate": candidate}).to_string();
+    let url = "http://127.0.0.1:8008/switchover";
+    let command = ["curl", "-sS", "-X", "POST", "-d", &body, url];
+    let exec = ["-n", NAMESPACE, "exec", leader, "-c", "postgres", "--"];
+    stage.kubectl().call(exec.iter().chain(&command)).output()
 }
 
 fn rolls(stage: &Stage) -> Result<()> {
@@ -321,9 +376,9 @@ fn roll_once(stage: &Stage, round: usize) -> Result<(f64, f64)> {
         1 => json!({"dockerImage": POSTGRES_OTHER}),
         _ => json!({"dockerImage": null}),
     };
+    let pods = pods(stage)?;
     edit(stage, &json!({"spec": change}))?;
-    wait_for_condition(stage, "RollPending", "False")?;
-    stage.wait_until_ready(CLUSTER, 3)?;
+    wait_until_rolled(stage, &pods)?;
     let took = begin.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_secs(1));
     let log = writer_log(stage)?;
@@ -338,7 +393,9 @@ fn roll_once(stage: &Stage, round: usize) -> Result<(f64, f64)> {
         after == before + 1,
         "timeline {before} before and {after} after: not one switchover"
     );
-    let told = log.lines().filter(|line| line.starts_with("gap "));
+    let told = log
+        .lines()
+        .filter(|line| line.starts_with("gap ") || line.starts_with("stall "));
     let told: Vec<&str> = told.collect();
     eprintln!("roll: {deleted:?} in {took:.1} s, {}", told.join("; "));
     let gaps = gaps(&log);
@@ -351,33 +408,8 @@ fn roll_once(stage: &Stage, round: usize) -> Result<(f64, f64)> {
 /// Has Patroni move the primary to the highest ordinal, then takes that member away.
 fn scales_down(stage: &Stage) -> Result<()> {
     start(stage)?;
-    let (leader, last) = (stage.primary(CLUSTER)?, format!("{CLUSTER}-2"));
-    if leader != last {
-        let body = json!({"leader": leader, "candidate": last}).to_string();
-        stage
-            .kubectl()
-            .call([
-                "-n",
-                NAMESPACE,
-                "exec",
-                &leader,
-                "-c",
-                "postgres",
-                "--",
-                "curl",
-                "-sS",
-                "-X",
-                "POST",
-                "-d",
-                &body,
-                "http://127.0.0.1:8008/switchover",
-            ])
-            .output()?;
-        stage
-            .kubectl()
-            .wait_for_value(&object(), ".status.primary", LIMIT, |name| name == last, |_| {})?;
-        stage.wait_until_ready(CLUSTER, 3)?;
-    }
+    let last = format!("{CLUSTER}-2");
+    switch_over(stage, &last)?;
     let before = timeline(stage)?;
     edit(stage, &json!({"spec": {"numberOfInstances": 2}}))?;
     let gone = |names: &str| !names.contains(&last) && !names.is_empty();

@@ -1,9 +1,9 @@
 //! What all tests share: the local Kubernetes with pgherd installed. Set up by the first test that runs.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use pgherd_tests::install::install;
 use pgherd_tests::kubectl::Kubectl;
 use pgherd_tests::local::{self, Local};
@@ -14,11 +14,16 @@ use serde_json::{Value, json};
 
 /// How long a cluster may take to become Ready; a limit against hanging, not a measurement.
 const READY: Duration = Duration::from_mins(5);
+/// How long what is small may take to come or go; the same kind of limit, also for kubectl.
+pub(crate) const LONG: Duration = Duration::from_mins(4);
+pub(crate) const PATIENTLY: &str = "--timeout=240s";
 
 /// Set, what is installed in a local Kubernetes that runs is taken as it is: quick, when only a test has changed.
 const AS_IT_IS: &str = "PGHERD_AS_IT_IS";
 
 pub(crate) const NAMESPACE: &str = "default";
+pub(crate) const CONTROLLER: &str = "pgherd-controller";
+pub(crate) const WEBHOOK: &str = "pgherd-webhook";
 
 pub(crate) struct Stage {
     pub(crate) local: Local,
@@ -77,6 +82,9 @@ fn set_up() -> Result<Stage> {
         "it-fleet-c",
         "it-back",
         "it-back-standby",
+        "it-scale",
+        "it-verbs",
+        "it-over",
     ] {
         stage.delete(cluster)?;
     }
@@ -153,7 +161,7 @@ impl Stage {
     /// Deletes a cluster and waits until its pods are gone.
     pub(crate) fn delete(&self, cluster: &str) -> Result<()> {
         self.kubectl().run(&format!(
-            "-n {NAMESPACE} delete postgresql {cluster} --ignore-not-found --timeout=120s"
+            "-n {NAMESPACE} delete postgresql {cluster} --ignore-not-found {PATIENTLY}"
         ))?;
         self.wait_for_none("pods", cluster)
     }
@@ -161,13 +169,8 @@ impl Stage {
     /// Waits until no object of a kind carries the cluster's labels.
     pub(crate) fn wait_for_none(&self, kind: &str, cluster: &str) -> Result<()> {
         let list = format!("-n {NAMESPACE} {kind} -l cluster-name={cluster}");
-        self.kubectl().wait_for_value(
-            &list,
-            ".items[*].metadata.name",
-            Duration::from_mins(2),
-            str::is_empty,
-            |_| {},
-        )?;
+        self.kubectl()
+            .wait_for_value(&list, ".items[*].metadata.name", LONG, str::is_empty, |_| {})?;
         Ok(())
     }
 
@@ -183,36 +186,84 @@ impl Stage {
         Ok(())
     }
 
-    /// Changes the number of replicas of one of our programs and waits until that many run.
+    /// Waits until the controller goes by a parameter, by its name in Zalando's interface: what is made before knows the one before.
+    pub(crate) fn wait_for_parameter(&self, name: &str, wanted: &Value) -> Result<()> {
+        let controller = "-n pgherd pods -l app.kubernetes.io/name=pgherd-controller";
+        let end = Instant::now() + LONG;
+        loop {
+            let pod = self.kubectl().value(controller, ".items[*].metadata.name")?;
+            let path = format!("/api/v1/namespaces/pgherd/pods/{pod}:8080/proxy/config/");
+            let told = self.kubectl().run(&format!("get --raw {path}"));
+            let told: Value = told.map_or(Value::Null, |text| {
+                serde_json::from_str(&text).unwrap_or_default()
+            });
+            let shown = &told["operator"][name];
+            if shown == wanted {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{name} is {shown}, not {wanted}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Changes the number of replicas of one of our programs and waits until that many run, and serve.
     pub(crate) fn scale(&self, deployment: &str, replicas: usize) -> Result<()> {
         self.kubectl().run(&format!(
             "-n pgherd scale deployment {deployment} --replicas={replicas}"
         ))?;
         self.kubectl().run(&format!(
-            "-n pgherd rollout status deployment {deployment} --timeout=80s"
+            "-n pgherd rollout status deployment {deployment} {PATIENTLY}"
         ))?;
         let pods = format!("-n pgherd pods -l app.kubernetes.io/name={deployment}");
         let gone = |names: &str| names.split_whitespace().count() == replicas;
-        self.kubectl().wait_for_value(
-            &pods,
-            ".items[*].metadata.name",
-            Duration::from_secs(80),
-            gone,
-            |_| {},
-        )?;
+        self.kubectl()
+            .wait_for_value(&pods, ".items[*].metadata.name", LONG, gone, |_| {})?;
+        if deployment == WEBHOOK && replicas > 0 {
+            self.wait_for_admission()?;
+        }
         Ok(())
     }
 
-    /// Both webhook configurations carry a bundle that the API server trusts.
+    /// Has one of our programs away meanwhile. It is back afterwards, whatever became of the work: the next trial needs it.
+    pub(crate) fn without<T>(&self, deployment: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let object = format!("-n pgherd deployment {deployment}");
+        let replicas: usize = self.kubectl().value(&object, ".spec.replicas")?.parse()?;
+        let outcome = self.scale(deployment, 0).and_then(|()| work());
+        let back = self.scale(deployment, replicas.max(1));
+        let outcome = outcome?;
+        back.map(|()| outcome)
+    }
+
+    /// Both webhook configurations carry a bundle that the API server trusts, and the way to the webhook is open: pods are ready a moment before
+    /// their service leads to them.
     pub(crate) fn wait_for_admission(&self) -> Result<()> {
         for configuration in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
             let object = format!("{configuration} pgherd");
             let bundle = ".webhooks[0].clientConfig.caBundle";
             let present = |value: &str| !value.is_empty();
             self.kubectl()
-                .wait_for_value(&object, bundle, Duration::from_mins(1), present, |_| {})?;
+                .wait_for_value(&object, bundle, LONG, present, |_| {})?;
         }
-        Ok(())
+        let end = Instant::now() + LONG;
+        loop {
+            // It makes the team of the name, and nothing is stored that nobody has validated.
+            let words = [
+                "create",
+                "--dry-run=server",
+                "-f",
+                "-",
+                "-o=jsonpath={.spec.teamId}",
+            ];
+            let probe = self
+                .kubectl()
+                .call(words)
+                .stdin_text(manifest("itx-probe", 0, ""));
+            match probe.output() {
+                Ok(team) if team.trim() == "itx" => return Ok(()),
+                answer => ensure!(Instant::now() < end, "the webhook is not asked: {answer:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     fn describe(&self, cluster: &str) -> String {

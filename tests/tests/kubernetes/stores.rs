@@ -1,7 +1,5 @@
 //! Patroni's other store: Endpoints instead of ConfigMaps. The operator's configuration is changed while it runs.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::json;
 
@@ -14,14 +12,11 @@ const CLUSTER: &str = "it-endpoints";
 
 fn use_config_maps(stage: &Stage, wanted: bool) -> Result<()> {
     stage.configure(&json!({ "kubernetes_use_configmaps": wanted.to_string() }))?;
-    // The change arrives by a watch; nothing tells when it has.
-    std::thread::sleep(Duration::from_secs(2));
-    Ok(())
+    stage.wait_for_parameter("KubernetesUseConfigMaps", &json!(wanted))
 }
 
 fn runs_on_endpoints(stage: &Stage) -> Result<()> {
-    use_config_maps(stage, false)?;
-    let outcome = check(stage);
+    let outcome = use_config_maps(stage, false).and_then(|()| check(stage));
     let cleaned = stage.delete(CLUSTER);
     use_config_maps(stage, true)?;
     outcome?;

@@ -8,8 +8,7 @@ use pgherd_tests::psql::secret_name;
 use serde_json::{Value, json};
 
 use super::Test;
-use super::rolling;
-use super::stage::{NAMESPACE, Stage, manifest};
+use super::stage::{CONTROLLER, NAMESPACE, PATIENTLY, Stage, manifest};
 
 pub(crate) const TESTS: &[Test] = &[
     ("what_leaves_the_manifest_leaves_patroni_and_postgres", settings),
@@ -21,8 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const CLUSTER: &str = "it-back";
 const STANDBY: &str = "it-back-standby";
-const CONTROLLER: &str = "pgherd-controller";
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(4);
 const QUIET: Duration = Duration::from_secs(8);
 
 /// One member; made by whichever trial comes first.
@@ -194,9 +192,7 @@ fn upgrades(stage: &Stage) -> Result<()> {
     let variables = text.split_whitespace().count();
     let place = text.split_whitespace().position(|name| name == LACKING);
     let place = place.with_context(|| format!("no {LACKING} in {text}"))?;
-    stage.scale(CONTROLLER, 0)?;
-    let before = made_older(stage, &set, &pod, place)?;
-    stage.scale(CONTROLLER, 1)?;
+    let before = stage.without(CONTROLLER, || made_older(stage, &set, &pod, place))?;
     wait(stage, &object(CLUSTER), ".status.holds[*].reason", |text| {
         text.contains("otherwise than the one before")
     })?;
@@ -246,14 +242,20 @@ spec: {policyName: it-back, validationActions: [Deny]}
 fn refused(stage: &Stage) -> Result<()> {
     start(stage)?;
     stage.kubectl().apply(POLICY)?;
-    // Policies take a moment.
-    std::thread::sleep(QUIET);
-    let outcome = beside(stage);
+    let outcome = until("the policy is in force", || Ok(is_frozen(stage))).and_then(|_| beside(stage));
     let gone = "delete validatingadmissionpolicy,validatingadmissionpolicybinding it-back --ignore-not-found";
     stage.kubectl().run(gone)?;
-    outcome?;
-    edit(stage, CLUSTER, &json!({"spec": {"env": null}}))?;
-    stage.wait_until_ready(CLUSTER, 1)
+    let healed = edit(stage, CLUSTER, &json!({"spec": {"env": null}}));
+    let ready = healed.and_then(|()| stage.wait_until_ready(CLUSTER, 1));
+    outcome.and(ready)
+}
+
+/// Policies take a moment.
+fn is_frozen(stage: &Stage) -> bool {
+    let set = format!("-n {NAMESPACE} statefulset/{CLUSTER}");
+    let probe = json!({"spec": {"template": {"metadata": {"annotations": {"it/probe": "1"}}}}});
+    let tried = patch(stage, &set, &["--dry-run=server", "--type=merge"], &probe);
+    tried.is_err_and(|refusal| format!("{refusal:#}").contains("templates are frozen here"))
 }
 
 fn beside(stage: &Stage) -> Result<()> {
@@ -302,13 +304,12 @@ fn state(stage: &Stage, by: &str) -> Result<String> {
 fn owned(stage: &Stage) -> Result<()> {
     start(stage)?;
     stage.configure(&json!({"enable_owner_references": "true"}))?;
-    let outcome = goes_with_it(stage);
-    stage.configure(&json!({"enable_owner_references": null}))?;
-    stage.scale(CONTROLLER, 1)?;
-    outcome
+    let outcome = is_owned(stage).and_then(|()| stage.without(CONTROLLER, || goes_with_it(stage)));
+    let reset = stage.configure(&json!({"enable_owner_references": null}));
+    outcome.and(reset)
 }
 
-fn goes_with_it(stage: &Stage) -> Result<()> {
+fn is_owned(stage: &Stage) -> Result<()> {
     let took = until("Patroni's configuration is owned", || {
         Ok(state(stage, "name")?.contains(&format!("{CLUSTER}-config=postgresql")))
     })?;
@@ -317,7 +318,10 @@ fn goes_with_it(stage: &Stage) -> Result<()> {
         patroni(stage, CLUSTER)?["loop_wait"].is_number(),
         "its content was lost"
     );
-    stage.scale(CONTROLLER, 0)?;
+    Ok(())
+}
+
+fn goes_with_it(stage: &Stage) -> Result<()> {
     let owned = state(stage, "uid")?;
     let owned: Vec<&str> = owned
         .split_whitespace()
@@ -325,7 +329,7 @@ fn goes_with_it(stage: &Stage) -> Result<()> {
         .collect();
     stage
         .kubectl()
-        .run(&format!("-n {NAMESPACE} delete pg {CLUSTER} --timeout=60s"))?;
+        .run(&format!("-n {NAMESPACE} delete pg {CLUSTER} {PATIENTLY}"))?;
     stage.wait_for_none("pods", CLUSTER)?;
     until("what Patroni made is gone", || {
         let left = state(stage, "uid")?;
@@ -338,12 +342,18 @@ fn goes_with_it(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Follows the cluster of the rolls. Both have the same credentials, as it has to be.
+/// Both clusters have the same credentials, as it has to be.
 fn promotes(stage: &Stage) -> Result<()> {
-    rolling::start(stage)?;
+    let outcome = start(stage).and_then(|()| follows_and_leads(stage));
+    let deleted = stage.delete(STANDBY);
+    let source = stage.delete(CLUSTER);
+    outcome.and(deleted).and(source)
+}
+
+fn follows_and_leads(stage: &Stage) -> Result<()> {
     stage.delete(STANDBY)?;
     for user in ["postgres", "standby"] {
-        let from = secret_name(rolling::CLUSTER, user);
+        let from = secret_name(CLUSTER, user);
         let data = format!("-n {NAMESPACE} secret/{from}");
         let field = |name: &str| stage.kubectl().value(&data, &format!(".data.{name}"));
         let secret = json!({
@@ -353,7 +363,7 @@ fn promotes(stage: &Stage) -> Result<()> {
         });
         stage.kubectl().apply(&secret.to_string())?;
     }
-    let source = format!("{}.{NAMESPACE}.svc.cluster.local", rolling::CLUSTER);
+    let source = format!("{CLUSTER}.{NAMESPACE}.svc.cluster.local");
     let more = format!("teamId: it\nstandby:\n  standby_host: {source}\n  standby_port: \"5432\"");
     stage.kubectl().apply(&manifest(STANDBY, 1, &more))?;
     let began = Instant::now();
@@ -376,5 +386,5 @@ fn promotes(stage: &Stage) -> Result<()> {
     );
     std::thread::sleep(QUIET);
     ensure!(before == uid(stage, &pod)?, "the pod was made anew");
-    stage.delete(STANDBY)
+    Ok(())
 }

@@ -14,7 +14,7 @@ def connect():
         dbname=os.environ["DATABASE"],
         sslmode="require",
         connect_timeout=2,
-        options="-c statement_timeout=2000",
+        options="-c statement_timeout=20000",
     )
     connection.autocommit = True
     return connection
@@ -41,6 +41,9 @@ def main():
             if failures and last is not None:
                 until = " ".join(f"{what}-until {at - last:.3f}" for what, at in seen.items())
                 print(f"gap {now - last:.3f} failures {failures} {until}", flush=True)
+            elif last is not None and now - last > 1:
+                # Nobody was refused; the machine may be slow.
+                print(f"stall {now - last:.3f}", flush=True)
             failures, last, seen = 0, now, {}
             writes += 1
             if writes % 50 == 1:

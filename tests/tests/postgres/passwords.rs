@@ -1,5 +1,7 @@
 //! Passwords: secret and database agree, and nobody else learns them.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use pgherd_model::cluster::RoleSources;
 use pgherd_model::source::Source;
@@ -128,22 +130,26 @@ fn costly(major: Major) -> Result<()> {
     let mut world = World::start(major, json!({"users": {"app": []}}))?;
     world.converge()?;
     world.login("app", "postgres")?.run(COSTLY)?;
-    let start = std::time::Instant::now();
-    let catalog = world.catalog()?;
-    let elapsed = start.elapsed();
-    ensure!(catalog.roles["app"].password_matches == Some(false));
+    ensure!(world.catalog()?.roles["app"].password_matches == Some(false));
+    let costly = shortest_look(&world)?;
     let rounds = world.converge()?;
     ensure!(rounds.len() == 1 && rounds[0].steps.len() == 1, "{rounds:?}");
     world.login("app", "postgres")?;
-    let start = std::time::Instant::now();
-    world.catalog()?;
+    let usual = shortest_look(&world)?;
     // A million is more than two hundred times as many as ours has.
-    ensure!(
-        elapsed < 20 * start.elapsed(),
-        "{elapsed:?} instead of {:?}",
-        start.elapsed()
-    );
+    ensure!(costly < 20 * usual, "{costly:?} instead of {usual:?}");
     Ok(())
+}
+
+/// Of several: the machine has other things to do as well.
+fn shortest_look(world: &World) -> Result<Duration> {
+    let looks: Vec<Duration> = (0..3)
+        .map(|_| {
+            let start = Instant::now();
+            world.catalog().map(|_| start.elapsed())
+        })
+        .collect::<Result<_>>()?;
+    Ok(looks.into_iter().min().unwrap_or_default())
 }
 
 const MARKER: &str = "marker-swordfish-4711";

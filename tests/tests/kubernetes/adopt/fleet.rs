@@ -21,7 +21,7 @@ const MANAGER: &str = "postgres-operator";
 /// Generated passwords, as recorded.
 const PASSWORD: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 /// All pods of a fleet have to be ready by then; a limit against hanging.
-const READY: Duration = Duration::from_mins(3);
+const READY: Duration = Duration::from_mins(5);
 const FINALIZER: &str = "postgres-operator.acid.zalan.do";
 
 /// What the objects of clusters carry, under B and under the others.
@@ -265,7 +265,7 @@ impl Fleet {
 
     async fn wait_until_gone(&self) -> Result<()> {
         let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
-        for _ in 0..120 {
+        for _ in 0..480 {
             let mut left = 0;
             for labels in [DEFAULT_LABELS, OTHER_LABELS] {
                 left += api

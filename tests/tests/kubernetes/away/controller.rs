@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{ID, NAMESPACE};
 use crate::stage::Stage;
 
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_mins(3);
 
 pub(crate) struct Controller {
     child: Child,

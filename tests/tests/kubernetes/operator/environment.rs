@@ -9,12 +9,12 @@ use pgherd_tests::images;
 use serde_json::{Value, json};
 
 use super::{Place, cluster};
-use crate::stage::Stage;
+use crate::stage::{PATIENTLY, Stage};
 
 const PLACE: &str = "it-operator-environment";
 const ID: &str = "it-operator-environment";
 const CLUSTER: &str = "shop";
-const LIMIT: Duration = Duration::from_mins(4);
+const LIMIT: Duration = Duration::from_mins(8);
 /// A roll that is to come has begun by then.
 const LONG: Duration = Duration::from_secs(12);
 
@@ -138,7 +138,7 @@ pub(super) fn rolls(stage: &Stage) -> Result<()> {
             &json!({"FROM_SECRET": "s2", "FROM_BOTH": "secret", "NEW_KEY": "n"}),
         ))
     })?;
-    place.run(&format!("delete postgresql {CLUSTER} --timeout=80s"))?;
+    place.run(&format!("delete postgresql {CLUSTER} {PATIENTLY}"))?;
     controller.stop()?;
     place.remove()
 }

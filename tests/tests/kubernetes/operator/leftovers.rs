@@ -12,7 +12,7 @@ use crate::stage::Stage;
 const PLACE: &str = "it-operator-left";
 const ELSEWHERE: &str = "it-operator-left-other";
 const ID: &str = "it-operator-left";
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_mins(4);
 
 fn settings(more: &serde_json::Value) -> serde_json::Value {
     let mut data = json!({

@@ -1,7 +1,7 @@
 //! The HTTP interface of Zalando's operator over the wire: every path answers, with the names that its clients know, and without a secret.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::stage::Stage;
 const PLACE: &str = "it-operator-rest";
 const ID: &str = "it-operator-rest";
 const PORT: u16 = 18190;
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 /// In everything that nobody is to be told.
 const PLANTED: &str = "hunter2";
 
@@ -105,7 +105,11 @@ pub(super) fn answers(stage: &Stage) -> Result<()> {
         |value| value == "yes",
     )?;
     // The last turn tells what it has done when it is over.
-    std::thread::sleep(Duration::from_secs(1));
+    until("nobody is at work, and the edit is told", || {
+        let edits = get(&format!("/clusters/{PLACE}/wired/history/"))?.1;
+        let is_told = edits.to_string().contains("serviceAnnotations");
+        Ok(is_told && get("/workers/0/status/")?.1 == "idle")
+    })?;
     let told = paths()?;
     no_secret(&place, &told)?;
     moves_with_the_parameter(&place)?;
@@ -200,11 +204,19 @@ fn moves_with_the_parameter(place: &Place<'_>) -> Result<()> {
         "configmap/settings",
         &json!({"data": {"api_port": other.to_string()}}),
     )?;
-    let end = std::time::Instant::now() + SOON;
-    while ask(other, "/readyz/").is_err() {
-        ensure!(std::time::Instant::now() < end, "it does not listen on {other}");
+    until("it listens on the other port", || {
+        Ok(ask(other, "/readyz/").is_ok())
+    })?;
+    until("it listens no more on the first", || {
+        Ok(ask(PORT, "/readyz/").is_err())
+    })
+}
+
+fn until(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + SOON;
+    while !is_so().unwrap_or(false) {
+        ensure!(Instant::now() < end, "not within {} s: {what}", SOON.as_secs());
         std::thread::sleep(Duration::from_millis(200));
     }
-    ensure!(ask(PORT, "/readyz/").is_err(), "it still listens on {PORT}");
     Ok(())
 }

@@ -2,25 +2,33 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::condition;
 use crate::stage::{NAMESPACE, Stage, manifest};
 
 const CLUSTER: &str = "it-scale";
-const LIMIT: Duration = Duration::from_mins(4);
+const LIMIT: Duration = Duration::from_mins(6);
 
 pub(super) fn scales(stage: &Stage) -> Result<()> {
     stage.delete(CLUSTER)?;
     stage.kubectl().apply(&manifest(CLUSTER, 1, "teamId: it"))?;
+    let outcome = up_and_down(stage);
+    let removed = stage.kubectl().run(&format!(
+        "-n {NAMESPACE} delete horizontalpodautoscaler {CLUSTER} --ignore-not-found"
+    ));
+    let deleted = stage.delete(CLUSTER);
+    outcome.and(removed.map(drop)).and(deleted)
+}
+
+fn up_and_down(stage: &Stage) -> Result<()> {
     stage.wait_until_ready(CLUSTER, 1)?;
     by_hand(stage)?;
     by_an_autoscaler(stage)?;
     stage.kubectl().run(&format!(
         "-n {NAMESPACE} scale postgresql {CLUSTER} --replicas=1 --current-replicas=3"
     ))?;
-    stage.wait_until_ready(CLUSTER, 1)?;
-    stage.delete(CLUSTER)
+    stage.wait_until_ready(CLUSTER, 1)
 }
 
 fn scale(stage: &Stage, path: &str) -> Result<String> {
@@ -33,10 +41,12 @@ fn by_hand(stage: &Stage) -> Result<()> {
         "-n {NAMESPACE} scale postgresql {CLUSTER} --replicas=2 --current-replicas=1"
     ))?;
     stage.wait_until_ready(CLUSTER, 2)?;
-    ensure!(
-        (scale(stage, ".spec.replicas")?, scale(stage, ".status.replicas")?) == ("2".into(), "2".into()),
-        "the subresource counts otherwise"
-    );
+    for path in [".spec.replicas", ".status.replicas"] {
+        let counted = |count: &str| count == "2";
+        let object = format!("-n {NAMESPACE} postgresql/{CLUSTER} --subresource=scale");
+        let kubectl = stage.kubectl();
+        kubectl.wait_for_value(&object, path, LIMIT, counted, |_| {})?;
+    }
     let selector = scale(stage, ".status.selector")?;
     let pods = format!("-n {NAMESPACE} pods -l {selector}");
     let found = stage.kubectl().value(&pods, ".items[*].metadata.name")?;
@@ -76,17 +86,16 @@ fn by_an_autoscaler(stage: &Stage) -> Result<()> {
         "it cannot scale: {:?}",
         condition("AbleToScale")?
     );
-    let is_asking = |reason: &str| !reason.is_empty();
-    let path = ".status.conditions[?(@.type==\"ScalingActive\")].reason";
-    let reason = stage
-        .kubectl()
-        .wait_for_value(&object, path, LIMIT, is_asking, |_| {})?;
     // There is no server of metrics here; without a selector it would not get as far as to miss one.
-    ensure!(
-        reason == "FailedGetResourceMetric",
-        "it stopped before it asked for the pods' figures: {:?}",
-        condition("ScalingActive")?
-    );
+    let is_asking = |reason: &str| reason == "FailedGetResourceMetric";
+    let path = ".status.conditions[?(@.type==\"ScalingActive\")].reason";
+    let asked = stage
+        .kubectl()
+        .wait_for_value(&object, path, LIMIT, is_asking, |_| {});
+    asked.with_context(|| {
+        let stopped = condition("ScalingActive");
+        format!("it stopped before it asked for the pods' figures: {stopped:?}")
+    })?;
     stage.kubectl().run(&format!(
         "-n {NAMESPACE} delete horizontalpodautoscaler {CLUSTER}"
     ))?;

@@ -12,9 +12,9 @@ use crate::stage::Stage;
 const PLACE: &str = "it-operator-silence";
 const ID: &str = "it-operator-silence";
 /// From the moment at which the way is silent: until watches are given up, and a request that meets another silent connection is.
-const NOTICED: Duration = Duration::from_secs(85);
+const NOTICED: Duration = Duration::from_secs(150);
 /// Until the first are given up.
-const GIVEN_UP: Duration = Duration::from_mins(1);
+const GIVEN_UP: Duration = Duration::from_secs(100);
 
 pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     let place = Place::new(stage, PLACE)?;
@@ -30,12 +30,9 @@ pub(super) fn is_noticed(stage: &Stage) -> Result<()> {
     let more = [&ALONE[..], &patient].concat();
     let controller = place.controller("operator-silence", ID, &proxy.kubeconfig, &more)?;
     place.apply(&cluster("quiet", Some(ID), 0))?;
-    place.wait(
-        "service/quiet",
-        ".metadata.name",
-        Duration::from_secs(20),
-        |name| !name.is_empty(),
-    )?;
+    place.wait("service/quiet", ".metadata.name", NOTICED, |name| {
+        !name.is_empty()
+    })?;
     proxy.fall_silent();
     let begin = Instant::now();
     // Connections that are new get through, and what waits for news on the old ones does not know that none will come.
