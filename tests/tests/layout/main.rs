@@ -1,10 +1,16 @@
-//! What must hold for the shape of the tree: pure packages stay pure, files stay small, folders follow one scheme.
+//! What must hold for the shape of the tree: pure packages stay pure, files stay small, siblings import each other one way, folders follow one
+//! scheme.
+
+mod modules;
+mod text;
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use modules::Modules;
 
 /// Crates that bring a runtime, a client, a clock or randomness. None may stand under a pure package.
 const IMPURE: &[&str] = &[
@@ -17,6 +23,23 @@ const IMPURE: &[&str] = &[
     "rustls",
     "tokio-postgres",
     "async-trait",
+];
+
+/// What reads the world around the process. None may stand in a pure package, where it would compile: the standard library has it all.
+const WORLDLY: &[&str] = &[
+    "::now()",
+    "std::env",
+    "env::var",
+    "SystemTime",
+    "Instant",
+    "RandomState",
+    "std::fs",
+    "fs::read",
+    "std::process",
+    "std::thread",
+    "std::net::Tcp",
+    "TimeZone::system",
+    "Zoned::now",
 ];
 
 const MAX_LINES: usize = 500;
@@ -114,6 +137,92 @@ fn impurity_is_noticed() {
             .iter()
             .any(|name| IMPURE.contains(&name.as_str()))
     );
+}
+
+/// What of `folder` reads the world.
+fn worldly(folder: &str) -> Vec<String> {
+    let folder = root().join(folder).join("src");
+    let mut files = Vec::new();
+    source_files(&folder, &mut files);
+    assert!(files.len() > 5, "found only {} files in {folder:?}", files.len());
+    let is_test = |path: &PathBuf| path.iter().any(|part| part == "tests" || part == "tests.rs");
+    files.retain(|path| !is_test(path));
+    let found = files.into_iter().flat_map(|path| {
+        let code = text::of_production(&fs::read_to_string(&path).expect("source is UTF-8"));
+        let words = WORLDLY.iter().filter(move |word| code.contains(**word));
+        words
+            .map(move |word| format!("{}: {word}", path.display()))
+            .collect::<Vec<_>>()
+    });
+    found.collect()
+}
+
+#[test]
+fn pure_packages_read_no_clock_no_environment_and_no_randomness() {
+    for folder in ["shared/model", "shared/planner"] {
+        let found = worldly(folder);
+        assert!(found.is_empty(), "what is read has to be an argument: {found:#?}");
+    }
+    assert!(
+        !worldly("controller").is_empty(),
+        "the controller reads a clock, which is not seen"
+    );
+}
+
+/// Packages whose modules are looked at.
+const PACKAGES: [&str; 10] = [
+    "shared/model",
+    "shared/planner",
+    "shared/runtime",
+    "certs",
+    "webhook",
+    "controller",
+    "controller/cli",
+    "tests",
+    "tests/bench",
+    "tests/fuzz",
+];
+
+#[test]
+fn siblings_do_not_import_each_other() {
+    for package in PACKAGES {
+        let folder = root().join(package).join("src");
+        let mut files = Vec::new();
+        source_files(&folder, &mut files);
+        assert!(files.len() > 3, "{package} has {} files", files.len());
+        let cycles = Modules::read(&folder, &files).cycles();
+        assert!(
+            cycles.is_empty(),
+            "{package}: move what both need to where both may import it: {cycles:#?}"
+        );
+    }
+}
+
+#[test]
+fn siblings_that_import_each_other_are_noticed() {
+    let cycles = |files: &[(&[&str], &str)]| {
+        let mut modules = Modules::default();
+        for (name, content) in files {
+            modules.add(name.iter().map(|part| (*part).to_owned()).collect(), content);
+        }
+        let cycles = modules.cycles().into_iter();
+        cycles
+            .map(|edge| format!("{}-{}", edge.from, edge.to))
+            .collect::<Vec<_>>()
+    };
+    let uses: &[(&[&str], &str)] = &[
+        (&[], "mod a; mod b; mod c;"),
+        (&["a"], "use super::{b::{self, Thing}, c};"),
+        (&["b"], "// crate::a::Comment\nconst TEXT: &str = \"crate::a\";"),
+        (&["c"], "use crate::b::Thing;"),
+    ];
+    assert_eq!(cycles(uses), Vec::<String>::new());
+    let back = [uses, &[(&["b", "inner"], "fn f() { let _ = crate::a::g(); }")]].concat();
+    assert_eq!(cycles(&back), ["a-b", "a-c", "b-a", "c-b"]);
+    let of_tests = [uses, &[(&["b"], "#[cfg(test)]\nmod tests { use crate::a::g; }")]].concat();
+    assert_eq!(cycles(&of_tests), Vec::<String>::new());
+    let with_parent: &[(&[&str], &str)] = &[(&["a"], "use self::b::B;"), (&["a", "b"], "use super::A;")];
+    assert_eq!(cycles(with_parent), Vec::<String>::new());
 }
 
 #[test]
