@@ -1,7 +1,10 @@
-//! Small texts: what is read must be written and read again as the same.
+//! Small texts: what is read must be written and read again as the same, or mean the same to all who read it.
+
+use std::sync::LazyLock;
 
 use pgherd_model::postgres_parameters::{canonical, same_value};
-use pgherd_model::units::{PgVersion, Quantity, Schedule, Window, hba};
+use pgherd_model::units::{PgVersion, Quantity, Schedule, Window, cron, hba};
+use regex_lite::Regex;
 
 pub(crate) fn quantity(bytes: &[u8]) {
     let Some(read) = utf8(bytes).and_then(|text| Quantity::parse(text).ok()) else {
@@ -30,12 +33,22 @@ pub(crate) fn window(bytes: &[u8]) {
     assert!(read.length().as_secs() >= 0, "{written} ends before it starts");
 }
 
+/// What a manifest may say is what the CRD's pattern lets pass, and nothing that Kubernetes would refuse in a `CronJob`. Its other reader only
+/// may not break.
 pub(crate) fn schedule(bytes: &[u8]) {
-    let Some(read) = utf8(bytes).and_then(|text| Schedule::parse(text).ok()) else {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(cron::PATTERN).expect("it is a pattern"));
+    let Some(text) = utf8(bytes) else {
         return;
     };
-    let again = Schedule::parse(read.as_str()).expect("what was kept can be read");
-    assert_eq!(again.as_str(), read.as_str());
+    let checked = cron::check(text);
+    if let Ok(read) = Schedule::parse(text) {
+        assert_eq!(read.as_str(), text, "the user's spelling is kept");
+        assert!(
+            PATTERN.is_match(text.trim()),
+            "{text:?} is not what the CRD lets pass"
+        );
+        assert_eq!(checked, Ok(()), "{text:?}");
+    }
 }
 
 /// A list of access lines, one a line. Each line is read once, and some client is let in or not.
