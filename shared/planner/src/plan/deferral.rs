@@ -5,10 +5,11 @@
 //! a change. Lives here: the decision, and the fingerprints that it goes by. Must not: compare templates (`diff`), or roll pods (`roll`).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pgherd_model::api::status::{DeferredTemplate, TemplateRecord};
 use pgherd_model::config::{Affects, Form, OperatorConfig, params};
 use pgherd_model::names::annotations::{ROLL_MARKED, ROLLING_UPDATE_REQUIRED};
@@ -70,8 +71,10 @@ pub(super) fn settle<'a>(
         deferred: None,
     };
     let known = view.status.template.as_ref();
-    let held = stored.as_ref().zip(known);
-    let held = held.and_then(|(stored, known)| held_back(wanted, stored, known, &record.inputs, observed));
+    let held = known.and_then(|known| {
+        let there = template_there(stored.as_ref(), known, observed)?;
+        held_back(wanted, there, known, &record.inputs, observed)
+    });
     let Some((kept, deferred)) = held else {
         plan.template = Some(record);
         return Cow::Borrowed(desired);
@@ -85,10 +88,31 @@ pub(super) fn settle<'a>(
     })
 }
 
-/// The wanted one with the stored template, if that is to stay.
+/// The template in force. While a StatefulSet is made anew, or somebody has deleted it, that is the one which its pods were made of: the one that
+/// was remembered as kept, or for a pgherd that sees it for the first time the only one there is.
+fn template_there<'a>(
+    stored: Option<&'a StatefulSet>,
+    known: &TemplateRecord,
+    observed: &'a Observed,
+) -> Option<&'a PodTemplateSpec> {
+    if let Some(stored) = stored {
+        return Some(&stored.spec.as_ref()?.template);
+    }
+    let pods = observed.pods.known()?;
+    let revisions: BTreeSet<&str> = pods.iter().map(|pod| pod.revision.as_str()).collect();
+    let template = |revision: &&str| observed.templates.get(*revision)?.known()?.as_ref();
+    let mut templates = revisions.iter().filter_map(template);
+    match &known.deferred {
+        Some(deferred) => templates.find(|template| fingerprint(&shape(template)) == deferred.kept),
+        None if known.builder == BUILDER || revisions.len() > 1 => None,
+        None => templates.next(),
+    }
+}
+
+/// The wanted one with the template that is there, if that is to stay.
 fn held_back(
     wanted: &StatefulSet,
-    stored: &StatefulSet,
+    there: &PodTemplateSpec,
     known: &TemplateRecord,
     inputs: &str,
     observed: &Observed,
@@ -98,7 +122,6 @@ fn held_back(
     }
     let mut kept = wanted.clone();
     let spec = kept.spec.as_mut()?;
-    let there = &stored.spec.as_ref()?.template;
     // What rolls nothing may change meanwhile.
     let deferred = DeferredTemplate {
         wanted: fingerprint(&shape(&spec.template)),

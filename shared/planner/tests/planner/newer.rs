@@ -4,7 +4,8 @@ use k8s_openapi::api::apps::v1::StatefulSetStatus;
 use k8s_openapi::api::core::v1::PodSpec;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::annotations::ROLLING_UPDATE_REQUIRED;
-use pgherd_planner::plan::{HoldReason, Plan, spec_inputs};
+use pgherd_planner::observed::Source;
+use pgherd_planner::plan::{Action, HoldReason, Object, Plan, spec_inputs};
 
 use crate::recorded::{config, environment, manifest};
 use crate::world::{World, known};
@@ -93,6 +94,38 @@ fn edited(world: &mut World, edit: impl FnOnce(&mut serde_json::Value)) {
     let manifest = serde_json::from_value(object).unwrap();
     world.cluster = Cluster::parse(&manifest, &world.config).unwrap();
     world.observed.cluster.inputs = spec_inputs(&serde_json::to_value(&manifest.spec).unwrap());
+}
+
+/// Its pods go on while it is made anew for a label of its claims, or because somebody deleted it: it is made as they are.
+#[test]
+fn a_stateful_set_that_is_made_anew_keeps_what_waits() {
+    for mut world in [waiting(), left_by_an_older_one()] {
+        let kept = pods(&mut world).clone();
+        let stored = known(&mut world.observed.stateful_set).take().unwrap();
+        let template = stored.spec.unwrap().template;
+        world.observed.templates = [("first".to_owned(), Source::Known(Some(template)))].into();
+        for pod in known(&mut world.observed.pods) {
+            pod.revision = "first".to_owned();
+        }
+        let plan = world.plan();
+        assert!(is_deferred(&plan), "{plan:#?}");
+        let made = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Apply(object) => match &**object {
+                Object::StatefulSet(made) => made.spec.as_ref()?.template.spec.clone(),
+                _ => None,
+            },
+            _ => None,
+        });
+        assert_eq!(made.unwrap().containers[0].env, kept.containers[0].env);
+        world.observed.cluster.status.template.clone_from(&plan.template);
+        world.execute(&plan);
+        at_revision(&mut world, "first");
+        assert!(is_deferred(&world.plan()), "{:#?}", world.plan());
+        // What they were made of is not known any more.
+        world.observed.stateful_set = Source::Known(None);
+        world.observed.templates.clear();
+        assert!(!is_deferred(&world.plan()));
+    }
 }
 
 #[test]
