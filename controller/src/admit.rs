@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use pgherd_planner::adopt::refuse;
 use pgherd_planner::assess::Outcome;
 use pgherd_planner::build::{Desired, build};
-use pgherd_planner::fleet::{self, Verdict};
+use pgherd_planner::fleet::{self, Roll, Verdict};
 use pgherd_planner::observed::{Observed, PodEnvironment, Source};
 use pgherd_planner::plan::{Plan, beside_refusal, plan_waiting, shape};
 
@@ -37,8 +37,10 @@ pub fn admit(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
         skip(context, question.cluster);
         return false;
     };
-    let is_edited = is_edited(context, turn, plan);
+    let is_rewritten = is_rewritten(turn);
+    let is_edited = is_edited(context, turn, plan, is_rewritten);
     let roll = fleet::roll(cluster, question.config, turn.observed, plan, is_edited, turn.now);
+    let roll = Roll { is_rewritten, ..roll };
     let known = known(context);
     let answer = context
         .fleet
@@ -123,16 +125,21 @@ fn wake(context: &Context, clusters: &[ClusterRef]) {
 
 /// Whether it is somebody's own wish for this cluster that rolls the pods: an edit of the manifest, or marks on the pods; this one, or the one
 /// whose roll is under way.
-fn is_edited(context: &Context, turn: &Turn<'_>, plan: &Plan) -> bool {
+fn is_edited(context: &Context, turn: &Turn<'_>, plan: &Plan, is_rewritten: bool) -> bool {
     let view = turn.question.view;
     let rolls = !plan.rolled().is_empty();
-    let is_new = rolls && view.status.observed_generation != Some(view.generation) && changes_template(turn);
     let is_asked = fleet::is_asked(turn.observed, &plan.rolled());
     context.memories.with(turn.question.cluster, |memory| {
         let was_edited = memory.is_edited || fleet::is_edited(&view.status);
-        memory.is_edited = rolls && (is_new || is_asked || was_edited);
+        memory.is_edited = rolls && (is_rewritten || is_asked || was_edited);
         memory.is_edited
     })
+}
+
+/// An edit that has not been looked at yet asks for other pods.
+fn is_rewritten(turn: &Turn<'_>) -> bool {
+    let view = turn.question.view;
+    view.status.observed_generation != Some(view.generation) && changes_template(turn)
 }
 
 /// The last spec that was looked at and the present one ask for different pods, under the same configuration.
@@ -167,7 +174,11 @@ fn missing(question: &Question<'_>, observed: &Observed) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use pgherd_planner::fleet::{Roll, Why};
+    use pgherd_model::cluster::RoleSources;
+    use pgherd_model::names::Names;
+    use pgherd_planner::fleet::Why;
+    use pgherd_planner::observed::PodView;
+    use pgherd_planner::plan::{Hold, HoldReason, Matter};
 
     use super::*;
     use crate::reconcile::reconcile;
@@ -267,32 +278,51 @@ mod tests {
         assert_eq!(context.fleet.counts(), (1, 1, 1));
     }
 
-    /// Whether a roll of this pod is said to be this cluster's own affair.
-    async fn is_own_affair(marks: &[&str]) -> bool {
-        use pgherd_model::cluster::RoleSources;
-        use pgherd_model::names::Names;
-        use pgherd_planner::observed::PodView;
-        use pgherd_planner::plan::{Hold, HoldReason, Matter};
-
+    /// What is said of a turn in which this manifest and these pods are found.
+    async fn judged<T>(
+        manifest: &serde_json::Value,
+        pods: Vec<PodView>,
+        judge: impl FnOnce(&Context, &Turn<'_>) -> T,
+    ) -> T {
         let api = FakeApi::default();
         let context = api.context();
-        let cluster = api.submit(&context, &manifest());
+        let cluster = api.submit(&context, manifest);
         let (config, round) = context.fleet.begin(|| context.config());
         let now = Timestamp::UNIX_EPOCH;
         let found = Found::look(&context, &cluster, now).await.unwrap().unwrap();
         let meaning = Meaning::of(&found.manifest, &found.view.status, &config);
+        let environment = Source::Known(PodEnvironment::default());
+        let desired = meaning.cluster().map(|it| build(it, &config, &environment));
         let question = Question {
             cluster: &cluster,
             view: &found.view,
             names: &Names::of("apps", "acid-demo", &config),
             config: &config,
-            desired: None,
+            desired: desired.as_ref(),
             sources: &RoleSources::default(),
             inside: crate::sql::catalog::Inside::default(),
             catalog_unwanted: None,
             deleting: false,
             spared: None,
         };
+        let observed = Observed {
+            pods: Source::Known(pods),
+            ..Observed::default()
+        };
+        let turn = Turn {
+            question: &question,
+            found: &found,
+            meaning: &meaning,
+            environment: &environment,
+            observed: &observed,
+            now,
+            round,
+        };
+        judge(&context, &turn)
+    }
+
+    /// Whether a roll of this pod is said to be this cluster's own affair.
+    async fn is_own_affair(marks: &[&str]) -> bool {
         let pod = PodView {
             name: "acid-demo-0".to_owned(),
             annotations: marks
@@ -301,26 +331,35 @@ mod tests {
                 .collect(),
             ..PodView::default()
         };
-        let observed = Observed {
-            pods: Source::Known(vec![pod]),
-            ..Observed::default()
-        };
         let mut plan = Plan::default();
         plan.holds.push(Hold {
             matter: Matter::Roll,
             reason: HoldReason::RollPending(vec!["acid-demo-0".to_owned()]),
             until: None,
         });
-        let turn = Turn {
-            question: &question,
-            found: &found,
-            meaning: &meaning,
-            environment: &Source::Unknown(String::new()),
-            observed: &observed,
-            now,
-            round,
+        judged(&manifest(), vec![pod], |context, turn| {
+            admit(context, turn, &mut plan)
+        })
+        .await
+    }
+
+    /// Between a pod's end and its return no pod is old, and the edit is one all the same.
+    #[tokio::test]
+    async fn an_edit_that_asks_for_other_pods_is_seen_while_there_are_none() {
+        let seen = |image: &'static str, observed: i64| async move {
+            let mut edited = manifest();
+            edited["status"] = serde_json::json!({"PostgresClusterStatus": "Running", "observedGeneration": observed,
+                "lastGoodSpec": edited["spec"]});
+            edited["metadata"]["generation"] = 2.into();
+            edited["spec"]["dockerImage"] = image.into();
+            judged(&edited, Vec::new(), |context, turn| {
+                let is_edited = is_edited(context, turn, &Plan::default(), is_rewritten(turn));
+                (is_rewritten(turn), is_edited)
+            })
+            .await
         };
-        admit(&context, &turn, &mut plan)
+        assert_eq!(seen("another", 1).await, (true, false));
+        assert_eq!(seen("another", 2).await, (false, false), "it was looked at");
     }
 
     #[tokio::test]

@@ -63,6 +63,9 @@ pub struct Roll {
     pub opens: Option<Timestamp>,
     /// What keeps a member from running, as in `demo-1: ImagePullBackOff`; one of the wanted template before others.
     pub trouble: Option<String>,
+    /// The manifest asks for other pods than when it was looked at last, whether or not one is there that is older. The plan does not tell
+    /// that while a pod that was deleted has not come back.
+    pub is_rewritten: bool,
     /// Asks to be the first.
     pub is_volunteer: bool,
     /// Members that are wanted.
@@ -174,6 +177,7 @@ pub fn roll(
         is_closed,
         opens: window::next_start(windows, now).filter(|_| is_closed),
         trouble,
+        is_rewritten: false,
         is_volunteer: volunteers.is_some_and(|value| value == "true"),
         members: cluster.instances,
     }

@@ -170,7 +170,7 @@ impl<K: Clone + Ord + Display> Book<K> {
         let (turn, stop) = (self.rolling.remove(cluster), self.stopped.remove(cluster));
         if roll.is_up && !roll.is_due {
             match turn {
-                Some(trouble) => self.proven = !trouble.is_void,
+                Some(trouble) => self.proven = !trouble.is_void && !roll.is_rewritten,
                 // Mended outside of its turn, by an image of its own say.
                 None if stop.is_some() => self.proven = false,
                 None => {}
@@ -191,7 +191,7 @@ impl<K: Clone + Ord + Display> Book<K> {
         let is_parked = roll.is_closed || roll.part != Part::Fleet;
         let is_tried = turn.is_some() || roll.part == Part::Fleet;
         let mut trouble = turn.or(stop).unwrap_or_default();
-        trouble.is_void |= roll.part == Part::Own;
+        trouble.is_void |= roll.part == Part::Own || roll.is_rewritten;
         // A container that is tried again runs for a moment: its trouble stays until all is well.
         if trouble.member.is_none() && (!is_parked || roll.is_coming) {
             trouble.member.clone_from(&roll.trouble);

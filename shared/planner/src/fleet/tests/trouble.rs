@@ -200,6 +200,32 @@ fn who_failed_is_tried_again_in_its_next_window_and_proves_it_then() {
     assert_eq!(few.hear("c", &due(2)), Verdict::Go, "two at once: it is proven");
 }
 
+/// Its only old pod is gone and the new one not there yet: nothing is older then, and the pod comes up as the edit has it.
+#[test]
+fn an_edit_while_no_pod_is_old_proves_nothing() {
+    let coming = || Roll {
+        is_due: false,
+        ..begun()
+    };
+    let edited = |roll: Roll| Roll {
+        is_rewritten: true,
+        ..roll
+    };
+    for (seen, last, is_proof) in [
+        (coming(), whole(), true),
+        (edited(coming()), whole(), false),
+        (coming(), edited(whole()), false),
+    ] {
+        let mut few = Few::with_canary();
+        few.hear("a", &begun());
+        assert_eq!(few.hear("a", &seen), Verdict::Finish);
+        few.hear("a", &last);
+        few.hear("b", &due(2));
+        let second = few.hear("c", &due(2));
+        assert_eq!(second == Verdict::Go, is_proof, "{second:?}");
+    }
+}
+
 #[test]
 fn one_that_is_whole_by_an_image_of_its_own_stops_nobody_and_proves_nothing() {
     // Before its trouble showed, and after.
