@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use pgherd_model::names::labels::STANDING;
 use pgherd_model::names::operator::FIELD_MANAGER;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -58,7 +57,7 @@ struct Worn {
     labels: Names,
 }
 
-type Names = BTreeMap<String, IgnoredAny>;
+type Names = BTreeMap<String, Value>;
 
 impl Managed {
     /// Of what is no list of entries nothing is known.
