@@ -75,12 +75,13 @@ impl FakeApi {
         self.0.lock().unwrap().put(path, object)
     }
 
-    /// Where Patroni would keep its state: there is none.
+    /// Where Patroni would keep its state, and where other namespaces would keep secrets: there is none.
     pub(crate) fn put_lists(&self, namespace: &str) {
         for plural in ["configmaps", "endpoints"] {
             let path = format!("/api/v1/namespaces/{namespace}/{plural}");
             self.put(&path, json!({"metadata": {}, "items": []}));
         }
+        self.put("/api/v1/secrets", json!({"metadata": {}, "items": []}));
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {

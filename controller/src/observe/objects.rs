@@ -14,7 +14,7 @@ use pgherd_planner::plan::Mode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Question, given};
+use super::{Question, elsewhere, given};
 use crate::cache::{Key, Stored};
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -45,7 +45,7 @@ pub(super) async fn read(context: &Context, question: &Question<'_>, observed: &
     observed.claims = own.all(Watched::PersistentVolumeClaim, claim_view);
     observed.service_account = shared.one(Watched::ServiceAccount, names.service_account());
     observed.role_binding = shared.one(Watched::RoleBinding, names.service_account());
-    elsewhere(context, question, &mut own).await;
+    read_elsewhere(context, question, &mut own).await;
     observed.secrets = own.all(Watched::Secret, secret_view);
     given::compare(context, question, &own.objects, &mut observed.secrets).await;
     observed.endpoints = endpoints(context, question).await;
@@ -89,22 +89,19 @@ fn is_new(context: &Context, question: &Question<'_>) -> bool {
         && Mode::of(question.view, question.config) == Mode::Live
 }
 
-/// Secrets in other namespaces have no place in the cluster's cache: they are read each time.
-async fn elsewhere(context: &Context, question: &Question<'_>, own: &mut Known) {
-    let drafts = question
-        .desired
-        .map(|desired| desired.secrets.as_slice())
-        .unwrap_or_default();
-    for draft in drafts
-        .iter()
-        .filter(|draft| draft.namespace != question.cluster.namespace)
-    {
-        let key = Key {
-            kind: Watched::Secret,
-            name: draft.name.clone(),
-        };
-        match context.whole("Secret", &draft.namespace, &draft.name).await {
-            Ok(Some(secret)) => own.objects.push((key, secret.into())),
+/// Secrets in other namespaces.
+async fn read_elsewhere(context: &Context, question: &Question<'_>, own: &mut Known) {
+    let places = elsewhere::secrets(context, question).await;
+    let places = places.unwrap_or_else(|problem| {
+        own.unknown.insert(Watched::Secret, problem);
+        Vec::new()
+    });
+    for (namespace, name) in places {
+        match context.whole("Secret", &namespace, &name).await {
+            Ok(Some(secret)) => {
+                let kind = Watched::Secret;
+                own.objects.push((Key { kind, name }, secret.into()));
+            }
             Ok(None) => {}
             Err(problem) => {
                 own.unknown.insert(Watched::Secret, problem);
@@ -240,6 +237,7 @@ fn secret_view(secret: Secret) -> SecretView {
         owner_references: metadata.owner_references.unwrap_or_default(),
         username: text(secrets::USERNAME).filter(|name| !name.is_empty()),
         has_password: holds(secrets::PASSWORD),
+        password_illegible: holds(secrets::PASSWORD) && text(secrets::PASSWORD).is_none(),
         has_previous: holds(secrets::PREVIOUS_PASSWORD),
         next_rotation: text(secrets::NEXT_ROTATION),
         ..SecretView::default()
@@ -290,6 +288,10 @@ mod tests {
         assert!(!format!("{view:?}").contains("hunter2"));
         let empty = json!({"metadata": {"name": "s"}, "data": {"password": ""}});
         assert!(!secret_view(decode(&empty).unwrap()).has_password);
+        // The byte 0xff.
+        let bytes = json!({"metadata": {"name": "s"}, "data": {"password": "/w=="}});
+        let view = secret_view(decode(&bytes).unwrap());
+        assert!(view.has_password && view.password_illegible, "it is not ours to overwrite");
     }
 
     #[test]

@@ -119,6 +119,43 @@ async fn the_next_process_finishes_what_was_consented_to() {
     }
 }
 
+/// Nothing tells of them any more but they themselves.
+#[tokio::test]
+async fn secrets_elsewhere_go_with_it_and_no_others() {
+    let place = |namespace: &str, role: &str| {
+        let name = format!("{role}.acid-demo.credentials.postgresql.acid.zalan.do");
+        format!("/api/v1/namespaces/{namespace}/secrets/{name}")
+    };
+    let sent = |api: &FakeApi, namespace: &str, role: &str, home: &str| -> Value {
+        let path = place(namespace, role);
+        let metadata = json!({"name": path.rsplit('/').next(), "namespace": namespace,
+            "labels": {"application": "spilo", "cluster-name": "acid-demo"}, "annotations": {"pgherd.io/cluster": home}});
+        api.put(&path, json!({ "metadata": metadata }))
+    };
+    for (refusal, stays) in [(None, false), (Some(403), true), (Some(500), true)] {
+        let api = FakeApi::default();
+        let cluster = interrupted(&api, None).await;
+        let items = [
+            sent(&api, "shop", "shop.app", "apps/acid-demo"),
+            sent(&api, "shop", "shop.other", "others/acid-demo"),
+        ];
+        api.put("/api/v1/secrets", json!({"metadata": {}, "items": items}));
+        if let Some(code) = refusal {
+            api.refuse("GET /api/v1/secrets", code);
+        }
+        let next = process(&api, |_| {});
+        listed(&next, &api, &cluster);
+        sweep(&next, reach(None)).await;
+        for _ in 0..5 {
+            reconcile(&next, &cluster).await;
+        }
+        assert_eq!(api.get(&place("shop", "shop.app")).is_some(), stays, "{refusal:?}");
+        assert!(api.get(&place("shop", "shop.other")).is_some(), "another cluster's");
+        // Who may not look there has sent none; what could not be read is asked for again.
+        assert_eq!(api.get(SET).is_some(), refusal == Some(500));
+    }
+}
+
 #[tokio::test]
 async fn nobody_finishes_what_is_not_his_or_not_wanted_any_more() {
     type Change = fn(&mut Value);
