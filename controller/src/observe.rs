@@ -19,6 +19,7 @@ use crate::sql::catalog::Inside;
 
 mod catalog;
 mod earlier;
+mod elsewhere;
 mod endpoints;
 mod environment;
 mod given;
