@@ -3,8 +3,9 @@
 
 use kube::api::{Api, DynamicObject, ListParams};
 use pgherd_model::names::annotations::SECRET_OF;
+use pgherd_model::names::labels::selector_text;
 
-use super::{Question, leftovers};
+use super::Question;
 use crate::answer::{said, status};
 use crate::context::Context;
 use crate::kinds::Watched;
@@ -32,7 +33,7 @@ pub(super) async fn secrets(
 /// By the annotation that says whose they are. An operator that may not look into all namespaces has sent none there.
 async fn sent_away(context: &Context, question: &Question<'_>) -> Result<Vec<(String, String)>, String> {
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &Watched::Secret.resource());
-    let params = ListParams::default().labels(&leftovers::selector(question));
+    let params = ListParams::default().labels(&selector_text(&question.names.selector()));
     let listed = match api.list_metadata(&params).await {
         Ok(listed) => listed.items.into_iter(),
         Err(error) if status(&error).is_some_and(|status| status.code == 403) => return Ok(Vec::new()),

@@ -3,6 +3,7 @@
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta};
 use kube::{ResourceExt, core::ObjectMeta};
+use pgherd_model::names::labels::selector_text;
 use pgherd_model::names::objects::PatroniObject;
 use pgherd_planner::observed::{ObjectRef, Source};
 use serde_json::Value;
@@ -36,16 +37,6 @@ pub(super) fn state_objects(question: &Question<'_>) -> Vec<String> {
         .into()
 }
 
-/// The cluster's labels, as a list is asked for by them.
-pub(super) fn selector(question: &Question<'_>) -> String {
-    let labels = question.names.selector();
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    labels.join(",")
-}
-
 /// Those of a kind with the cluster's labels and one of these names.
 pub(super) async fn list(
     context: &Context,
@@ -53,7 +44,7 @@ pub(super) async fn list(
     resource: &ApiResource,
     names: &[String],
 ) -> Result<Vec<(ObjectRef, ObjectMeta)>, kube::Error> {
-    let params = ListParams::default().labels(&selector(question));
+    let params = ListParams::default().labels(&selector_text(&question.names.selector()));
     let namespace = &question.cluster.namespace;
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, resource);
     let listed = api.list_metadata(&params).await?.items.into_iter();

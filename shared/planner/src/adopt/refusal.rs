@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec};
 use pgherd_model::cluster::Cluster;
 use pgherd_model::names::containers::{DATA_PATH, POSTGRES};
 use pgherd_model::names::env;
+use pgherd_model::names::labels::selector_text;
 use pgherd_model::names::objects::DATA_VOLUME;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,15 @@ pub enum Refusal {
         /// The secret it comes from.
         stored: String,
         /// The secret that we would use.
+        wanted: String,
+    },
+    /// The superuser's secret names another role, as a rotation leaves it: we would log in as the one with the password of the other.
+    Login {
+        /// The secret.
+        secret: String,
+        /// The role that it names.
+        stored: String,
+        /// The superuser.
         wanted: String,
     },
     /// The `postgresql` object was made anew: the archive and the backups are under the old object's uid.
@@ -104,6 +114,9 @@ impl Refusal {
             Self::Label(_) => "set cluster_labels and cluster_name_label as they are",
             Self::Account { .. } => "set super_username and replication_username as they are",
             Self::Secret { .. } => "set secret_name_template as it is",
+            Self::Login { .. } => {
+                "end that rotation, and write the superuser's own name and password into the secret"
+            }
             Self::Identity { .. } => {
                 "restore the object it was made for, or let the old operator finish first"
             }
@@ -150,6 +163,16 @@ impl fmt::Display for Refusal {
                     "{variable} comes from secret {stored}, and would from {wanted}"
                 )
             }
+            Self::Login {
+                secret,
+                stored,
+                wanted,
+            } => {
+                write!(
+                    f,
+                    "secret {secret} holds the password of {stored}, and would be taken for that of {wanted}"
+                )
+            }
             Self::Identity { stored, wanted } => {
                 write!(
                     f,
@@ -166,15 +189,36 @@ impl fmt::Display for Refusal {
 pub(super) fn find(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Vec<Refusal> {
     let stored = observed.stateful_set.known().and_then(Option::as_ref);
     match (stored, desired.stateful_set.known()) {
-        (Some(stored), Some(wanted)) => between(cluster, stored, wanted),
+        (Some(stored), Some(wanted)) => {
+            let mut found = between(cluster, stored, wanted);
+            found.extend(login(cluster, wanted, observed));
+            found
+        }
         _ => Vec::new(),
     }
+}
+
+/// A dated name in the superuser's secret. Nobody can log in to take it back.
+fn login(cluster: &Cluster, wanted: &StatefulSet, observed: &Observed) -> Option<Refusal> {
+    let variables = variables(database(wanted)?);
+    let superuser = variables.get(env::PGUSER_SUPERUSER)?.value.as_ref()?;
+    let source = variables.get(env::PGPASSWORD_SUPERUSER)?.value_from.as_ref()?;
+    let secret = &source.secret_key_ref.as_ref()?.name;
+    let mut views = observed.secrets.known()?.iter();
+    let view = views.find(|view| view.namespace == cluster.identity.namespace && view.name == *secret)?;
+    let named = view.username.as_ref().filter(|named| *named != superuser)?;
+    Some(Refusal::Login {
+        secret: secret.clone(),
+        stored: named.clone(),
+        wanted: superuser.clone(),
+    })
 }
 
 /// All reasons not to touch a running cluster, by what its members were made of: what stands in the StatefulSet by now may be a slip of
 /// somebody's that none of them has heard of. Where that is not known, the StatefulSet counts.
 pub(super) fn of_members(cluster: &Cluster, desired: &Desired, observed: &Observed) -> Vec<Refusal> {
-    let is_reason = |refusal: &Refusal| !matches!(refusal, Refusal::Identity { .. });
+    // Who cannot log in may still roll pods: a condition tells of that.
+    let is_reason = |refusal: &Refusal| !matches!(refusal, Refusal::Identity { .. } | Refusal::Login { .. });
     let reasons = |mut found: Vec<Refusal>| {
         found.retain(is_reason);
         found
@@ -242,11 +286,7 @@ fn selector(stored: &StatefulSet, wanted: &StatefulSet) -> Option<Refusal> {
         let labels = selector
             .and_then(|selector| selector.match_labels.clone())
             .unwrap_or_default();
-        let pairs: Vec<String> = labels
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        pairs.join(",")
+        selector_text(&labels)
     };
     let (stored, wanted) = (labels(stored), labels(wanted));
     (stored != wanted).then_some(Refusal::Selector { stored, wanted })

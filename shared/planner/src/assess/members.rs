@@ -3,6 +3,7 @@
 use pgherd_model::api::status::StatusMember;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
+use pgherd_model::names::labels::selector_text;
 
 use crate::observed::patroni::SMALL_LAG;
 use crate::observed::{Member, MemberRole, MemberView, Observed, PodView};
@@ -27,12 +28,7 @@ pub(super) fn number(observed: &Observed, config: &OperatorConfig) -> Option<i32
 /// What finds the members, as a selector in text. The role's label is not in it: it moves.
 pub(super) fn selector(observed: &Observed, config: &OperatorConfig) -> String {
     let names = Names::of(&observed.cluster.namespace, &observed.cluster.name, config);
-    let pairs = names.selector();
-    let pairs: Vec<String> = pairs
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    pairs.join(",")
+    selector_text(&names.selector())
 }
 
 /// Each member's pod is ready and has a role.
