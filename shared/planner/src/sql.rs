@@ -8,10 +8,12 @@ use pgherd_model::units::UnitError;
 use serde::{Deserialize, Serialize};
 
 mod render;
+mod subject;
 #[cfg(test)]
 mod tests;
 pub mod verifier;
 
+pub use subject::Subject;
 pub use verifier::Verifier;
 
 /// One statement. Its text with [`Statement::render`]; `Display` is a line for people, without the verifier.
@@ -228,50 +230,6 @@ pub enum Statement {
         /// Name of the extension.
         extension: String,
     },
-}
-
-/// What a group of statements is about: it fails alone, and is named where a failure is told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Subject {
-    /// A role, with its attributes, password, settings and memberships.
-    Role(String),
-    /// A database itself, or what is granted in all of it.
-    Database(String),
-    /// A schema and what is granted in it.
-    Schema {
-        /// Its database.
-        database: String,
-        /// Its name.
-        schema: String,
-    },
-    /// An extension.
-    Extension {
-        /// Its database.
-        database: String,
-        /// Its name.
-        extension: String,
-    },
-}
-
-impl Subject {
-    /// It is about a role, not about a database or what is in one.
-    pub fn is_role(&self) -> bool {
-        matches!(self, Self::Role(_))
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Role(role) => write!(f, "role {role}"),
-            Self::Database(database) => write!(f, "database {database}"),
-            Self::Schema { database, schema } => write!(f, "schema {schema} of database {database}"),
-            Self::Extension { database, extension } => {
-                write!(f, "extension {extension} of database {database}")
-            }
-        }
-    }
 }
 
 /// What objects that a role makes later will allow to others.

@@ -8,37 +8,56 @@ use std::collections::BTreeSet;
 use pgherd_model::cluster::{PreparedDatabase, PreparedSchema};
 use pgherd_model::names::roles::{Access, prepared_role, schema_scope};
 
-use super::Wanted;
 use super::databases::schema_subject;
 use super::privileges::GRANTS;
+use super::{Group, Wanted};
 use crate::observed::catalog::{ContentView, ObjectsView};
-use crate::sql::{ObjectGrant, Privilege, Statement};
+use crate::plan::{Matter, Verb};
+use crate::sql::{ObjectGrant, Privilege, Statement, Subject};
 
-/// So many objects are named in one statement.
-const AT_ONCE: usize = 200;
+/// So many objects stand and fall together: one that goes before it is granted keeps no more than these waiting.
+const AT_ONCE: usize = 50;
 
-/// Grants that are missing, each schema by itself.
+/// Grants that are missing, some objects by themselves.
 pub(super) fn wanted(database: &PreparedDatabase, found: &ContentView, known: &BTreeSet<&str>) -> Wanted {
     let mut wanted = Wanted::default();
     if !database.grant_existing {
         return wanted;
     }
     for schema in &database.schemas {
-        let here = found.objects.iter().filter(|view| view.schema == schema.name);
-        let statements = here.flat_map(|view| missing(database, schema, view)).collect();
-        let subject = schema_subject(&database.name, &schema.name);
-        wanted.add(&database.name, subject, statements, known);
+        let mut lacking = BTreeSet::new();
+        for view in found.objects.iter().filter(|view| view.schema == schema.name) {
+            let missing = missing(database, schema, view);
+            let (missing, unknown): (Vec<Missing>, Vec<Missing>) = missing
+                .into_iter()
+                .partition(|(role, _)| known.contains(role.as_str()));
+            lacking.extend(unknown.into_iter().map(|(role, _)| role));
+            let names: Vec<String> = view.names.iter().cloned().collect();
+            let groups = names
+                .chunks(AT_ONCE)
+                .map(|names| group(database, view, names, &missing));
+            wanted
+                .groups
+                .extend(groups.filter(|group| !group.statements.is_empty()));
+        }
+        for role in lacking {
+            let subject = schema_subject(&database.name, &schema.name);
+            wanted.lacking(Matter::Object(Verb::Prepare, subject), &role);
+        }
     }
     wanted
 }
 
-fn missing(database: &PreparedDatabase, schema: &PreparedSchema, view: &ObjectsView) -> Vec<Statement> {
+/// Who lacks what.
+type Missing = (String, Vec<Privilege>);
+
+fn missing(database: &PreparedDatabase, schema: &PreparedSchema, view: &ObjectsView) -> Vec<Missing> {
     let own = schema
         .default_roles
         .then(|| schema_scope(&database.name, &schema.name));
     let scopes: Vec<String> = std::iter::once(database.name.clone()).chain(own).collect();
     let kinds = GRANTS.iter().filter(|(objects, ..)| *objects == view.objects);
-    let mut statements = Vec::new();
+    let mut missing = Vec::new();
     for (_, read, write) in kinds {
         for scope in &scopes {
             for (access, privileges) in [(Access::Reader, *read), (Access::Writer, *write)] {
@@ -46,24 +65,29 @@ fn missing(database: &PreparedDatabase, schema: &PreparedSchema, view: &ObjectsV
                 let lacks = |it: &Privilege| !view.grants.contains(&(grantee.clone(), *it));
                 let privileges: Vec<_> = privileges.iter().copied().filter(lacks).collect();
                 if !privileges.is_empty() {
-                    statements.extend(grants(view, &privileges, &grantee));
+                    missing.push((grantee, privileges));
                 }
             }
         }
     }
-    statements
+    missing
 }
 
-fn grants(view: &ObjectsView, privileges: &[Privilege], grantee: &str) -> Vec<Statement> {
-    let names: Vec<String> = view.names.iter().cloned().collect();
-    let grant = |names: &[String]| {
+fn group(database: &PreparedDatabase, view: &ObjectsView, names: &[String], missing: &[Missing]) -> Group {
+    let grant = |(grantee, privileges): &Missing| {
         Statement::GrantObjects(ObjectGrant {
             schema: view.schema.clone(),
             objects: view.objects,
             names: names.to_vec(),
-            privileges: privileges.to_vec(),
-            grantee: grantee.to_owned(),
+            privileges: privileges.clone(),
+            grantee: grantee.clone(),
         })
     };
-    names.chunks(AT_ONCE).map(grant).collect()
+    let subject = Subject::Objects {
+        database: database.name.clone(),
+        schema: view.schema.clone(),
+        first: names.first().cloned().unwrap_or_default(),
+    };
+    let group = Group::of(subject, missing.iter().map(grant).collect()).inside(&database.name);
+    group.after_roles(missing.iter().map(|(role, _)| role.as_str()))
 }
