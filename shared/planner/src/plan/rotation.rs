@@ -72,7 +72,9 @@ pub(super) fn ensure(
             continue;
         };
         let pair = Pair { role, draft, stored };
-        let is_ready = stored.has_password && super::secrets::is_ours(draft, stored, cluster);
+        let is_ready = stored.has_password
+            && !stored.password_illegible
+            && super::secrets::is_ours(draft, stored, cluster);
         if is_ready && !is_written(draft, plan) {
             look(&scene, &pair, plan);
         }
@@ -129,11 +131,22 @@ fn rotate(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
         return settle(scene, pair, plan);
     }
     let next = NextRotation::At(date(latest));
+    let is_superuser = pair.role.name == scene.config.users.super_username;
+    if is_superuser && !is_in_force(scene, pair) {
+        return settle(scene, pair, plan);
+    }
     match pair.role.rotation {
         Rotation::NewUser => rotate_user(scene, pair, next, plan),
-        _ if pair.role.name == scene.config.users.super_username => rotate_superuser(scene, pair, next, plan),
+        _ if is_superuser => rotate_superuser(scene, pair, next, plan),
         _ => rotate_password(scene, pair, next, plan),
     }
+}
+
+/// The server has the secret's password. The one that we log in with is kept for one write only: as long as an edited one has not been told, a
+/// rotation would write over the last that is good for anything.
+fn is_in_force(scene: &Scene<'_>, pair: &Pair<'_>) -> bool {
+    let found = scene.catalog.roles.get(&pair.role.name);
+    found.is_some_and(|found| found.password_matches == Some(true))
 }
 
 /// Another role with the date behind its name, a member of the first.
@@ -242,8 +255,7 @@ fn restore(scene: &Scene<'_>, pair: &Pair<'_>, next: NextRotation, plan: &mut Pl
 
 /// What does not depend on time: a password before, which is no longer needed, one that is given elsewhere, and keys about the connection.
 fn settle(scene: &Scene<'_>, pair: &Pair<'_>, plan: &mut Plan) {
-    let found = scene.catalog.roles.get(&pair.role.name);
-    if pair.stored.has_previous && found.is_some_and(|found| found.password_matches == Some(true)) {
+    if pair.stored.has_previous && is_in_force(scene, pair) {
         let over = SecretChange {
             previous: Previous::Forget,
             ..change(pair, Why::Over, NextRotation::Keep)

@@ -467,3 +467,27 @@ fn a_rotation_that_rolls_waits_for_its_window_and_wakes_then() {
     assert_eq!(plan.holds[0].until, Some("2026-01-01T13:00:00Z".parse().unwrap()));
     assert_eq!(plan.wake_after, Some(SignedDuration::from_hours(1)));
 }
+
+/// The server has the one before, which only this process knows: another write of the secret would be one too many.
+#[test]
+fn a_superuser_whose_password_is_not_in_force_does_not_rotate() {
+    let mut world = World::new(
+        &json!({ "usersWithInPlaceSecretRotation": ["postgres"] }),
+        config(),
+    );
+    world.force("postgres");
+    for (matches, rotates) in [(Some(false), false), (None, false), (Some(true), true)] {
+        world
+            .catalog()
+            .roles
+            .get_mut("postgres")
+            .unwrap()
+            .password_matches = matches;
+        let writes = world
+            .plan()
+            .steps
+            .iter()
+            .any(|step| step.action.kind() == "ChangeSecret");
+        assert_eq!(writes, rotates, "{matches:?}");
+    }
+}
