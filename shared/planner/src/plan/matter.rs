@@ -140,7 +140,7 @@ impl Matter {
     /// It is about databases, or what is inside of them.
     pub(crate) fn is_of_databases(&self) -> bool {
         match self {
-            Self::Inside(purpose, _) => *purpose == Purpose::Prepare,
+            Self::Inside(..) => true,
             Self::Object(_, subject) | Self::Statement(subject, _) => !subject.is_role(),
             _ => false,
         }
@@ -286,11 +286,9 @@ mod tests {
         let database = of(Subject::Database("role".to_owned()));
         assert!(role.is_of_roles() && !role.is_of_databases());
         assert!(database.is_of_databases() && !database.is_of_roles());
-        for neither in [
-            Matter::Catalog,
-            Matter::RoleBinding,
-            Matter::Inside(Purpose::Lookup, None),
-        ] {
+        let lookup = Matter::Inside(Purpose::Lookup, None);
+        assert!(lookup.is_of_databases() && !lookup.makes());
+        for neither in [Matter::Catalog, Matter::RoleBinding] {
             assert!(!neither.is_of_roles() && !neither.is_of_databases(), "{neither}");
         }
     }

@@ -98,6 +98,14 @@ fn what_does_not_keep_anybody_from_working_is_a_remark() {
     let conditions = &status.conditions;
     let roles = conditions.iter().find(|it| it.type_ == "RolesInSync").unwrap();
     assert!(roles.message.contains("it owns objects"), "{}", roles.message);
+    let lookup = || Matter::Inside(Purpose::Lookup, Some("shop".to_owned()));
+    let status = held(lookup(), conflict("schema pooler belongs to app")).status();
+    assert_eq!(three(&status), ["True"; 3]);
+    let databases = status.conditions.iter().find(|it| it.type_ == "DatabasesInSync");
+    let message = &databases.unwrap().message;
+    assert!(message.contains("schema pooler belongs to app"), "{message}");
+    let status = held(lookup(), unread("content of database shop")).status();
+    assert_eq!(three(&status), ["True", "True", "Unknown"]);
 }
 
 /// A database that nobody could look into is not called in sync; a cluster that was ready stays so for a while.
