@@ -33,8 +33,8 @@ pub const SUPERUSER_PASSWORD: &str = "superuser-of-a-test-server";
 pub const HUMAN_ROLE: &str = "zalandos";
 
 /// A copied template needs no recovery; a loaded machine needs patience.
-const START_LIMIT: Duration = Duration::from_mins(1);
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_mins(3);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// The majors that the database image holds.
