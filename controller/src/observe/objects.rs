@@ -237,6 +237,7 @@ fn secret_view(secret: Secret) -> SecretView {
         owner_references: metadata.owner_references.unwrap_or_default(),
         username: text(secrets::USERNAME).filter(|name| !name.is_empty()),
         has_password: holds(secrets::PASSWORD),
+        password_illegible: holds(secrets::PASSWORD) && text(secrets::PASSWORD).is_none(),
         has_previous: holds(secrets::PREVIOUS_PASSWORD),
         next_rotation: text(secrets::NEXT_ROTATION),
         ..SecretView::default()
@@ -287,6 +288,13 @@ mod tests {
         assert!(!format!("{view:?}").contains("hunter2"));
         let empty = json!({"metadata": {"name": "s"}, "data": {"password": ""}});
         assert!(!secret_view(decode(&empty).unwrap()).has_password);
+        // The byte 0xff.
+        let bytes = json!({"metadata": {"name": "s"}, "data": {"password": "/w=="}});
+        let view = secret_view(decode(&bytes).unwrap());
+        assert!(
+            view.has_password && view.password_illegible,
+            "it is not ours to overwrite"
+        );
     }
 
     #[test]

@@ -193,6 +193,8 @@ pub struct SecretView {
     pub username: Option<String>,
     /// The key `password` is there and not empty.
     pub has_password: bool,
+    /// What the key `password` holds is no text (UTF-8): nobody can log in with it.
+    pub password_illegible: bool,
     /// The key `previousPassword` is there and not empty.
     pub has_previous: bool,
     /// Decoded value of the key `nextRotation`, if there.
