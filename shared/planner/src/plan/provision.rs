@@ -137,7 +137,6 @@ pub(super) fn provision(
         config,
         observed,
         catalog,
-        now,
     };
     edited::ensure(&scene, &mut wanted, plan);
     take(plan, wanted);

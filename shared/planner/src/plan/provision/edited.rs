@@ -1,13 +1,12 @@
 //! Passwords of the superuser and of the replication user that somebody edited in their secrets (zalando-behaviour 4.12). Lives here: which of
-//! them the server is told, and when. Must not: what pods make of it (`pod_passwords`).
+//! them the server is told. Must not: what pods make of it (`pod_passwords`).
 
-use jiff::Timestamp;
 use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
 use super::{Group, Wanted};
 use crate::observed::{Catalog, Observed};
-use crate::plan::{Action, Matter, Plan, Precondition, Reason, pod_passwords};
+use crate::plan::{Action, Plan, Precondition, Reason, pod_passwords};
 use crate::sql::{Statement, Subject};
 
 /// What is looked at.
@@ -16,7 +15,6 @@ pub(super) struct Scene<'a> {
     pub(super) config: &'a OperatorConfig,
     pub(super) observed: &'a Observed,
     pub(super) catalog: &'a Catalog,
-    pub(super) now: Timestamp,
 }
 
 /// Takes such statements out of what is wanted, and plans them after the marks on the pods.
@@ -46,21 +44,16 @@ fn taken<'a>(scene: &Scene<'a>, group: &mut Group) -> Option<(&'a Role, Statemen
     Some((role, group.statements.remove(index)))
 }
 
-/// The superuser's at once: with any other password than his secret's nobody gets in once the operator has been restarted. Replicas that lose
-/// their primary do not find back to it with the old one, so that this waits until they may be made anew.
+/// At once: with any other password of the superuser than his secret's nobody gets in once the operator has been restarted, and with any other of
+/// the replication user's no pod that is made meanwhile finds its primary. That the pods of before are made anew waits for a window; one of them
+/// that loses its primary before is made anew by itself.
 fn tell(scene: &Scene<'_>, role: &Role, statement: Statement, plan: &mut Plan) {
     let Scene {
         cluster,
         config,
         observed,
-        now,
-        ..
+        catalog: _,
     } = *scene;
-    let matter = Matter::Password(role.name.clone());
-    let is_superuser = role.name == config.users.super_username;
-    if !is_superuser && !pod_passwords::is_time(cluster, matter, now, plan) {
-        return;
-    }
     pod_passwords::mark(role, cluster, observed, config, plan);
     let group = Group::of(Subject::Role(role.name.clone()), vec![statement]);
     let leader = observed
