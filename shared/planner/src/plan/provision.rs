@@ -140,7 +140,8 @@ pub(super) fn provision(
     };
     edited::ensure(&scene, &mut wanted, plan);
     take(plan, wanted);
-    let wanted = databases::wanted(cluster, &roles, catalog);
+    let given = observed.cluster.status.provisioned.as_ref();
+    let wanted = databases::wanted(cluster, &roles, catalog, given);
     let makes = |group: &Group| {
         let mut statements = group.statements.iter();
         statements.any(|statement| matches!(statement, Statement::CreateDatabase { .. }))
@@ -150,7 +151,6 @@ pub(super) fn provision(
     }
     take(plan, wanted);
     inside::prepare(cluster, config, &roles, catalog, plan);
-    let given = observed.cluster.status.provisioned.as_ref();
     // Who is in use is told by the secrets.
     let Some(secrets) = secrets else { return };
     let mut last = Wanted::default();

@@ -1,8 +1,8 @@
 //! Databases and their owners; schemas and extensions of the prepared ones. Never dropped.
 
 use pgherd_model::{
-    api::postgresql::DatabaseOptions,
-    cluster::{Cluster, PreparedDatabase, PreparedSchema, Role},
+    api::{postgresql::DatabaseOptions, status::Provisioned},
+    cluster::{Cluster, PreparedDatabase, PreparedSchema, Role, RoleOrigin},
     config::OperatorConfig,
     names::roles::{Access, prepared_role, schema_scope},
 };
@@ -16,55 +16,105 @@ use crate::sql::{Statement, Subject};
 /// No limit, in `CONNECTION LIMIT`.
 const UNLIMITED: i32 = -1;
 
+/// One that is wanted.
+struct Entry<'a> {
+    name: &'a String,
+    owner: String,
+    options: &'a DatabaseOptions,
+    /// The manifest names no owner: it is prepared only.
+    is_prepared: bool,
+}
+
 /// Databases that are missing, and such whose owner is another.
-pub(super) fn wanted(cluster: &Cluster, roles: &[Role], catalog: &Catalog) -> Wanted {
-    let plain = cluster
-        .databases
-        .iter()
-        .map(|database| (database.name.clone(), database.owner.clone(), &database.options));
-    let prepared = cluster
-        .prepared_databases
-        .iter()
-        .map(|database| {
-            (
-                database.name.clone(),
-                prepared_role(&database.name, Access::Owner),
-                &database.options,
-            )
-        })
-        // An owner that the manifest names counts more than the prepared one.
-        .filter(|(name, ..)| !cluster.databases.iter().any(|database| database.name == *name));
+pub(super) fn wanted(
+    cluster: &Cluster,
+    roles: &[Role],
+    catalog: &Catalog,
+    given: Option<&Provisioned>,
+) -> Wanted {
     let mut wanted = Wanted::default();
-    for (database, owner, options) in plain.chain(prepared) {
-        let statements = match catalog.databases.get(&database) {
-            Some(found) => changed(&database, &owner, options, found),
-            None => vec![Statement::CreateDatabase {
-                database: database.clone(),
-                owner: owner.clone(),
-                options: options.clone(),
-            }],
-        };
-        let exists = catalog.roles.contains_key(&owner) || roles.iter().any(|role| role.name == owner);
+    for mut entry in entries(cluster) {
+        let subject = Subject::Database(entry.name.clone());
+        let found = catalog.databases.get(entry.name);
+        let stranger = found.filter(|found| {
+            let is_other = found.owner != entry.owner && entry.is_prepared;
+            is_other && !is_ours(&found.owner, cluster, catalog, given)
+        });
+        if let Some(found) = stranger {
+            let why = format!("it belongs to {}, who keeps it: change that by hand", found.owner);
+            let statement = set_owner(entry.name, &entry.owner);
+            let matter = Matter::Statement(subject.clone(), Box::new(statement));
+            wanted.hold(matter, HoldReason::Conflict(why));
+            entry.owner.clone_from(&found.owner);
+        }
+        let statements = entry.statements(found);
         let Some(first) = statements.first() else {
             continue;
         };
-        if exists {
-            let group = Group::of(Subject::Database(database), statements);
+        let owner = &entry.owner;
+        if catalog.roles.contains_key(owner) || roles.iter().any(|role| role.name == *owner) {
+            let group = Group::of(subject, statements);
             wanted.groups.push(group.after_roles([owner.as_str()]));
         } else {
-            let matter = Matter::Statement(Subject::Database(database), Box::new(first.clone()));
-            wanted.lacking(matter, &owner);
+            let matter = Matter::Statement(subject, Box::new(first.clone()));
+            wanted.lacking(matter, owner);
         }
     }
     wanted
 }
 
-/// What can change of a database that exists.
-fn changed(database: &str, owner: &str, options: &DatabaseOptions, found: &DatabaseView) -> Vec<Statement> {
-    let owner = (found.owner != owner).then(|| Statement::SetDatabaseOwner {
+impl Entry<'_> {
+    fn statements(&self, found: Option<&DatabaseView>) -> Vec<Statement> {
+        match found {
+            Some(found) => changed(self.name, &self.owner, self.options, found),
+            None => vec![Statement::CreateDatabase {
+                database: self.name.clone(),
+                owner: self.owner.clone(),
+                options: self.options.clone(),
+            }],
+        }
+    }
+}
+
+/// Those that the manifest names an owner of come first, and count more than prepared ones.
+fn entries(cluster: &Cluster) -> impl Iterator<Item = Entry<'_>> {
+    let plain = cluster.databases.iter().map(|database| Entry {
+        name: &database.name,
+        owner: database.owner.clone(),
+        options: &database.options,
+        is_prepared: false,
+    });
+    let is_plain = |name: &String| cluster.databases.iter().any(|database| database.name == *name);
+    let prepared = cluster.prepared_databases.iter().map(|database| Entry {
+        name: &database.name,
+        owner: prepared_role(&database.name, Access::Owner),
+        options: &database.options,
+        is_prepared: true,
+    });
+    plain.chain(prepared.filter(move |entry| !is_plain(entry.name)))
+}
+
+/// A prepared database may be taken from such an owner: a superuser, a role that we prepared, or one that the manifest gave and has given up.
+/// Anybody else works with it, as the owner that `databases` named before: Zalando's operator leaves it to him.
+fn is_ours(owner: &str, cluster: &Cluster, catalog: &Catalog, given: Option<&Provisioned>) -> bool {
+    let is_superuser = catalog.roles.get(owner).is_some_and(|role| role.superuser);
+    is_superuser
+        || match cluster.role(owner) {
+            Some(role) => matches!(role.origin, RoleOrigin::System | RoleOrigin::Prepared),
+            None => given.is_some_and(|given| given.roles.contains_key(owner)),
+        }
+}
+
+fn set_owner(database: &str, owner: &str) -> Statement {
+    Statement::SetDatabaseOwner {
         database: database.to_owned(),
         owner: owner.to_owned(),
-    });
+    }
+}
+
+/// What can change of a database that exists.
+fn changed(database: &str, owner: &str, options: &DatabaseOptions, found: &DatabaseView) -> Vec<Statement> {
+    let owner = (found.owner != owner).then(|| set_owner(database, owner));
     let limit = options
         .connection_limit
         .filter(|limit| *limit != found.connection_limit.unwrap_or(UNLIMITED));
