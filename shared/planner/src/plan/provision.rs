@@ -24,6 +24,7 @@ mod existing;
 mod inside;
 pub(crate) mod leave;
 mod lookup;
+mod outsider;
 mod owned;
 mod privileges;
 mod roles;

@@ -7,10 +7,14 @@ use pgherd_model::cluster::{Cluster, Role};
 use pgherd_model::config::OperatorConfig;
 
 use super::roles::known_roles;
-use super::{ASK_AGAIN, databases, existing, lookup, privileges, take};
+use super::{ASK_AGAIN, databases, existing, lookup, outsider, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
 use crate::plan::{HoldReason, Matter, Plan, Purpose, Verb};
+use crate::sql::Subject;
+
+/// Its owner may see to that, and until he lets us in again there is nothing to ask for.
+const CLOSED: &str = "it takes no connections (ALLOW_CONNECTIONS is false)";
 
 /// Schemas, privileges and extensions of the prepared databases that exist, one database after the other: each is one connection.
 pub(super) fn prepare(
@@ -64,7 +68,12 @@ fn opened<'a>(
             plan.wake(ASK_AGAIN);
         }
         let source = format!("content of database {name}");
-        let why = silence.unwrap_or("it has not been read yet").to_owned();
+        let unread = if view.is_some_and(|view| view.closed) {
+            CLOSED
+        } else {
+            "it has not been read yet"
+        };
+        let why = silence.unwrap_or(unread).to_owned();
         plan.hold(
             Matter::Inside(purpose, None),
             HoldReason::SourceUnknown { source, why },
@@ -94,10 +103,23 @@ fn look_up(
     let Some(pooler) = &cluster.pooler else { return };
     if known.contains(pooler.user.as_str()) {
         let superuser = &config.users.super_username;
-        take(
-            plan,
-            lookup::wanted(pooler, database, content, catalog, superuser),
-        );
+        let wanted = lookup::wanted(pooler, database, content, catalog, superuser);
+        // Whoever can become the pooler would see all passwords.
+        let outsider = lookup::grants_any(&wanted)
+            .then(|| outsider::of(cluster, config, catalog, &pooler.user))
+            .flatten();
+        match outsider {
+            Some(why) => tell_once(Subject::Role(pooler.user.clone()), why, plan),
+            None => take(plan, wanted),
+        }
+    }
+}
+
+/// Of a role, which is not one database's matter.
+fn tell_once(subject: Subject, why: String, plan: &mut Plan) {
+    let matter = Matter::Object(Verb::Make, subject);
+    if plan.holds.iter().all(|hold| hold.matter != matter) {
+        plan.hold(matter, HoldReason::Conflict(why));
     }
 }
 
@@ -151,6 +173,11 @@ mod tests {
         }));
         assert!(silent.steps.is_empty() && silent.wake_after == Some(ASK_AGAIN));
         assert!(silent.holds[0].to_string().contains("no more connections"));
+        let closed = plan(&catalog(DatabaseView {
+            closed: true,
+            ..DatabaseView::default()
+        }));
+        assert!(closed.wake_after.is_none() && closed.holds[0].to_string().contains("ALLOW_CONNECTIONS"));
         // One that is about to be made is read when it is there.
         let unmade = plan(&Catalog::default());
         assert!(unmade.wake_after.is_none() && unmade.holds.len() == 1);

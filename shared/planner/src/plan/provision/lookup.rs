@@ -49,6 +49,12 @@ pub(super) fn wanted(
     wanted
 }
 
+/// The pooler gets something that it does not have.
+pub(super) fn grants_any(wanted: &Wanted) -> bool {
+    let mut statements = wanted.groups.iter().flat_map(|group| &group.statements);
+    statements.any(|it| matches!(it, Statement::GrantLookup { .. } | Statement::GrantSchema { .. }))
+}
+
 /// Adds all of it.
 pub(super) fn complete(pooler: &Pooler, superuser: &str, content: &mut ContentView) {
     let view = LookupView {

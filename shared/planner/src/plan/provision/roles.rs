@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgherd_model::cluster::{Cluster, PasswordEncryption, Role, RoleFlag, RoleOrigin};
 use pgherd_model::config::OperatorConfig;
 
-use super::{Group, Wanted};
+use super::{Group, Wanted, outsider};
 use crate::observed::{Catalog, Observed, RoleView};
+use crate::plan::{HoldReason, Matter, Verb};
 use crate::sql::{PasswordRef, RoleFlags, Scheme, Statement, Subject};
 
 mod attributes;
@@ -81,17 +82,20 @@ impl<'a> Scene<'a> {
 
 fn one(scene: &Scene<'_>, role: &Role, wanted: &mut Wanted) -> Vec<Statement> {
     let (mut statements, known_as) = match scene.catalog.roles.get(&role.name) {
-        Some(found) => (altered(scene, role, found), role.name.clone()),
+        Some(found) => (altered(scene, role, &role.name, found, wanted), role.name.clone()),
         // The image makes these when it makes the cluster.
         None if role.origin == RoleOrigin::System => return Vec::new(),
         None => match people::put_away(scene, role) {
             Some((name, found)) => {
+                if !may_gain(scene, role, &name, wanted) {
+                    return Vec::new();
+                }
                 let rename = Statement::RenameRole {
                     role: name.clone(),
                     name: role.name.clone(),
                 };
                 let mut statements = vec![rename];
-                statements.extend(altered(scene, role, found));
+                statements.extend(altered(scene, role, &name, found, wanted));
                 (statements, name)
             }
             None => (created(role, scene.scheme), role.name.clone()),
@@ -155,9 +159,21 @@ fn created(role: &Role, scheme: Scheme) -> Vec<Statement> {
         .collect()
 }
 
-fn altered(scene: &Scene<'_>, role: &Role, found: &RoleView) -> Vec<Statement> {
+fn altered(
+    scene: &Scene<'_>,
+    role: &Role,
+    known_as: &str,
+    found: &RoleView,
+    wanted: &mut Wanted,
+) -> Vec<Statement> {
     let scheme = scene.scheme;
     let mut statements = attributes::changed(role, found, refused(scene, role, found));
+    if statements.iter().any(attributes::gives_power) && !may_gain(scene, role, known_as, wanted) {
+        statements = statements
+            .into_iter()
+            .filter_map(attributes::without_power)
+            .collect();
+    }
     let differs = found.password_matches == Some(false);
     // Right, and stored in the other form, though there is a password to make the right one of.
     let is_other = !found.verbatim && found.md5 != (scheme == Scheme::Md5);
@@ -168,6 +184,16 @@ fn altered(scene: &Scene<'_>, role: &Role, found: &RoleView) -> Vec<Statement> {
     }
     statements.extend(attributes::settings(role, found));
     statements
+}
+
+/// Nobody can become it who was not let; else that is told. Who has prepared a role of that name would have what is given to it.
+fn may_gain(scene: &Scene<'_>, role: &Role, known_as: &str, wanted: &mut Wanted) -> bool {
+    let Some(why) = outsider::of(scene.cluster, scene.config, scene.catalog, known_as) else {
+        return true;
+    };
+    let matter = Matter::Object(Verb::Make, Subject::Role(role.name.clone()));
+    wanted.hold(matter, HoldReason::Conflict(why));
+    false
 }
 
 /// What is refused, and the right of a team that it has no longer. Zalando's operator leaves a login that is refused; by policy it goes.

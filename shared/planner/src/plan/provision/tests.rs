@@ -17,6 +17,7 @@ fn config() -> OperatorConfig {
 mod edited;
 mod held;
 mod leaving;
+mod outsiders;
 mod owners;
 mod people;
 mod rights;

@@ -62,6 +62,27 @@ pub(super) fn changed(role: &Role, found: &RoleView, refused: RoleFlags) -> Vec<
     statements
 }
 
+/// It gives a role rights over others.
+pub(super) fn gives_power(statement: &Statement) -> bool {
+    matches!(statement, Statement::AddFlags { flags, .. }
+        if flags.superuser || flags.createrole || flags.replication || flags.bypassrls)
+}
+
+/// What is left of a statement without these rights.
+pub(super) fn without_power(statement: Statement) -> Option<Statement> {
+    let Statement::AddFlags { role, flags } = statement else {
+        return Some(statement);
+    };
+    let flags = RoleFlags {
+        superuser: false,
+        createrole: false,
+        replication: false,
+        bypassrls: false,
+        ..flags
+    };
+    (flags != RoleFlags::default()).then_some(Statement::AddFlags { role, flags })
+}
+
 fn missing_flags(wanted: RoleFlags, found: &RoleView) -> RoleFlags {
     RoleFlags {
         superuser: wanted.superuser && !found.superuser,

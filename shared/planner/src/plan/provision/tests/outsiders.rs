@@ -1,0 +1,150 @@
+//! Who has prepared a role of a name that is wanted later gains nothing by it.
+
+use super::leaving::{NOW, lines, person, settled_catalog, with};
+use super::people::people;
+use super::*;
+
+/// A membership that was granted by these.
+fn by(grantors: &[&str]) -> Membership {
+    Membership {
+        grantors: grantors.iter().map(|name| (*name).to_owned()).collect(),
+        ..Membership::plain()
+    }
+}
+
+/// As whoever makes a role gets it from version 16 on.
+fn maker() -> Membership {
+    Membership {
+        admin: true,
+        inherit: false,
+        set: false,
+        ..by(&["postgres"])
+    }
+}
+
+fn said(cluster: &Cluster, config: &OperatorConfig, catalog: &Catalog) -> (Vec<String>, Vec<String>) {
+    let observed = Observed {
+        role_sources: people(&["jane"]),
+        ..with(catalog.clone())
+    };
+    let (lines, plan) = lines(cluster, config, &observed, NOW);
+    let holds = plan
+        .holds
+        .iter()
+        .filter(|hold| hold.matter.makes() && hold.matter.is_of_roles());
+    (lines, holds.map(|hold| hold.reason.to_string()).collect())
+}
+
+/// What is said to `boss`, who is there and shall have the flag, where `member` is a member of it.
+fn of_boss(flag: &str, member: &str, membership: &Membership) -> (Vec<String>, Vec<String>) {
+    let spec = json!({"users": {"boss": [flag, "createdb"], "app": ["createrole"], "deputy": []},
+        "userOptions": {"deputy": {"memberOf": ["boss"]}}});
+    let cluster = cluster(&spec);
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.get_mut("postgres").unwrap().superuser = true;
+    catalog.roles.insert("dba".to_owned(), person(&[]));
+    let boss = catalog.roles.get_mut("boss").unwrap();
+    (
+        boss.superuser,
+        boss.createrole,
+        boss.replication,
+        boss.bypassrls,
+        boss.createdb,
+    ) = Default::default();
+    let groups = &mut catalog.roles.get_mut(member).unwrap().member_of;
+    groups.insert("boss".to_owned(), membership.clone());
+    said(&cluster, &config(), &catalog)
+}
+
+#[test]
+fn no_power_is_laid_on_a_role_that_somebody_prepared() {
+    for flag in ["superuser", "createrole", "replication", "bypassrls"] {
+        for (member, membership) in [
+            ("app", by(&["app"])),
+            ("app", maker()),
+            ("dba", by(&["app", "postgres"])),
+        ] {
+            let (lines, holds) = of_boss(flag, member, &membership);
+            assert_eq!(lines, ["ALTER ROLE \"boss\" CREATEDB"], "{flag} {member}");
+            let told = format!("{member} is a member of boss already");
+            assert!(holds.len() == 1 && holds[0].contains(&told), "{holds:?}");
+        }
+    }
+    // Anything else is no power over others.
+    assert_eq!(of_boss("nologin", "app", &by(&["app"])).1, Vec::<String>::new());
+}
+
+#[test]
+fn whom_the_manifest_or_a_superuser_let_keeps_nobody_from_his_rights() {
+    for (member, membership) in [
+        ("deputy", by(&["app"])),
+        ("admin", by(&["app"])),
+        ("app", by(&["postgres"])),
+        ("dba", by(&["postgres"])),
+        ("postgres", by(&["app"])),
+    ] {
+        let (lines, holds) = of_boss("superuser", member, &membership);
+        assert_eq!(lines[0], "ALTER ROLE \"boss\" SUPERUSER CREATEDB", "{member}");
+        assert_eq!(holds, Vec::<String>::new(), "{member}");
+    }
+}
+
+/// Through somebody who may.
+#[test]
+fn a_long_way_is_a_way() {
+    let spec = json!({"users": {"boss": ["superuser"], "app": [], "deputy": []},
+        "userOptions": {"deputy": {"memberOf": ["boss"]}}});
+    let cluster = cluster(&spec);
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.get_mut("boss").unwrap().superuser = false;
+    let app = catalog.roles.get_mut("app").unwrap();
+    app.member_of.insert("deputy".to_owned(), by(&["app"]));
+    let (lines, holds) = said(&cluster, &config(), &catalog);
+    assert_eq!(lines, Vec::<String>::new());
+    assert!(holds[0].contains("app is a member of deputy"), "{holds:?}");
+}
+
+#[test]
+fn nobody_is_fetched_back_who_was_never_put_away() {
+    let mut config = config();
+    config.teams_api.enable_teams_api = true;
+    let cluster = cluster_under(&json!({}), &config).with_roles_of(&people(&["jane"]), &config);
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.get_mut("postgres").unwrap().superuser = true;
+    catalog.roles.remove("jane");
+    let mut away = person(&[]);
+    away.login = false;
+    catalog.roles.insert("jane_deleted".to_owned(), away);
+    let mut app = person(&[]);
+    app.member_of.insert("jane_deleted".to_owned(), by(&["app"]));
+    catalog.roles.insert("app".to_owned(), app);
+    let (lines, holds) = said(&cluster, &config, &catalog);
+    assert_eq!(lines, Vec::<String>::new());
+    assert!(holds[0].contains("app is a member of jane_deleted"), "{holds:?}");
+    catalog.roles.remove("app");
+    let (lines, holds) = said(&cluster, &config, &catalog);
+    assert!(
+        lines[0].contains("RENAME TO \"jane\"") && holds.is_empty(),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_pooler_that_somebody_prepared_sees_no_passwords() {
+    let cluster = cluster(
+        &json!({"users": {"app": []}, "databases": {"shop": "app", "more": "app"},
+        "enableConnectionPooler": true}),
+    );
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.get_mut("postgres").unwrap().superuser = true;
+    let app = catalog.roles.get_mut("app").unwrap();
+    app.member_of.insert("pooler".to_owned(), by(&["app"]));
+    // What it has it has.
+    assert_eq!(said(&cluster, &config(), &catalog), (Vec::new(), Vec::new()));
+    for database in catalog.databases.values_mut() {
+        database.content = Some(ContentView::default());
+    }
+    let (lines, holds) = said(&cluster, &config(), &catalog);
+    assert_eq!(lines, Vec::<String>::new());
+    assert_eq!(holds.len(), 1, "told once: {holds:?}");
+}
