@@ -75,10 +75,11 @@ pub(super) fn build(blueprint: Blueprint<'_>) -> Vec<SecretDraft> {
     drafts
 }
 
-/// Where labels do not tell whose it is: clusters of one name in two namespaces have the same.
+/// Where labels do not tell whose it is: clusters of one name in two namespaces have the same. Where secrets may be elsewhere at all those at home
+/// say it as well, so that nobody takes them for his own that he put there.
 fn annotations(blueprint: Blueprint<'_>, is_at_home: bool) -> BTreeMap<String, String> {
     let mut annotations = blueprint.inherited_annotations();
-    if !is_at_home {
+    if !is_at_home || blueprint.config.kubernetes.enable_cross_namespace_secret {
         let identity = &blueprint.cluster.identity;
         let cluster = format!("{}/{}", identity.namespace, identity.name);
         annotations.insert(SECRET_OF.to_owned(), cluster);

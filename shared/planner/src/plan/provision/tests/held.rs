@@ -8,7 +8,9 @@ use pgherd_model::config::NamespacedName;
 use super::leaving::{NOW, lines, person, set, settled_catalog, with};
 use super::*;
 use crate::assess::provisioned::remember;
-use crate::observed::SecretView;
+use crate::build::build;
+use crate::observed::{PodEnvironment, SecretView};
+use crate::plan::secrets::is_ours;
 
 /// What the manifest gave to each, which is a login.
 fn given(names: &[&str]) -> Provisioned {
@@ -339,4 +341,30 @@ fn known_catalog(observed: &mut Observed) -> &mut Catalog {
         Source::Known(catalog) => catalog,
         Source::Unknown(why) => panic!("{why}"),
     }
+}
+
+/// Two clusters of one name, one of which sends its secrets to where the other lives: names and labels are the same.
+#[test]
+fn who_sends_his_secrets_does_not_get_those_that_are_there() {
+    let mut config = config();
+    config.kubernetes.enable_cross_namespace_secret = true;
+    let of = |namespace: &str| {
+        let bar = json!({ "defaultUsers": true, "secretNamespace": "default" });
+        let mut cluster = cluster_under(&json!({ "preparedDatabases": { "bar": bar } }), &config);
+        cluster.identity.namespace = namespace.to_owned();
+        let desired = build(&cluster, &config, &Source::Known(PodEnvironment::default()));
+        let mut drafts = desired.secrets.into_iter();
+        let draft = drafts.find(|it| it.username == "bar_reader_user").unwrap();
+        (cluster, draft)
+    };
+    let (home, mine) = of("default");
+    let (sender, theirs) = of("dev");
+    assert_eq!((&mine.name, &mine.labels), (&theirs.name, &theirs.labels));
+    let stored = SecretView {
+        labels: mine.labels.clone(),
+        annotations: mine.annotations.clone(),
+        ..secret(&home, "bar_reader_user")
+    };
+    assert!(is_ours(&mine, &stored, &home));
+    assert!(!is_ours(&theirs, &stored, &sender));
 }
