@@ -312,6 +312,36 @@ fn a_fleet_can_be_taken_over_under_its_own_configuration_only() {
 }
 
 #[test]
+fn a_superuser_whose_secret_names_another_role_is_told_before_and_keeps_no_pod_waiting() {
+    let mut recorded = Recorded::read("A", "minimal", |_| {}).unwrap();
+    let login = |recorded: &Recorded| {
+        let Recorded {
+            cluster,
+            desired,
+            observed,
+            ..
+        } = recorded;
+        let adoption = judge(cluster, desired, observed, &recorded.plan());
+        let is = |it: &&Refusal| matches!(it, Refusal::Login { .. });
+        adoption.refusals.iter().find(is).map(ToString::to_string)
+    };
+    assert_eq!(login(&recorded), None);
+    let Source::Known(secrets) = &mut recorded.observed.secrets else {
+        panic!("secrets are known")
+    };
+    let of_superuser = secrets
+        .iter_mut()
+        .find(|it| it.username.as_deref() == Some("postgres"));
+    of_superuser.unwrap().username = Some("postgres260101".to_owned());
+    let told = login(&recorded).unwrap();
+    assert!(told.contains("holds the password of postgres260101"), "{told}");
+    assert_eq!(
+        refuse(&recorded.cluster, &recorded.desired, &recorded.observed),
+        None
+    );
+}
+
+#[test]
 fn while_nobody_can_tell_how_members_are_kept_everything_waits() {
     let mut recorded = Recorded::read("A", "minimal", |_| {}).unwrap();
     recorded.observed.stateful_set = Source::Unknown("429".to_owned());
