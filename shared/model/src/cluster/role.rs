@@ -9,7 +9,10 @@ use super::{
     Pooler,
     database::PreparedDatabase,
     reading::Reading,
-    rules::{self, reason::USER_SKIPPED},
+    rules::{
+        self,
+        reason::{ROLE_TWICE, USER_SKIPPED},
+    },
 };
 use crate::finding::Finding;
 use crate::names::{roles, secrets};
@@ -157,7 +160,7 @@ pub const ROLE_SKIPPED: &str = "RoleSkipped";
 
 /// A finding for this reason says that the definition of a role does not count.
 pub fn is_skipped(reason: &str) -> bool {
-    [ROLE_SKIPPED, USER_SKIPPED].contains(&reason)
+    [ROLE_SKIPPED, ROLE_TWICE, USER_SKIPPED].contains(&reason)
 }
 
 /// Of the roles with one name the strongest, by name.
@@ -172,12 +175,27 @@ fn keep_strongest(wanted: impl IntoIterator<Item = Role>, findings: &mut Vec<Fin
         let stronger = known.origin.max(role.origin);
         if weaker.origin < stronger {
             findings.extend(overruled(weaker, stronger));
+        } else if *known != role {
+            findings.push(twice(&role));
         }
         if role.origin >= known.origin {
             roles.insert(role.name.clone(), role);
         }
     }
     roles.into_values().collect()
+}
+
+/// Of two definitions from one place that differ the later counts.
+fn twice(role: &Role) -> Finding {
+    let message = format!(
+        "{} {:?} is defined twice, not alike: only the later definition counts",
+        role.origin.word(),
+        role.name
+    );
+    match role.origin {
+        RoleOrigin::Prepared => Finding::new(ROLE_TWICE, "spec.preparedDatabases", message),
+        _ => Finding::new(ROLE_SKIPPED, "", message),
+    }
 }
 
 /// What is to be said of it. Rules of their own tell of the names of poolers and streams.

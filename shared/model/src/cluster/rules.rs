@@ -40,6 +40,8 @@ pub mod reason {
     pub const VOLUME_SKIPPED: &str = "VolumeSkipped";
     /// A role is left out because its name is taken.
     pub const USER_SKIPPED: &str = "UserSkipped";
+    /// Two definitions of one role differ.
+    pub const ROLE_TWICE: &str = "RoleTwice";
     /// A container is left out because its name is taken.
     pub const CONTAINER_SKIPPED: &str = "ContainerSkipped";
     /// A variable is left out because the operator sets it.

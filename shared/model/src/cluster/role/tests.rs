@@ -340,3 +340,14 @@ fn parameters_bear_the_names_by_which_the_server_tells_them_apart() {
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(role(spec, "app").parameters, expected.into());
 }
+
+#[test]
+fn prepared_databases_whose_roles_have_the_same_names_are_told_of() {
+    let said = |other: &str| {
+        let spec = json!({"preparedDatabases": {"shop": {"schemas": {"eu": {}}}, other: {}}});
+        let findings = parse(spec).findings;
+        findings.into_iter().filter(|it| it.reason == ROLE_TWICE).count()
+    };
+    assert_eq!(said("shop_us"), 0);
+    assert_eq!(said("shop_eu"), 3, "owner, reader, writer");
+}

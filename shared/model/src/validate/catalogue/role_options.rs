@@ -1,5 +1,6 @@
 //! Rules about what users and databases are beyond Zalando's manifest.  // table
 
+use crate::cluster::rules::reason;
 use crate::validate::{
     Check, Example, Rule,
     Severity::{Deny, Warn},
@@ -125,5 +126,18 @@ pub(super) const RULES: &[Rule] = &[
         rejects: Example::change("spec: {users: {app: []}, databases: {shop: app}, removalPolicy: {databases: drop}}", "spec: {users: {app: []}, databases: {shop: null}, removalPolicy: {databases: drop}}"),
         since: "0.1",
         check: Check::Change(role_options::what_goes),
+    },
+    Rule {
+        id: "PGV-139",
+        paths: &["spec.preparedDatabases"],
+        severity: Warn,
+        fixed: false,
+        when: Changed,
+        demand: "No prepared database has the name of another one with one of its schemas behind it.",
+        reason: "Both have roles of the same names: one of them gets the owner, the readers and the writers of the other.",
+        accepts: Example::of("spec: {preparedDatabases: {shop: {schemas: {eu: {}}}, shop_us: {}}}"),
+        rejects: Example::of("spec: {preparedDatabases: {shop: {schemas: {eu: {}}}, shop_eu: {}}}"),
+        since: "0.1",
+        check: Check::Finding(reason::ROLE_TWICE),
     },
 ];

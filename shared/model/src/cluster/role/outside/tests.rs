@@ -151,3 +151,33 @@ fn a10_silence_is_a_gap_and_an_unknown_team_is_not() {
     let off = config_of(&[("enable_teams_api", "false")]);
     assert!(RoleSources::default().team_gaps("acid", &off).is_empty());
 }
+
+#[test]
+fn of_two_robots_with_one_name_the_later_counts_and_that_is_told() {
+    let robot = |login: bool| GivenRole {
+        name: "robot".to_owned(),
+        login,
+        ..GivenRole::default()
+    };
+    let said = |second: GivenRole| {
+        let heard = InfrastructureRoles {
+            roles: vec![robot(true), second],
+            findings: Vec::new(),
+        };
+        let sources = RoleSources {
+            infrastructure: vec![Source::Known(heard)],
+            ..RoleSources::none()
+        };
+        cluster(
+            json!({"teamId": "acid"}),
+            &sources,
+            &[("enable_teams_api", "false")],
+        )
+    };
+    let alike = said(robot(true));
+    assert!(alike.findings.is_empty(), "{:?}", alike.findings);
+    let found = said(robot(false));
+    assert!(!found.role("robot").unwrap().login);
+    assert_eq!(found.findings.len(), 1);
+    assert!(found.findings[0].message.contains("\"robot\" is defined twice"));
+}
