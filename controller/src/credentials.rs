@@ -17,6 +17,10 @@ use crate::context::Context;
 use crate::error::TurnError;
 use crate::kinds::Watched;
 
+/// What is wrong with a secret.
+const ABSENT: &str = "it does not exist";
+const UNFIT: &str = "it has none that is text (UTF-8)";
+
 /// Who logs in with a secret.
 #[derive(Debug)]
 pub struct Account {
@@ -45,7 +49,19 @@ pub async fn account(
     name: &str,
 ) -> Result<Account, TurnError> {
     let secret = whole(context, cluster, namespace, name).await?;
-    decode(&secret).ok_or_else(|| unusable(namespace, name, "it has none"))
+    let secret = secret.ok_or_else(|| unusable(namespace, name, ABSENT))?;
+    decode(&secret).ok_or_else(|| unusable(namespace, name, UNFIT))
+}
+
+/// The same; none where there is no such secret, or no password in it that anybody could log in with.
+pub async fn held(
+    context: &Context,
+    cluster: &ClusterRef,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Account>, TurnError> {
+    let secret = whole(context, cluster, namespace, name).await?;
+    Ok(secret.as_ref().and_then(decode))
 }
 
 /// What a secret holds now, if it is still the one that a plan was made for: what was cached or sent with the write would be too late for
@@ -57,6 +73,7 @@ pub async fn unchanged(
     precondition: &Precondition,
 ) -> Result<Account, TurnError> {
     let secret = read(context, namespace, name).await?;
+    let secret = secret.ok_or_else(|| unusable(namespace, name, ABSENT))?;
     let metadata = &secret["metadata"];
     let holds = match precondition {
         Precondition::Unchanged(version) => metadata["resourceVersion"] == version.as_str(),
@@ -67,7 +84,7 @@ pub async fn unchanged(
         let object = format!("Secret {namespace}/{name}");
         return Err(TurnError::Overtaken { object });
     }
-    decode(&secret).ok_or_else(|| unusable(namespace, name, "it has none"))
+    decode(&secret).ok_or_else(|| unusable(namespace, name, UNFIT))
 }
 
 /// From the cache when it is there, otherwise from the API server.
@@ -76,7 +93,7 @@ async fn whole(
     cluster: &ClusterRef,
     namespace: &str,
     name: &str,
-) -> Result<Value, TurnError> {
+) -> Result<Option<Value>, TurnError> {
     let key = Key {
         kind: Watched::Secret,
         name: name.to_owned(),
@@ -86,15 +103,14 @@ async fn whole(
         .then(|| context.cache.owned.content(cluster, &key))
         .flatten();
     match cached {
-        Some(secret) => Ok(secret),
+        Some(secret) => Ok(Some(secret)),
         None => read(context, namespace, name).await,
     }
 }
 
-async fn read(context: &Context, namespace: &str, name: &str) -> Result<Value, TurnError> {
+async fn read(context: &Context, namespace: &str, name: &str) -> Result<Option<Value>, TurnError> {
     let answer = context.read("Secret", namespace, name).await;
-    let answer = answer.map_err(|_| unusable(namespace, name, "the API server did not answer"))?;
-    answer.ok_or_else(|| unusable(namespace, name, "it does not exist"))
+    answer.map_err(|_| unusable(namespace, name, "the API server did not answer"))
 }
 
 fn unusable(namespace: &str, name: &str, message: &'static str) -> TurnError {

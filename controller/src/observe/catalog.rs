@@ -133,8 +133,10 @@ async fn passwords(
 ) -> (BTreeMap<String, Secret>, bool) {
     let (mut own, mut others, mut is_whole) = (BTreeMap::new(), BTreeMap::new(), true);
     for draft in desired.into_iter().flat_map(|desired| &desired.secrets) {
-        match credentials::account(context, cluster, &draft.namespace, &draft.name).await {
-            Ok(account) => {
+        match credentials::held(context, cluster, &draft.namespace, &draft.name).await {
+            // An answer: as long as the secret is as it is, there is nothing to compare.
+            Ok(None) => {}
+            Ok(Some(account)) => {
                 let user = account.user.unwrap_or_else(|| draft.username.clone());
                 let passwords = if user == draft.username {
                     &mut own
@@ -194,5 +196,29 @@ mod tests {
             let found = passwords.get("b260131").map(Secret::expose);
             assert_eq!((found, passwords.len(), is_whole), (Some("b260131"), 1, true));
         }
+    }
+
+    /// A secret that holds nothing to log in with has answered; one that cannot be read has not.
+    #[tokio::test]
+    async fn bytes_that_are_no_password_are_an_answer() {
+        let api = FakeApi::default();
+        let context = api.context();
+        let cluster = api.submit(&context, &manifest());
+        let path = |name: &str| format!("/api/v1/namespaces/elsewhere/secrets/{name}");
+        api.put(
+            &path("bytes"),
+            json!({"metadata": {"name": "bytes"}, "data": {"password": "/w=="}}),
+        );
+        let held = async |name: &str| {
+            let held = credentials::held(&context, &cluster, "elsewhere", name).await;
+            held.map(|account| account.is_some())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(held("bytes").await, Ok(false));
+        assert_eq!(held("none").await, Ok(false));
+        let refused = credentials::password(&context, &cluster, "elsewhere", "bytes").await;
+        assert!(refused.unwrap_err().to_string().contains("UTF-8"));
+        api.refuse(&format!("GET {}", path("bytes")), 500);
+        assert!(held("bytes").await.is_err());
     }
 }

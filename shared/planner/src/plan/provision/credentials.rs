@@ -56,13 +56,26 @@ fn obstacle(
         return Some(HoldReason::Conflict(why));
     }
     match view {
-        Some(view) => owner(&role.name, view, cluster).map(HoldReason::NotOurs),
+        Some(view) => owner(&role.name, view, cluster)
+            .map(HoldReason::NotOurs)
+            .or_else(|| illegible(view)),
         // One beside the cluster is made before this is needed; elsewhere there may be no such namespace.
         None if are_read && place.namespace != cluster.identity.namespace => Some(HoldReason::Lacking(
             format!("secret {}/{}", place.namespace, place.name),
         )),
         None => None,
     }
+}
+
+/// Clients read bytes that are no password. Whoever put them there has another: what the role has stays until he writes one.
+fn illegible(view: &SecretView) -> Option<HoldReason> {
+    let what = || {
+        format!(
+            "a password that is text (UTF-8) in secret {}/{}",
+            view.namespace, view.name
+        )
+    };
+    view.password_illegible.then(|| HoldReason::Lacking(what()))
 }
 
 /// Where the secret names a role that rotation made, that one has its password, and the first keeps the one that it has.
