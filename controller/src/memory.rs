@@ -15,10 +15,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster_ref::ClusterRef;
-use crate::sql::catalog::Inside;
 
+mod catalog;
+mod undone;
 mod waits;
 
+pub use catalog::CatalogKey;
+use undone::Undone;
 pub use waits::{RollState, Waits};
 
 /// Between the first failure and the next try: most first failures are conflicts with somebody who was faster.
@@ -43,6 +46,8 @@ const PATRONI_ROUND: Duration = Duration::from_secs(3);
 pub struct Memory {
     /// The catalog as last read, and what it was read for.
     pub catalog: Option<(CatalogKey, Catalog)>,
+    /// How often in a row something was missing in what was read, and when to ask for it again; none where nothing is.
+    lacking: Option<(u32, Instant)>,
     /// The superuser's password as the server was last seen to have it. Somebody who edits or deletes its secret would lock us out otherwise.
     pub entrance: Option<Secret>,
     /// The primary's Endpoints as last read or written, in Endpoints mode.
@@ -72,6 +77,8 @@ pub struct Memory {
     failures: u32,
     /// The steps that were taken for the manifest as it is.
     deeds: HashMap<u64, Deed>,
+    /// The same of those that a user of the database may undo.
+    undone: Undone,
     /// How often the step of the last turn was taken that was taken most often.
     repeats: u32,
     /// It does not settle: nothing that happens to it counts before this time.
@@ -94,21 +101,6 @@ impl Deed {
         let forgotten = u32::try_from(minutes).unwrap_or(u32::MAX);
         self.times.saturating_sub(forgotten)
     }
-}
-
-/// When any of this changes, the catalog may have to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogKey {
-    /// The manifest's identity and generation.
-    pub manifest: (String, i64),
-    /// The pod that leads; a new primary may lack the last changes of the old one.
-    pub primary: String,
-    /// It waits for a restart, after which its settings are others.
-    pub restarts: bool,
-    /// The secrets with their versions.
-    pub secrets: Vec<ObjectRef>,
-    /// Whose inside is looked at.
-    pub databases: Inside,
 }
 
 impl Memory {
@@ -181,8 +173,10 @@ impl Memory {
         self.failures = 0;
     }
 
-    /// These steps were taken.
+    /// These steps were taken. What a user of the database may undo counts by itself: it makes nothing else wait.
     pub fn did<'a>(&mut self, steps: impl IntoIterator<Item = &'a Step>, now: Instant) {
+        let (theirs, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| undone::may_be(step));
+        self.undone.note(theirs, now);
         self.deeds.retain(|_, deed| deed.remembered(now) > 0);
         self.repeats = 0;
         for step in steps {
@@ -223,6 +217,7 @@ impl Memory {
         let is_edit = self.generation != generation;
         if is_edit {
             self.deeds.clear();
+            self.undone = Undone::default();
         }
         self.generation = generation;
         self.rests = self.rests.filter(|until| now < *until && !is_edit);
@@ -339,6 +334,19 @@ pub(crate) mod tests {
             reason: Reason::Missing,
             impact: Impact::None,
             precondition: Precondition::None,
+        }
+    }
+
+    /// What brings a role to what it shall be.
+    pub(crate) fn sql(role: &str) -> Step {
+        Step {
+            action: Action::RunSql {
+                database: "postgres".to_owned(),
+                subject: pgherd_planner::sql::Subject::Role(role.to_owned()),
+                needs: Vec::new(),
+                statements: Vec::new(),
+            },
+            ..step(role)
         }
     }
 

@@ -127,6 +127,9 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         round,
     };
     let is_edited = admit(context, &turn, &mut plan);
+    context
+        .memories
+        .with(cluster, |memory| memory.postpone(&mut plan, Instant::now()));
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
     let executed = executed.beside(plan.declined());
     account(context, cluster, &executed.outcome);

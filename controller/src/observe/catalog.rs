@@ -7,6 +7,7 @@ use pgherd_model::secret::Secret;
 use pgherd_planner::build::Desired;
 use pgherd_planner::observed::{Catalog, ObjectRef, Observed, PodView, Source};
 use pgherd_runtime::tasks::chain;
+use tokio::time::Instant;
 
 use super::Question;
 use crate::cluster_ref::ClusterRef;
@@ -27,10 +28,10 @@ pub(super) async fn read(
         Err(reason) => return Source::Unknown(reason),
     };
     let key = key(question, observed, leader);
-    let remembered = context
-        .memories
-        .with(question.cluster, |memory| memory.catalog.clone());
-    if let Some((_, catalog)) = remembered.filter(|(known, _)| *known == key) {
+    let remembered = context.memories.with(question.cluster, |memory| {
+        memory.catalog_for(&key, Instant::now())
+    });
+    if let Some(catalog) = remembered {
         return Source::Known(catalog);
     }
     let primary = pods
@@ -39,10 +40,9 @@ pub(super) async fn read(
         .and_then(|pod| pod.ip.parse().ok());
     match ask(context, question, primary).await {
         Ok((catalog, is_whole)) => {
-            let kept = is_whole.then(|| (key, catalog.clone()));
-            context
-                .memories
-                .with(question.cluster, |memory| memory.catalog = kept);
+            context.memories.with(question.cluster, |memory| {
+                memory.note_catalog(key, catalog.clone(), is_whole, Instant::now());
+            });
             Source::Known(catalog)
         }
         Err(error) => Source::Unknown(chain(&error)),
