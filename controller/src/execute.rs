@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
 use crate::error::{Retry, TurnError};
-use crate::sql::Session;
 
 mod apply;
 mod change;
@@ -108,10 +107,10 @@ pub async fn execute<'a>(context: &Context, scene: &Scene<'_>, plan: &'a Plan) -
         let (now, later) = rest.split_at(sql::run_length(rest));
         rest = later;
         if !matches!(step.action, Action::ChangeSecret(_)) {
-            walk.door = None;
+            walk.door.shut();
         }
         let results = match &step.action {
-            Action::RunSql { .. } => sql::run(context, scene, now, &mut walk.refused).await,
+            Action::RunSql { .. } => sql::run(context, scene, now, &mut walk.refused, &mut walk.door).await,
             _ => vec![take(context, scene, step, &mut walk.door).await],
         };
         for (step, result) in now.iter().zip(results) {
@@ -135,8 +134,8 @@ struct Walk<'a> {
     retry: Option<Retry>,
     /// What the statements were about that were refused.
     refused: BTreeSet<Subject>,
-    /// The connection over which the server is told of secrets that change: as long as one follows the other.
-    door: Option<Session>,
+    /// To the database.
+    door: sql::Door,
 }
 
 impl<'a> Walk<'a> {
@@ -245,7 +244,7 @@ async fn take(
     context: &Context,
     scene: &Scene<'_>,
     step: &Step,
-    door: &mut Option<Session>,
+    door: &mut sql::Door,
 ) -> Result<(), TurnError> {
     let precondition = &step.precondition;
     match &step.action {
@@ -269,7 +268,14 @@ async fn take(
         Action::GrowClaim { target, size } => change::grow(context, scene, target, size, precondition).await,
         Action::PatchPatroni(patch) => patroni::patch(context, scene, patch).await,
         Action::RunSql { .. } => {
-            let many = sql::run(context, scene, std::slice::from_ref(step), &mut BTreeSet::new()).await;
+            let many = sql::run(
+                context,
+                scene,
+                std::slice::from_ref(step),
+                &mut BTreeSet::new(),
+                door,
+            )
+            .await;
             many.into_iter().collect()
         }
         Action::CheckTemplate { stateful_set, pod } => pod::check_template(context, stateful_set, pod).await,

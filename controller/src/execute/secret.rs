@@ -17,7 +17,6 @@ use crate::context::Context;
 use crate::credentials;
 use crate::error::{TurnError, is_conflict};
 use crate::password;
-use crate::sql::Session;
 
 /// Creates the secret with a new password. One that exists already wins, and is read so that the next turn knows it.
 pub(super) async fn create(
@@ -89,7 +88,7 @@ pub(super) async fn rewrite(
     scene: &Scene<'_>,
     change: &SecretChange,
     precondition: &Precondition,
-    door: &mut Option<Session>,
+    door: &mut sql::Door,
 ) -> Result<(), TurnError> {
     let draft = &change.draft;
     let (namespace, name) = (&draft.namespace, &draft.name);
@@ -227,7 +226,14 @@ mod tests {
         };
         api.asked();
         let precondition = Precondition::Unchanged(version.to_owned());
-        let outcome = rewrite(&context, &scene, &change, &precondition, &mut None).await;
+        let outcome = rewrite(
+            &context,
+            &scene,
+            &change,
+            &precondition,
+            &mut sql::Door::default(),
+        )
+        .await;
         (outcome.unwrap_err(), api.asked())
     }
 

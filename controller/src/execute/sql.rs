@@ -24,7 +24,7 @@ use crate::sql::{Failure, Server, Session, SqlError};
 
 /// How many databases are changed at a time.
 const AT_ONCE: usize = 4;
-/// After this a turn begins with no other group of statements: meanwhile nobody looks after the cluster's members.
+/// After this a turn begins with no other group of statements, of whichever steps: meanwhile nobody looks after the cluster's members.
 const TURN_LIMIT: Duration = Duration::from_mins(1);
 
 /// How many of the steps, which begin with one of statements, are carried out together: those of the database where roles and databases are
@@ -39,6 +39,30 @@ pub fn run_length(steps: &[Step]) -> usize {
     };
     let same = |step: &&Step| is_shared(step) == Some(first);
     steps.iter().take_while(same).count()
+}
+
+/// What one turn may say to the database: until when, and over which connection secrets that change one after the other do.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    session: Option<Session>,
+    until: Option<Instant>,
+}
+
+impl Door {
+    /// It begins with the first statement of the turn.
+    fn until(&mut self) -> Instant {
+        *self.until.get_or_insert_with(deadline)
+    }
+
+    /// Something else comes between.
+    pub(super) fn shut(&mut self) {
+        self.session = None;
+    }
+}
+
+/// When a turn that begins now has said enough.
+pub fn deadline() -> Instant {
+    Instant::now() + TURN_LIMIT
 }
 
 /// Where the passwords are that statements speak of.
@@ -64,23 +88,24 @@ pub(super) async fn run(
     scene: &Scene<'_>,
     steps: &[Step],
     failed: &mut BTreeSet<Subject>,
+    door: &mut Door,
 ) -> Vec<Result<(), TurnError>> {
     // Whatever comes of it, what was known of the catalog is out of date.
     context
         .memories
         .with(scene.cluster, |memory| memory.catalog = None);
     let server = primary(context, scene).await;
-    take(server, steps, &Stored { context, scene }, failed).await
+    take(server, steps, &Stored { context, scene }, failed, door.until()).await
 }
 
-/// The same without Kubernetes.
+/// The same without Kubernetes. What has not begun `until` then is put off.
 pub async fn take(
     server: Result<Server, TurnError>,
     steps: &[Step],
     passwords: &impl Passwords,
     failed: &mut BTreeSet<Subject>,
+    until: Instant,
 ) -> Vec<Result<(), TurnError>> {
-    let until = Instant::now() + TURN_LIMIT;
     let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, step) in steps.iter().enumerate() {
         places.entry(database_of(step)).or_default().push(index);
@@ -140,7 +165,7 @@ async fn inside(
             }
         }
     }
-    match send(server, database, drafts, failed, Some(until)).await {
+    match send(server, database, drafts, failed, until).await {
         Ok(failures) => {
             for failure in failures {
                 results[places[failure.index]] = Err(failure.error.into());
@@ -156,17 +181,21 @@ async fn inside(
 }
 
 /// Carries out the statements that have to come before a secret is written, with the password that it will hold. Secrets that are written one after
-/// the other share a connection: `door` keeps it.
+/// the other share the connection behind the `door`.
 pub(super) async fn prepare(
     context: &Context,
     scene: &Scene<'_>,
-    door: &mut Option<Session>,
+    door: &mut Door,
     (role, statements): (&str, &[Statement]),
     password: &Secret,
 ) -> Result<(), TurnError> {
     context
         .memories
         .with(scene.cluster, |memory| memory.catalog = None);
+    let until = door.until();
+    if until <= Instant::now() {
+        return Err(SqlError::PutOff.into());
+    }
     let with = |statement: &Statement| statement.password().map(|_| password.clone());
     let draft = Draft {
         subject: Subject::Role(role.to_owned()),
@@ -174,13 +203,14 @@ pub(super) async fn prepare(
         statements: statements.iter().map(|it| (it.clone(), with(it))).collect(),
     };
     let groups = groups(vec![draft]).await?;
-    let session = match door.take() {
+    let mut session = match door.session.take() {
         Some(session) => session,
         None => primary(context, scene).await?.open(MAINTENANCE_DATABASE).await?,
     };
+    session.until = Some(until);
     // One that broke is not put back.
     let mut failures = session.carry_out(&groups, &mut BTreeSet::new()).await?;
-    *door = Some(session);
+    door.session = Some(session);
     match failures.pop() {
         Some(failure) => Err(failure.error.into()),
         None => Ok(()),
@@ -210,12 +240,12 @@ async fn send(
     database: &str,
     drafts: Vec<Draft>,
     failed: &mut BTreeSet<Subject>,
-    until: Option<Instant>,
+    until: Instant,
 ) -> Result<Vec<Failure>, TurnError> {
     if drafts.is_empty() {
         return Ok(Vec::new());
     }
-    if until.is_some_and(|until| until <= Instant::now()) {
+    if until <= Instant::now() {
         failed.extend(drafts.iter().map(|draft| draft.subject.clone()));
         let put_off = |index| Failure {
             index,
@@ -225,7 +255,7 @@ async fn send(
     }
     let groups = groups(drafts).await?;
     let mut session = server.open(database).await?;
-    session.until = until;
+    session.until = Some(until);
     Ok(session.carry_out(&groups, failed).await?)
 }
 
@@ -263,4 +293,51 @@ async fn primary(context: &Context, scene: &Scene<'_>) -> Result<Server, TurnErr
     let leads = |pod: &&PodView| pod.role_label == Role::Primary.label();
     let primary = scene.pods.iter().find(leads).and_then(|pod| pod.ip.parse().ok());
     server(context, scene.cluster, scene.names, scene.config, primary).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::tests::sql;
+    use crate::sql::{Target, Trust};
+
+    struct Nobody;
+
+    impl Passwords for Nobody {
+        async fn read(&self, _: &PasswordRef) -> Result<Secret, TurnError> {
+            Err(TurnError::SameConnection)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_has_one_deadline_and_begins_with_nothing_after_it() {
+        let mut door = Door::default();
+        let until = door.until();
+        tokio::time::advance(TURN_LIMIT).await;
+        door.shut();
+        assert_eq!(
+            door.until(),
+            until,
+            "other statements of the same turn have no more time"
+        );
+        // Nobody is asked: there is no such server.
+        let server = Server {
+            target: Target {
+                service: "localhost".to_owned(),
+                primary: None,
+                port: 1,
+            },
+            user: "postgres".to_owned(),
+            password: Secret::new("p"),
+            previous: None,
+            trust: Trust::anybody().unwrap(),
+        };
+        let (steps, mut failed) = ([sql("a"), sql("b")], BTreeSet::new());
+        let done = take(Ok(server), &steps, &Nobody, &mut failed, door.until()).await;
+        assert_eq!((done.len(), failed.len()), (2, 2));
+        for result in done {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("left to the next turn"), "{error}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use pgherd_controller::error::TurnError;
-use pgherd_controller::execute::sql::{Passwords, run_length, take};
+use pgherd_controller::execute::sql::{Passwords, deadline, run_length, take};
 use pgherd_controller::password;
 use pgherd_controller::sql::catalog::Inside;
 use pgherd_controller::sql::{Server, Target, Trust};
@@ -146,7 +146,7 @@ impl Cluster {
                 continue;
             }
             let passwords = InMemory(&self.secrets);
-            let done = take(Ok(self.server.clone()), now, &passwords, &mut failed);
+            let done = take(Ok(self.server.clone()), now, &passwords, &mut failed, deadline());
             for result in self.runtime.block_on(done) {
                 result?;
             }
