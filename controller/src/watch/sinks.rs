@@ -220,10 +220,21 @@ impl OwnedSink {
         Some((cluster, key))
     }
 
+    /// The cluster that has put a secret into another namespace than its own.
+    fn owner(&self, metadata: &ObjectMeta) -> Option<ClusterRef> {
+        let annotations = metadata.annotations.as_ref()?;
+        let owner = annotations.get(annotations::SECRET_OF);
+        let (namespace, name) = owner.filter(|_| self.kind == Watched::Secret)?.split_once('/')?;
+        Some(ClusterRef::new(namespace, name))
+    }
+
     /// What every cluster of a namespace shares, stirs them all; so does a secret in a namespace without such a cluster, which some cluster
-    /// of that name elsewhere has put there.
-    fn stir(&self, cluster: &ClusterRef) {
+    /// of that name elsewhere has put there. One that says whose it is stirs that one, whoever lives beside it.
+    fn stir(&self, cluster: &ClusterRef, owner: Option<ClusterRef>) {
         let manifests = &self.watches.cache.manifests;
+        if let Some(owner) = owner.filter(|owner| manifests.get(owner).is_some()) {
+            return self.watches.stir(&owner);
+        }
         match self.kind.found_by() {
             FoundBy::ClusterLabels if self.kind == Watched::Secret && manifests.get(cluster).is_none() => {
                 let all = manifests.all().into_iter();
@@ -280,8 +291,9 @@ impl<K: Told> Sink<K> for OwnedSink {
         if let Some(listed) = &mut self.listed {
             listed.insert((cluster.clone(), key.clone()));
         }
+        let owner = self.owner(object.metadata());
         if object.note(&self.watches.cache.owned, &cluster, key) {
-            self.stir(&cluster);
+            self.stir(&cluster, owner);
         }
     }
 
@@ -290,7 +302,7 @@ impl<K: Told> Sink<K> for OwnedSink {
         if let Some((cluster, key)) = self.place(metadata)
             && self.watches.cache.owned.note_gone(&cluster, &key, metadata)
         {
-            self.stir(&cluster);
+            self.stir(&cluster, self.owner(metadata));
         }
     }
 
@@ -303,7 +315,7 @@ impl<K: Told> Sink<K> for OwnedSink {
             .owned
             .note_listed(self.kind, namespace, &listed)
         {
-            self.stir(&cluster);
+            self.stir(&cluster, None);
         }
     }
 }

@@ -248,3 +248,32 @@ async fn what_happens_to_a_cluster_that_is_being_made_is_gathered() {
         assert_eq!(woken(&watches).await.len(), 1, "{status}: one turn for both");
     }
 }
+
+/// Both namespaces have a cluster of that name.
+#[tokio::test(start_paused = true)]
+async fn a_secret_elsewhere_stirs_the_cluster_that_it_names() {
+    let watches = watches(None);
+    let mut manifests = ManifestSink::new(watches.clone(), None);
+    for namespace in ["default", "apps"] {
+        let mut manifest = manifest("1", None, "Running");
+        manifest.metadata.namespace = Some(namespace.to_owned());
+        manifests.apply(manifest);
+    }
+    woken(&watches).await;
+    let mut secrets = OwnedSink::new(watches.clone(), &scope(), Watched::Secret, None);
+    let labels = json!({"application": "spilo", "cluster-name": "acid-demo"});
+    let mut secret = |version: &str, owner: Option<&str>| {
+        let mut secret = owned("s", version, &labels);
+        let owner = owner.map(|owner| [("pgherd.io/cluster".to_owned(), owner.to_owned())].into());
+        secret.metadata.annotations = owner;
+        secrets.apply(secret);
+    };
+    let names = async || -> Vec<String> { woken(&watches).await.into_iter().map(|(name, _)| name).collect() };
+    secret("1", None);
+    assert_eq!(names().await, ["default/acid-demo"]);
+    secret("2", Some("apps/acid-demo"));
+    assert_eq!(names().await, ["apps/acid-demo"]);
+    // Whoever it names has gone.
+    secret("3", Some("apps/other"));
+    assert_eq!(names().await, ["default/acid-demo"]);
+}
