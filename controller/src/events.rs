@@ -19,8 +19,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// What the API server accepts as a note.
-const NOTE_LIMIT: usize = 1000;
+/// Bytes that the API server accepts as a note.
+pub const NOTE_LIMIT: usize = 1000;
 /// An event that is said again within this time counts up the first.
 const SERIES: Duration = Duration::from_mins(10);
 /// As many can wait; others are lost.
@@ -165,7 +165,9 @@ impl Events {
     }
 
     async fn write(&self, about: &ObjectReference, note: Note, at: Timestamp) -> Result<(), kube::Error> {
-        let text: String = note.text.chars().take(NOTE_LIMIT).collect();
+        let fits = |(at, letter): &(usize, char)| at + letter.len_utf8() <= NOTE_LIMIT;
+        let letters = note.text.char_indices().take_while(fits);
+        let text: String = letters.map(|(_, letter)| letter).collect();
         let namespace = about.namespace.clone().unwrap_or_default();
         let said = Said {
             uid: about.uid.clone().unwrap_or_default(),

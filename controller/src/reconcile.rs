@@ -168,6 +168,7 @@ async fn tell(
         status: (!turn.found.gone && !untold).then_some(status),
         done: &executed.done,
         outcome: &executed.outcome,
+        holds: &plan.holds,
         remarks: if untold {
             Vec::new()
         } else {

@@ -3,7 +3,7 @@
 use pgherd_model::api::status::{ClusterStatus, PostgresqlStatus};
 use pgherd_planner::assess::Outcome;
 use pgherd_planner::observed::ClusterView;
-use pgherd_planner::plan::Step;
+use pgherd_planner::plan::{Hold, Step};
 
 use crate::cluster_ref::ClusterRef;
 use crate::context::Context;
@@ -26,6 +26,8 @@ pub struct Report<'a> {
     pub status: Option<PostgresqlStatus>,
     pub done: &'a [&'a Step],
     pub outcome: &'a Outcome,
+    /// What is wanted and not done.
+    pub holds: &'a [Hold],
     /// What is wrong with the manifest or worth knowing: event reason and text, in a stable order.
     pub remarks: Vec<(String, String)>,
 }

@@ -1,4 +1,6 @@
-//! Which events a turn gives, by Zalando's reasons: one per kind of step.
+//! Which events a turn gives, by Zalando's reasons: one per kind of step, or as many as it takes to name them all.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pgherd_model::api::status::ClusterStatus;
@@ -8,8 +10,12 @@ use pgherd_planner::plan::{Action, Step};
 
 use super::Report;
 use crate::context::Context;
-use crate::events::Note;
+use crate::events::{NOTE_LIMIT, Note};
 
+/// Reason of the event on what cannot be as it is wanted in the database.
+const HELD: &str = "Held";
+/// Notes on what one turn did. Each kind of step has at least one.
+const DEEDS_TOLD: usize = 10;
 /// Failures of one turn that get an event each.
 const FAILURES_TOLD: usize = 5;
 
@@ -26,16 +32,29 @@ pub(super) async fn of_turn(context: &Context, report: &Report<'_>) {
 }
 
 fn notes(report: &Report<'_>) -> Vec<Note> {
+    let mut notes = deeds(report);
+    notes.extend(under_way(report));
+    notes.extend(failures(report));
+    notes.extend(held(report));
+    notes.extend(remarks(report));
+    notes
+}
+
+/// What was done, each step whole: a note that would be too long ends with the step before.
+fn deeds(report: &Report<'_>) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
+    let mut untold: BTreeMap<usize, usize> = BTreeMap::new();
     for step in report.done.iter().filter(|step| is_told(&step.action)) {
         let (reason, action) = (reason(step, report).to_owned(), step.action.kind());
         let text = step.to_string();
-        match notes
-            .iter_mut()
-            .find(|note| note.reason == reason && note.action == action)
-        {
-            Some(note) => note.text = format!("{}; {text}", note.text),
-            None => notes.push(Note {
+        let is_same = |note: &Note| note.reason == reason && note.action == action;
+        match notes.iter().rposition(is_same) {
+            Some(last) if notes[last].text.len() + text.len() + 2 <= NOTE_LIMIT => {
+                notes[last].text.push_str("; ");
+                notes[last].text.push_str(&text);
+            }
+            Some(last) if notes.len() >= DEEDS_TOLD => *untold.entry(last).or_default() += 1,
+            _ => notes.push(Note {
                 warning: false,
                 reason,
                 action,
@@ -43,10 +62,37 @@ fn notes(report: &Report<'_>) -> Vec<Note> {
             }),
         }
     }
-    notes.extend(under_way(report));
-    notes.extend(failures(report));
-    notes.extend(remarks(report));
+    for (last, count) in untold.into_iter().rev() {
+        let text = format!("and {count} more such steps");
+        let more = Note {
+            text,
+            ..notes[last].clone()
+        };
+        notes.insert(last + 1, more);
+    }
     notes
+}
+
+/// Roles and databases that cannot be as they are wanted, and of which the status before did not know that: one warning for all.
+fn held(report: &Report<'_>) -> Option<Note> {
+    let before = &report.view.status.holds;
+    let lines = report
+        .holds
+        .iter()
+        .filter(|hold| hold.is_of_catalog())
+        .filter(|hold| {
+            let (matter, reason) = (hold.matter.to_string(), hold.reason.to_string());
+            !before
+                .iter()
+                .any(|known| known.step == matter && known.reason == reason)
+        });
+    let lines: Vec<String> = lines.map(ToString::to_string).collect();
+    (!lines.is_empty()).then(|| Note {
+        warning: true,
+        reason: HELD.to_owned(),
+        action: "Provision",
+        text: lines.join("; "),
+    })
 }
 
 /// What is to be said about a manifest is said once; of roles that others define also when they do so later.

@@ -1,7 +1,10 @@
 use pgherd_model::api::status::PostgresqlStatus;
 use pgherd_planner::assess::Outcome;
 use pgherd_planner::observed::{ClusterView, ObjectRef};
-use pgherd_planner::plan::{Impact, Precondition, Propagation, Reason, SecretDraft};
+use pgherd_planner::plan::{
+    Hold, HoldReason, Impact, Matter, Precondition, Propagation, Reason, SecretDraft, Verb,
+};
+use pgherd_planner::sql::Subject;
 
 use super::*;
 use crate::cluster_ref::ClusterRef;
@@ -33,6 +36,7 @@ fn told(view: &ClusterView, steps: &[Step], outcome: &Outcome) -> Vec<(bool, Str
         status: None,
         done: &done,
         outcome,
+        holds: &[],
         remarks: Vec::new(),
     };
     notes(&report)
@@ -116,6 +120,7 @@ fn a_remark_about_a_manifest_is_told_once() {
             status: None,
             done: &[],
             outcome: &Outcome::Done,
+            holds: &[],
             remarks,
         })
         .len()
@@ -159,6 +164,7 @@ fn definitions_that_stop_to_count_without_an_edit_are_one_event_and_only_once() 
             status: Some(status(after)),
             done: &[],
             outcome: &Outcome::Done,
+            holds: &[],
             remarks: std::iter::once(("ResourceLimits".to_owned(), "raised".to_owned()))
                 .chain(skipped)
                 .collect(),
@@ -201,6 +207,7 @@ fn a_roll_is_told_at_its_start_and_at_its_end() {
             status: Some(after),
             done: &[],
             outcome,
+            holds: &[],
             remarks: Vec::new(),
         };
         notes(&report)
@@ -219,4 +226,73 @@ fn a_roll_is_told_at_its_start_and_at_its_end() {
     assert_eq!(told(runs.clone(), runs.clone()), [""; 0]);
     assert_eq!(told(runs, none.clone()), ["rolling update done"]);
     assert_eq!(told(waits, none), [""; 0]);
+}
+
+#[test]
+fn of_many_steps_each_is_named_and_their_notes_are_few() {
+    let texts = |count: usize| {
+        let steps: Vec<Step> = (0..count)
+            .map(|number| secret(&format!("role-{number}")))
+            .collect();
+        let told = told(&ClusterView::default(), &steps, &Outcome::Done);
+        told.into_iter().map(|(.., text)| text).collect::<Vec<_>>()
+    };
+    let some = texts(60);
+    assert!((2..=5).contains(&some.len()), "{some:?}");
+    assert!(some.iter().all(|text| text.len() <= NOTE_LIMIT));
+    for number in 0..60 {
+        let named = format!("n/role-{number} ");
+        assert!(some.iter().any(|text| text.contains(&named)), "{number}");
+    }
+    let many = texts(2000);
+    assert_eq!(many.len(), DEEDS_TOLD + 1);
+    let left = many[DEEDS_TOLD].strip_prefix("and ").unwrap();
+    let left: usize = left.split(' ').next().unwrap().parse().unwrap();
+    let named = many
+        .iter()
+        .map(|text| text.matches("role-").count())
+        .sum::<usize>();
+    assert_eq!(left + named, 2000);
+}
+
+#[test]
+fn what_cannot_be_had_in_the_database_is_one_warning_when_it_is_new() {
+    let hold = |role: &str, reason: HoldReason| Hold {
+        matter: Matter::Object(Verb::Make, Subject::Role(role.to_owned())),
+        reason,
+        until: None,
+    };
+    let not_ours = |role: &str| hold(role, HoldReason::NotOurs("role x".to_owned()));
+    let holds = [
+        not_ours("a"),
+        hold("b", HoldReason::OutsideWindows),
+        not_ours("c"),
+    ];
+    let cluster = ClusterRef::new("n", "a");
+    let told = |view: &ClusterView| {
+        let notes = notes(&Report {
+            cluster: &cluster,
+            view,
+            status: None,
+            done: &[],
+            outcome: &Outcome::Done,
+            holds: &holds,
+            remarks: Vec::new(),
+        });
+        notes.into_iter().map(|note| note.text).collect::<Vec<_>>()
+    };
+    let mut view = ClusterView::default();
+    let both = told(&view);
+    assert_eq!(both.len(), 1);
+    assert!(both[0].contains("role a") && both[0].contains("role c") && !both[0].contains("role b"));
+    let known = |hold: &Hold| pgherd_model::api::status::Hold {
+        step: hold.matter.to_string(),
+        reason: hold.reason.to_string(),
+        until: None,
+    };
+    view.status.holds = vec![known(&holds[0])];
+    let new = told(&view);
+    assert!(new.len() == 1 && !new[0].contains("role a") && new[0].contains("role c"));
+    view.status.holds = holds.iter().map(known).collect();
+    assert_eq!(told(&view), Vec::<String>::new());
 }

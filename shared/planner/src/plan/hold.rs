@@ -17,6 +17,17 @@ pub struct Hold {
     pub until: Option<Timestamp>,
 }
 
+impl Hold {
+    /// A role or something of a database that cannot be as it is wanted, until somebody changes something.
+    pub fn is_of_catalog(&self) -> bool {
+        let is_lasting = matches!(
+            self.reason,
+            HoldReason::Lacking(_) | HoldReason::NotOurs(_) | HoldReason::Conflict(_)
+        );
+        is_lasting && (self.matter.is_of_roles() || self.matter.is_of_databases())
+    }
+}
+
 /// What a hold waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
