@@ -8,6 +8,7 @@
 
 pub mod built;
 pub mod cache;
+pub mod controller;
 pub mod demo;
 pub mod generated;
 pub mod images;

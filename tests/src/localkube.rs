@@ -20,6 +20,7 @@ use plan::{PLAN_FILE, Plan};
 use running::Supervisor;
 
 mod api;
+pub mod audit;
 mod binaries;
 mod certificates;
 mod control_plane;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use pgherd_certs::metrics::CertMetrics;
 use pgherd_controller::metrics::{ControllerMetrics, Sources, TurnLabels};
 use pgherd_runtime::metrics::Metrics;
-use pgherd_webhook::route::Route;
 use pgherd_webhook::metrics::WebhookMetrics;
+use pgherd_webhook::route::Route;
 use serde::Deserialize;
 use serde_json::Value;
 

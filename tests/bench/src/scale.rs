@@ -1,13 +1,12 @@
 //! `cargo bench-scale`: the controller with many clusters, on a real API server, with simulated pods. Flow:
 //!
 //! [`place`] readies the local Kubernetes and cleans up, [`clusters`] applies and edits manifests, [`controller`] is the program under test,
-//! [`bare`] the client that writes the same objects without thinking. What happened is read from the API server's own log ([`audit`]), so that
-//! nobody who watches slows anything down. [`creation`], [`steady`], [`edits`] and [`restart`] measure one thing each, [`report`] compares
-//! with the goals.
+//! [`bare`] the client that writes the same objects without thinking. What happened is read from the API server's own log
+//! (`pgherd_tests::localkube::audit`), so that nobody who watches slows anything down. [`creation`], [`steady`], [`edits`] and [`restart`]
+//! measure one thing each, [`report`] compares with the goals.
 //!
-//! How to read the result: docs/benchmarks.md.
+//! How to read the result: docs/benchmarks/scale.md.
 
-pub mod audit;
 pub mod bare;
 pub mod clusters;
 pub mod controller;

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use pgherd_tests::built::built;
+use pgherd_tests::localkube::audit::Request;
 use pgherd_tests::simulated::{Settings, Simulation};
 use serde_json::{Value, json};
 
 use super::Test;
-use super::audit::{Write, writes_since};
+use super::audit::writes_since;
 use super::stage::{CONTROLLER, NAMESPACE, Stage};
 
 use fleet::Fleet;
@@ -365,7 +366,7 @@ fn settle(stage: &Stage, since: Timestamp) -> Result<()> {
 }
 
 /// The controller's writes, but for its lease.
-fn ours(stage: &Stage, since: Timestamp) -> Result<Vec<Write>> {
+fn ours(stage: &Stage, since: Timestamp) -> Result<Vec<Request>> {
     let mut writes = writes_since(stage, since)?;
     writes.retain(|write| write.agent.starts_with(AGENT) && write.resource != "leases");
     Ok(writes)

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::Test;
 use super::stage::{PATIENTLY, Stage};
 
-use controller::Controller;
 use proxy::Proxy;
 
 pub(crate) mod controller;
@@ -160,7 +159,7 @@ fn holder(stage: &Stage) -> Result<String> {
 fn restarts(stage: &Stage) -> Result<()> {
     set_up(stage)?;
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let first = Controller::start(stage, "away-first", 18171, &kubeconfig, &[])?;
+    let first = controller::start(stage, "away-first", 18171, &kubeconfig, &[])?;
     first.wait_until_it_works()?;
     begin(stage)?;
     // In the middle of work.
@@ -171,7 +170,7 @@ fn restarts(stage: &Stage) -> Result<()> {
     ensure!(holder(stage)?.is_empty(), "the lease was not released");
     edit(stage, 0..CLUSTERS, "2")?;
     delete(stage, CLUSTERS..CLUSTERS + DELETED)?;
-    let second = Controller::start(stage, "away-second", 18171, &kubeconfig, &[])?;
+    let second = controller::start(stage, "away-second", 18171, &kubeconfig, &[])?;
     let back = second.wait_until_it_works()?;
     let done = wait_for_round(stage, "2", CLUSTERS)?;
     second.stop()?;
@@ -183,9 +182,9 @@ fn restarts(stage: &Stage) -> Result<()> {
 fn lease_moves(stage: &Stage) -> Result<()> {
     set_up(stage)?;
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let first = Controller::start(stage, "away-first", 18171, &kubeconfig, &LONG_LEASE)?;
+    let first = controller::start(stage, "away-first", 18171, &kubeconfig, &LONG_LEASE)?;
     first.wait_until_it_works()?;
-    let second = Controller::start(stage, "away-second", 18172, &kubeconfig, &LONG_LEASE)?;
+    let second = controller::start(stage, "away-second", 18172, &kubeconfig, &LONG_LEASE)?;
     begin(stage)?;
     first.kill()?;
     edit(stage, 0..CLUSTERS, "1")?;
@@ -205,7 +204,7 @@ fn cut_off(stage: &Stage) -> Result<()> {
     let proxy = Proxy::start(&stage.local.cluster.kubeconfig(), &stage.local.state)?;
     // Its lease is to outlive the cut: this is about its watches.
     let patient = ["--lease-duration", "200s", "--renew-deadline", "180s"];
-    let controller = Controller::start(stage, "away-first", 18171, &proxy.kubeconfig, &patient)?;
+    let controller = controller::start(stage, "away-first", 18171, &proxy.kubeconfig, &patient)?;
     controller.wait_until_it_works()?;
     begin(stage)?;
     proxy.cut();

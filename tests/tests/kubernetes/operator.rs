@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Test;
-use super::away::controller::Controller;
+use super::away::controller::{self, Controller};
 use super::stage::{PATIENTLY, Stage};
 
 mod configuration;
@@ -82,7 +82,7 @@ impl<'a> Place<'a> {
     /// A controller of the trial's own for the clusters that carry `id`, once it works.
     fn controller(&self, name: &str, id: &str, kubeconfig: &Path, more: &[&str]) -> Result<Controller> {
         let own = ["--operator-namespace", self.namespace, "--controller-id", id];
-        let controller = Controller::start_as(self.stage, name, PORT, kubeconfig, &[&own, more].concat())?;
+        let controller = controller::start_as(self.stage, name, PORT, kubeconfig, &[&own, more].concat())?;
         controller.wait_until_it_works()?;
         Ok(controller)
     }

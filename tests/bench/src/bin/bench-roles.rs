@@ -6,7 +6,7 @@ use clap::Parser;
 use pgherd_bench::roles::{Size, run};
 
 /// Measures how long the controller takes for the roles and databases of a large cluster, on a real PostgreSQL server, beside a psql script
-/// that does the same work. What the figures mean: docs/benchmarks.md.
+/// that does the same work. What the figures mean: docs/benchmarks/roles.md.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-roles --", bin_name = "cargo bench-roles --", version)]
 struct Arguments {

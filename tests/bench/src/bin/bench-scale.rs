@@ -10,7 +10,7 @@ use pgherd_bench::server;
 /// Measures the controller with many clusters, on a real API server, with simulated pods.
 ///
 /// Builds what is not built, brings the local Kubernetes up (without nodes) if it does not run, applies manifests, and compares with a bare
-/// client that writes the same objects. What the figures mean: docs/benchmarks.md.
+/// client that writes the same objects. What the figures mean: docs/benchmarks/scale.md.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-scale --", bin_name = "cargo bench-scale --", version)]
 struct Arguments {

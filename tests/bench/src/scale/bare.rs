@@ -8,10 +8,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
 use kube::{Api, Client};
+use pgherd_tests::localkube::audit::AuditLog;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::audit::AuditLog;
 use super::clusters::{AT_ONCE, Clusters, Name, manifest, postgresql};
 use super::place::{BARE, NAMESPACES, Place};
 use super::{Extent, Teller};

@@ -1,15 +1,11 @@
 //! The program under test: a process of its own, started as it is deployed but for the database, which simulated pods have not.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, ensure};
+use pgherd_tests::controller;
 use serde_json::Value;
 
 use super::place::{HOME, Place, SETTINGS};
@@ -17,16 +13,12 @@ use crate::server::free;
 use crate::usage::{self, Memory};
 
 const DEPLOYMENT: &str = include_str!("../../../../deploy/kustomize/controller/deployment.yaml");
-const START: Duration = Duration::from_mins(1);
 
 /// One that runs.
 #[derive(Debug)]
 pub struct Controller {
-    child: Child,
-    admin: SocketAddr,
+    process: controller::Controller,
     log: PathBuf,
-    /// When its process was started.
-    pub started: Instant,
 }
 
 impl Controller {
@@ -34,30 +26,25 @@ impl Controller {
     ///
     /// It cannot be started.
     pub fn start(place: &Place, watched: &[&str]) -> Result<Self> {
-        let (admin, folder) = (free()?, place.folder());
+        let folder = place.folder();
         std::fs::create_dir_all(&folder)?;
-        let log = folder.join("scale-controller.log");
-        let file = File::create(&log).with_context(|| format!("write {}", log.display()))?;
-        let child = Command::new(&place.program)
+        let mut command = Command::new(&place.program);
+        command
             .arg("--kubeconfig")
             .arg(place.kubeconfig())
-            .args(["--admin-address", &admin.to_string()])
             .args(["--operator-namespace", HOME, "--config-map", SETTINGS])
             .args(["--watched-namespace", &watched.join(",")])
             .args(["--no-database-access", "--no-teams-api", "--no-rest-api"])
             .envs(environment()?)
-            .env_remove("KUBECONFIG")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("start {}", place.program.display()))?;
-        Ok(Self {
-            child,
-            admin,
-            log,
-            started: Instant::now(),
-        })
+            .env_remove("KUBECONFIG");
+        let log = folder.join("scale-controller.log");
+        let process = controller::Controller::start(command, &log, free()?)?;
+        Ok(Self { process, log })
+    }
+
+    /// When its process was started.
+    pub fn started(&self) -> Instant {
+        self.process.started
     }
 
     /// It leads, and knows every object.
@@ -66,16 +53,7 @@ impl Controller {
     ///
     /// It does not get there.
     pub fn wait_until_it_works(&self) -> Result<()> {
-        let text = "first lists complete";
-        while !std::fs::read_to_string(&self.log)?.contains(text) {
-            ensure!(
-                self.started.elapsed() < START,
-                "{text:?} is not in {}",
-                self.log.display()
-            );
-            sleep(Duration::from_millis(10));
-        }
-        Ok(())
+        self.process.wait_until_it_works().map(drop)
     }
 
     /// The sum of a family's values, over all labels.
@@ -93,15 +71,7 @@ impl Controller {
     ///
     /// It does not answer.
     pub fn metrics(&self) -> Result<String> {
-        let mut stream = TcpStream::connect(self.admin).context("ask the controller for metrics")?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        write!(
-            stream,
-            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
+        self.process.ask("/metrics")
     }
 
     /// CPU time so far.
@@ -110,7 +80,7 @@ impl Controller {
     ///
     /// It has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        usage::cpu(self.child.id())
+        usage::cpu(self.process.id())
     }
 
     /// Memory now, and the most so far.
@@ -119,7 +89,7 @@ impl Controller {
     ///
     /// It has ended.
     pub fn memory(&self) -> Result<Memory> {
-        usage::memory(self.child.id())
+        usage::memory(self.process.id())
     }
 
     /// Asks it to end, and waits until it has.
@@ -127,26 +97,14 @@ impl Controller {
     /// # Errors
     ///
     /// It does not end well.
-    pub fn stop(mut self) -> Result<()> {
-        self.signal(Signal::TERM)?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("the controller ended with {status}; see {}", self.log.display());
-        }
+    pub fn stop(self) -> Result<()> {
+        let (status, _) = self.process.stop()?;
+        ensure!(
+            status.success(),
+            "the controller ended with {status}; see {}",
+            self.log.display()
+        );
         Ok(())
-    }
-
-    fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        Ok(kill_process(pid.context("no process")?, signal)?)
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -186,9 +144,11 @@ mod tests {
     #[test]
     fn the_deployment_can_be_read() {
         let set = environment().unwrap();
-        assert!(
-            set.iter()
-                .all(|(name, _)| name != "OPERATOR_NAMESPACE" && name != "CONFIG_MAP_NAME")
+        let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["MIMALLOC_PURGE_DELAY"],
+            "what says where it is, is left out"
         );
     }
 }

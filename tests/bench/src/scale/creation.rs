@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use pgherd_tests::localkube::audit::{AuditLog, Request, counts};
 
 use super::Teller;
-use super::audit::{AuditLog, Request, counts};
 use super::clusters::{Clusters, Name};
 use super::controller::Controller;
 use super::place::Place;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use pgherd_tests::localkube::audit::AuditLog;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::Teller;
-use super::audit::AuditLog;
 use super::clusters::{AT_ONCE, Clusters, Name, Names};
 use super::place::Place;
 use super::statistics::Durations;

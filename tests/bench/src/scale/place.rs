@@ -13,6 +13,7 @@ use kube::api::{DeleteParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use pgherd_tests::kubectl::Kubectl;
+use pgherd_tests::localkube::audit::AuditLog;
 use pgherd_tests::localkube::{AUDITED_ACCOUNT, Cluster, Options, checkout};
 use pgherd_tests::progress::Progress;
 use pgherd_tests::simulated::{NODE, Settings, Simulation};
@@ -20,7 +21,6 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::Teller;
-use super::audit::AuditLog;
 
 /// Where the controller's own things are; also its account, and what it may do in the whole cluster is called.
 pub const HOME: &str = "bench-scale";

@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use pgherd_tests::localkube::audit::{AuditLog, Request, counts};
 
 use super::Teller;
-use super::audit::{AuditLog, Request, counts};
 use super::controller::Controller;
 use super::place::Place;
 use super::statistics::number;
@@ -50,10 +50,10 @@ pub fn measure(
             + controller.count("pgherd_controller_waiting_resyncs")?
             > 0.0
     {
-        ensure!(controller.started.elapsed() < LIMIT, "the restart does not end");
+        ensure!(controller.started().elapsed() < LIMIT, "the restart does not end");
         sleep(Duration::from_millis(50));
     }
-    let seconds = controller.started.elapsed().as_secs_f64();
+    let seconds = controller.started().elapsed().as_secs_f64();
     // What a turn says last, and turns that follow.
     sleep(Duration::from_secs(2));
     let (cpu, memory) = (controller.cpu()?, controller.memory()?);

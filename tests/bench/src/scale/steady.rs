@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use pgherd_tests::localkube::audit::{AuditLog, Request, counts};
 use tokio::time::sleep;
 
 use super::Teller;
-use super::audit::{AuditLog, Request, counts};
 use super::controller::Controller;
 use super::place::Place;
 use crate::usage::Memory;

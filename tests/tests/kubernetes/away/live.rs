@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::controller::Controller;
+use super::controller::{self, Controller};
 use super::{NAMESPACE, manifest, name, patch, set_up, tear_down};
 use crate::stage::Stage;
 
@@ -40,7 +40,7 @@ fn told(stage: &Stage, reason: &str, words: &[&str]) -> Result<String> {
 pub(super) fn configuration(stage: &Stage) -> Result<()> {
     set_up(stage)?;
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start(stage, "away-first", 18171, &kubeconfig, &[])?;
+    let controller = controller::start(stage, "away-first", 18171, &kubeconfig, &[])?;
     controller.wait_until_it_works()?;
     round(stage, "1")?;
     is_at(stage, "1")?;
@@ -123,7 +123,7 @@ pub(super) fn namespaces(stage: &Stage) -> Result<()> {
         "--watched-namespace",
         NAMESPACE,
     ];
-    let controller = Controller::start(stage, "away-first", 18171, &kubeconfig, &scope)?;
+    let controller = controller::start(stage, "away-first", 18171, &kubeconfig, &scope)?;
     controller.wait_until_it_works()?;
     for namespace in [NAMESPACE, LABELLED] {
         stage.kubectl().apply(&manifest(&name(0), namespace, "1"))?;

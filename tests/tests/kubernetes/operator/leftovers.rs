@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::{Place, cluster, metric};
-use crate::away::controller::Controller;
+use crate::away::controller::{self, Controller};
 use crate::stage::Stage;
 
 const PLACE: &str = "it-operator-left";
@@ -33,7 +33,7 @@ fn start(stage: &Stage, name: &str, more: &[&str]) -> Result<Controller> {
         "--no-rest-api",
     ];
     let kubeconfig = stage.local.cluster.kubeconfig();
-    let controller = Controller::start_as(stage, name, 18181, &kubeconfig, &[&args, more].concat())?;
+    let controller = controller::start_as(stage, name, 18181, &kubeconfig, &[&args, more].concat())?;
     controller.wait_until_it_works()?;
     Ok(controller)
 }

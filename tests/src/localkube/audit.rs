@@ -1,10 +1,13 @@
-//! What the API server says that it was asked, by whom and when: its audit log, read on from where it was read last.
+//! What the API server says that it was asked, by whom and when: its audit log, read on from where it was read last, or back to some time.
+//! Where a file is full it is put aside, and read as well. A line that cannot be read is an error: who finds nothing in the log wants to know
+//! that there was nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -125,30 +128,70 @@ impl AuditLog {
                 return Ok(());
             }
             if self.rest.last() == Some(&b'\n') {
-                requests.extend(request(&self.rest));
+                requests.extend(request(&self.rest)?);
                 self.rest.clear();
             }
         }
     }
 }
 
-/// A watch counts when it begins, everything else when it ends.
-fn request(line: &[u8]) -> Option<Request> {
-    let line: Line = serde_json::from_slice(line).ok()?;
+/// What was received since a time, in the order in which it was answered. `path` is the present log; those that were put aside lie beside it.
+///
+/// # Errors
+///
+/// They cannot be read.
+pub fn requests_since(path: &Path, since: Timestamp) -> Result<Vec<Request>> {
+    let mut requests = Vec::new();
+    for file in files_since(path, since)? {
+        let content = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        // What follows the last line's end is not written yet.
+        let lines = content
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter(|line| line.ends_with(b"\n"));
+        for line in lines {
+            requests.extend(request(line)?.filter(|request| request.received >= since));
+        }
+    }
+    Ok(requests)
+}
+
+/// Those that were written to since then, the present one last. They are put aside under names with the time: `audit-2026-…`.
+fn files_since(path: &Path, since: Timestamp) -> Result<Vec<PathBuf>> {
+    let prefix = format!("{}-", path.file_stem().unwrap_or_default().to_string_lossy());
+    let folder = path.parent().context("the log lies in a folder")?;
+    let since = SystemTime::from(since);
+    let mut aside = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) && entry.metadata()?.modified()? >= since
+        {
+            aside.push(entry.path());
+        }
+    }
+    aside.sort();
+    aside.push(path.to_owned());
+    Ok(aside)
+}
+
+/// A watch counts when it begins, everything else when it ends; none is what does not count.
+fn request(line: &[u8]) -> Result<Option<Request>> {
+    let read = serde_json::from_slice(line);
+    let line: Line =
+        read.with_context(|| format!("read a line of the audit log: {}", String::from_utf8_lossy(line)))?;
     let counts_at = if line.verb == "watch" {
         "ResponseStarted"
     } else {
         "ResponseComplete"
     };
     if line.stage != counts_at {
-        return None;
+        return Ok(None);
     }
     let object = line.object_ref;
     let resource = match object.subresource.as_str() {
         "" => object.resource,
         part => format!("{}/{part}", object.resource),
     };
-    Some(Request {
+    Ok(Some(Request {
         user: line.user.username,
         agent: line
             .user_agent
@@ -163,7 +206,7 @@ fn request(line: &[u8]) -> Option<Request> {
         code: line.response_status.code,
         received: line.request_received_timestamp,
         done: line.stage_timestamp,
-    })
+    }))
 }
 
 /// How many, by what `key` says of each, most first.
@@ -198,7 +241,7 @@ mod tests {
 
     #[test]
     fn each_request_counts_once() {
-        let of = |stage, verb| request(line(stage, verb).as_bytes());
+        let of = |stage, verb| request(line(stage, verb).as_bytes()).unwrap();
         let read = of("ResponseComplete", "patch").unwrap();
         assert_eq!(
             (read.agent.as_str(), read.resource.as_str(), read.code),
@@ -207,6 +250,10 @@ mod tests {
         assert!(read.is_write() && read.done > read.received);
         assert!(of("ResponseStarted", "patch").is_none() && of("ResponseComplete", "watch").is_none());
         assert!(!of("ResponseStarted", "watch").unwrap().is_write());
+        assert!(
+            request(b"{\"stage\":\n").is_err(),
+            "what cannot be read is not passed over"
+        );
     }
 
     #[test]
@@ -227,5 +274,27 @@ mod tests {
         std::fs::write(&path, &whole).unwrap();
         assert_eq!(log.read().unwrap().len(), 2);
         assert_eq!(counts(&log.read().unwrap(), |request| request.verb.clone()), []);
+    }
+
+    #[test]
+    fn what_was_put_aside_is_read_too_and_what_was_before_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let at = |time: &str| line("ResponseComplete", "patch").replace("00:00:00.1Z", time);
+        fs::write(folder.path().join("other-1.log"), "not ours\n").unwrap();
+        fs::write(folder.path().join("audit-2.log"), at("00:00:02Z")).unwrap();
+        fs::write(
+            folder.path().join("audit-1.log"),
+            at("00:00:00Z") + &at("00:00:01Z"),
+        )
+        .unwrap();
+        fs::write(&path, at("00:00:03Z") + "{\"kind\":\"Ev").unwrap();
+        let since = "2026-01-01T00:00:01Z".parse().unwrap();
+        let received = requests_since(&path, since)
+            .unwrap()
+            .into_iter()
+            .map(|request| request.received);
+        let seconds: Vec<_> = received.map(|at| at.duration_since(since).as_secs()).collect();
+        assert_eq!(seconds, [0, 1, 2]);
     }
 }
