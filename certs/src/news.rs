@@ -50,6 +50,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
     let named = pgherd_runtime::client::watching().fields(&format!("metadata.name={name}"));
+    // Not `Patience`: news only hasten a look that comes anyway.
     let seen = watcher(api, named).default_backoff();
     seen.map(|seen| {
         if let Err(err) = seen {

@@ -119,6 +119,7 @@ async fn upgrade(
 pub async fn keep(context: &Context, within: Duration) {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
     let named = client::watching().fields(&format!("metadata.name={CLUSTERS}"));
+    // Not `Patience`: nobody waits for this, and where the right to watch is missing it fails for good.
     let events = watcher(api, named).default_backoff();
     let mut settings = context.config.clone();
     pin_mut!(events);

@@ -56,7 +56,7 @@ pub(super) fn ensure(cluster: &Cluster, view: &PatroniView, is_promoted: bool, p
         .is_some_and(|leader| leader.role == MemberRole::Leader);
     match (&cluster.origin, view.is_told_to_follow()) {
         (Origin::Standby(_), false) if leads => {
-            plan.hold(Matter::Standby, HoldReason::Conflict(LEADS.to_owned()))
+            plan.hold(Matter::Standby, HoldReason::Conflict(LEADS.to_owned()));
         }
         (Origin::Fresh | Origin::Clone(_), true) if !is_promoted => {
             plan.hold(Matter::Standby, HoldReason::Conflict(FOLLOWS.to_owned()));
