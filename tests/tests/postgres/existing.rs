@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
         "existing: what an extension made, and odd names, are left as they are or quoted",
         odd,
     ),
+    ("existing: a database that somebody works with stays his", theirs),
 ];
 
 /// What somebody made before.
@@ -49,6 +50,36 @@ fn used(major: Major) -> Result<World> {
         .superuser("bar")?
         .run("GRANT CREATE ON SCHEMA public TO old")?;
     Ok(world)
+}
+
+/// Whoever migrates goes on with that.
+fn theirs(major: Major) -> Result<()> {
+    let mut world = used(major)?;
+    world.superuser("postgres")?.run("ALTER ROLE old PASSWORD 'x'")?;
+    world.converge()?;
+    let told = world.sync()?.holds;
+    ensure!(
+        told.iter().any(|hold| hold.contains("it belongs to old")),
+        "{told:?}"
+    );
+    let migration =
+        "CREATE SCHEMA more; CREATE TABLE public.new(a int); ALTER DATABASE bar SET work_mem = '8MB'";
+    world.login_as("old", "x", "bar")?.run(migration)?;
+    ensure!(world.sync()?.is_quiet(), "it is taken after all");
+    // By hand, and for good.
+    world
+        .superuser("postgres")?
+        .run("ALTER DATABASE bar OWNER TO bar_owner")?;
+    let round = world.sync()?;
+    let told = round.holds.iter().any(|hold| hold.contains("it belongs to"));
+    ensure!(round.is_quiet() && !told, "{round:?}");
+    // A superuser does not work with it.
+    world
+        .superuser("postgres")?
+        .run("ALTER DATABASE bar OWNER TO postgres")?;
+    world.converge()?;
+    ensure!(world.catalog()?.databases["bar"].owner == "bar_owner");
+    Ok(())
 }
 
 const USERS: [(&str, &[&str]); 6] = [

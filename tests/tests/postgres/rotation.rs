@@ -24,6 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
         "rotation: the superuser, whatever becomes of the write",
         superuser,
     ),
+    (
+        "rotation: a superuser's edited secret is in force before it rotates",
+        edited,
+    ),
     ("rotation: many at a time over one connection", many),
 ];
 
@@ -236,6 +240,38 @@ fn superuser(major: Major) -> Result<()> {
         let old = world.login_as("postgres", before.expose(), "postgres");
         ensure!(old.is_err(), "{fault:?}: the password before still works");
     }
+    Ok(())
+}
+
+/// Somebody edits the secret, and it cannot be told while a rotation is due: what he wrote is not written over.
+fn edited(major: Major) -> Result<()> {
+    let mut world = world(major, json!({"usersWithInPlaceSecretRotation": ["postgres"]}))?;
+    let before = world.secret("postgres")?.password.clone();
+    world.set_password("postgres", "typed-by-a-person")?;
+    world.force_rotation("postgres")?;
+    // As one who has logged in before the edit.
+    let place = world.place("postgres");
+    let secret = world.secrets.get_mut(&place).context("no such secret")?;
+    secret.previous = Some(before.clone());
+    let locker = world.login_as("postgres", before.expose(), "postgres")?;
+    locker.run("BEGIN; LOCK TABLE pg_catalog.pg_authid IN EXCLUSIVE MODE")?;
+    let round = world.sync()?;
+    ensure!(!round.failures.is_empty(), "nothing was refused: {round:?}");
+    let secret = world.secret("postgres")?;
+    ensure!(
+        secret.password.expose() == "typed-by-a-person",
+        "it rotated before the edit was in force"
+    );
+    ensure!(
+        secret.previous.as_ref() == Some(&before),
+        "the one in force is forgotten"
+    );
+    locker.run("ROLLBACK")?;
+    world.converge()?;
+    let after = world.secret("postgres")?;
+    let typed = after.password.expose() == "typed-by-a-person";
+    ensure!(!typed && after.previous.is_none(), "it has not rotated since");
+    world.login("postgres", "postgres")?;
     Ok(())
 }
 
