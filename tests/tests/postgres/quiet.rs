@@ -1,6 +1,9 @@
 //! Where nothing differs nothing is written: seen by the server, not by us.
 
 use anyhow::{Context as _, Result, ensure};
+use jiff::ToSpan as _;
+use pgherd_model::cluster::RoleSources;
+use pgherd_model::source::Source;
 use pgherd_tests::postgres::{Major, Options};
 use serde_json::{Value, json};
 
@@ -11,6 +14,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "quiet: twenty turns after convergence leave no trace",
         twenty_turns,
+    ),
+    (
+        "quiet: so do what others define, rotation, md5, poolers and policies",
+        others,
     ),
     ("quiet: a parameter may be spelled in any way", spellings),
 ];
@@ -53,6 +60,64 @@ fn twenty_turns(major: Major) -> Result<()> {
     world.config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
     let rounds = world.converge()?;
     ensure!(rounds.len() <= 2, "{} rounds", rounds.len());
+    leave_no_trace(&mut world)
+}
+
+/// The kinds that do not go together with those, or come from elsewhere than the manifest.
+fn others(major: Major) -> Result<()> {
+    let options = Options::default()
+        .with("autovacuum", "off")
+        .with("log_statement", "all");
+    let spec = |users: Value| {
+        json!({
+            "postgresql": {"version": major.number().to_string(), "parameters": {"password_encryption": "md5"}},
+            "users": users,
+            "usersWithSecretRotation": ["app"],
+            "usersWithInPlaceSecretRotation": ["audit"],
+            "databases": {"shop": "app"},
+            "preparedDatabases": {"bar": {"grantExisting": true, "schemas": {"public": {}}}},
+            "removalPolicy": {"users": "revoke", "memberships": "revoke", "flags": "revoke", "databases": "drop"},
+            "enableConnectionPooler": true,
+        })
+    };
+    let mut world = World::start_with(
+        major,
+        spec(json!({"app": ["createdb"], "audit": [], "gone": []})),
+        &options,
+    )?;
+    world.config.teams_api.enable_teams_api = true;
+    world.config.teams_api.enable_team_superuser = true;
+    world.config.teams_api.enable_team_member_deprecation = true;
+    let robot = json!({"roles": [{"name": "robot", "login": true, "memberOf": ["pg_monitor"], "flags": {"createDb": true},
+        "parameters": {"log_statement": "none"},
+        "password": {"namespace": "apps", "name": "given", "key": "k", "inside": null}}], "findings": []});
+    world.sources = RoleSources {
+        infrastructure: vec![Source::Known(serde_json::from_value(robot)?)],
+        ..crate::people::said(Source::Known(Some(&["jane", "joe"])))
+    };
+    world.converge()?;
+    world
+        .superuser("bar")?
+        .run("CREATE TABLE public.before(a int); CREATE SEQUENCE public.\"Q\"")?;
+    world.now = world.now.checked_add((24 * 100).hours())?;
+    world.converge()?;
+    world.provisioned = Some(crate::rights::given(&["app", "audit", "gone"], &["LOGIN"]));
+    world.set_spec(spec(json!({"app": [], "audit": []})));
+    world.converge()?;
+    // All of it is there: otherwise there would be nothing to be quiet about.
+    let told = world.superuser("postgres")?.run(
+        "SELECT string_agg(rolname || ' ' || rolcanlogin || ' ' || coalesce(left(rolpassword, 3), ''), ',' ORDER BY rolname) FROM pg_authid
+        WHERE rolname ~ '^(app[0-9]|audit|gone|jane|robot$|pooler)'",
+    )?;
+    let dated = &world.secret("app")?.username;
+    let expected =
+        format!("{dated} true md5,audit true md5,gone false md5,jane true ,pooler true md5,robot true md5");
+    ensure!(told == expected && dated != "app", "{told} instead of {expected}");
+    leave_no_trace(&mut world)
+}
+
+/// Twenty turns, seen by the server.
+fn leave_no_trace(world: &mut World) -> Result<()> {
     let before = {
         let observer = world.superuser("postgres")?;
         observer.run("CHECKPOINT; SELECT public.pg_stat_statements_reset()")?;
