@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,6 +18,8 @@ use pgherd_planner::sql::{Subject, verifier};
 use pgherd_runtime::tasks::chain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{Server, Session, SqlError};
 
@@ -25,8 +28,15 @@ mod query;
 /// How many databases of one server are looked into at a time.
 const AT_ONCE: usize = 4;
 
-/// Why a database is not looked into that lets nobody in.
-const CLOSED: &str = "it takes no connections (ALLOW_CONNECTIONS is false)";
+/// A document of so many bytes is read beside any others. What one is made of stands in memory several times while it is understood.
+const SMALL: usize = 1 << 20;
+/// More is not read at all; up to that in turns, over all clusters.
+const LARGE: usize = 8 << 20;
+/// Who reads a large one.
+static LARGE_ONES: Semaphore = Semaphore::const_new(2);
+/// How long a turn waits for the large ones of others.
+const LARGE_WAIT: Duration = Duration::from_secs(30);
+
 /// Stands for bytes that are no text.
 const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
 
@@ -99,11 +109,6 @@ impl Server {
             illegible,
             ..
         } = shared;
-        for name in &inside.named {
-            if let Some(database) = databases.get_mut(name).filter(|it| it.closed) {
-                database.silence = Some(CLOSED.to_owned());
-            }
-        }
         let open = databases.iter().filter(|(name, view)| inside.has(name, view));
         let open: Vec<String> = open.map(|(name, _)| name.clone()).collect();
         let insides = open.into_iter().map(|name| self.inside(name, inside));
@@ -180,10 +185,22 @@ impl Session {
             database: self.database.clone(),
             message,
         };
-        let rows = self.ask(what, query).await?;
-        let encoded = rows.first().and_then(|row| row.try_get(0).ok().flatten());
-        let encoded = encoded.ok_or_else(|| unreadable("no row came back".to_owned()))?;
-        let encoded: String = encoded.split_ascii_whitespace().collect();
+        let (mut encoded, size) = self.encoded(what, query, SMALL).await?;
+        let mut turn = None;
+        if encoded.is_none() && size.is_some_and(|size| size <= LARGE) {
+            let acquired = timeout(LARGE_WAIT, LARGE_ONES.acquire()).await;
+            turn = Some(acquired.map_err(|_| SqlError::TimedOut {
+                what: "waiting for others who read large catalogs",
+                limit: LARGE_WAIT,
+            })?);
+            (encoded, _) = self.encoded(what, query, LARGE).await?;
+        }
+        let encoded = encoded.ok_or_else(|| {
+            unreadable(match size {
+                Some(size) => format!("it has {size} bytes, and no more than {LARGE} are read"),
+                None => "no row came back".to_owned(),
+            })
+        })?;
         let bytes = BASE64.decode(encoded);
         let bytes = bytes.map_err(|error| unreadable(error.to_string()))?;
         let text = String::from_utf8_lossy(&bytes);
@@ -195,7 +212,21 @@ impl Session {
                 error.column()
             ))
         })?;
+        drop(turn);
         Ok((document, matches!(text, Cow::Borrowed(_))))
+    }
+
+    /// The document, if it has no more bytes than that, and how many it has.
+    async fn encoded(
+        &self,
+        what: &'static str,
+        query: &str,
+        limit: usize,
+    ) -> Result<(Option<String>, Option<usize>), SqlError> {
+        let rows = self.ask(what, &query::within(query, limit)).await?;
+        let column = |column: usize| rows.first().and_then(|row| row.try_get(column).ok().flatten());
+        let encoded = column(0).map(|text| text.split_ascii_whitespace().collect());
+        Ok((encoded, column(1).and_then(|size| size.parse().ok())))
     }
 }
 

@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Trial};
 use pgherd_tests::postgres::{Major, obstacle};
 
 mod api;
+mod bounds;
 mod connection;
 mod cutter;
 mod door;
@@ -48,6 +49,7 @@ fn tests() -> Vec<Test> {
         held::TESTS,
         illegible::TESTS,
         faults::TESTS,
+        bounds::TESTS,
     ]
     .concat()
 }

@@ -2,6 +2,13 @@
 //! no question hangs on one setting.  // table
 //!
 //! No function in them looks at letters: names and settings may be bytes that are no text in the session's encoding.
+//!
+//! What anybody who logs in may store of himself, his settings and his verifier, may be a gigabyte: of that only so much is read.
+
+/// Bytes that are read of the settings of one role, the shortest first. Ours are a few hundred.
+const SETTINGS: &str = "65536";
+/// The longest verifier that is read, in bytes; newer servers store none of more than 512. One that is left out is the password of nobody.
+const VERIFIER: &str = "1024";
 
 /// Which membership columns there are depends on the version.
 pub(super) fn shared(version: u32) -> String {
@@ -18,7 +25,9 @@ pub(super) fn shared(version: u32) -> String {
     let document = SHARED
         .replace("{inherit}", inherit)
         .replace("{set}", set)
-        .replace("{provider}", provider);
+        .replace("{provider}", provider)
+        .replace("{settings}", SETTINGS)
+        .replace("{verifier}", VERIFIER);
     raw(&document)
 }
 
@@ -30,11 +39,23 @@ pub(super) fn content(objects: bool) -> String {
 
 /// The document as bytes, which the client makes letters of: a server that has to check them would refuse all for the sake of one name. To a
 /// client of its own encoding it says them as they are, others it translates for; one without an encoding would check, if it were asked to.
+/// `OFFSET 0` has it made once.
 fn raw(document: &str) -> String {
     let bytes = "CASE pg_catalog.getdatabaseencoding()
         WHEN 'SQL_ASCII' THEN pg_catalog.decode(pg_catalog.replace(it.document, '\\', '\\\\'), 'escape')
         ELSE pg_catalog.textsend(it.document) END";
-    format!("SELECT pg_catalog.encode({bytes}, 'base64') FROM ({document}) it(document)")
+    format!(
+        "SELECT CASE WHEN pg_catalog.octet_length(it.document) <= {LIMIT} THEN pg_catalog.encode({bytes}, 'base64') END,
+        pg_catalog.octet_length(it.document) FROM ({document} OFFSET 0) it(document)"
+    )
+}
+
+/// Stands for the bytes of a document that are asked for at most.
+const LIMIT: &str = "{limit}";
+
+/// The question for a document of so many bytes at most. The second column says how many it has.
+pub(super) fn within(question: &str, limit: usize) -> String {
+    question.replacen(LIMIT, &limit.to_string(), 1)
 }
 
 /// `settings` are [`pgherd_model::postgres_parameters::HOT_STANDBY`], which a test compares.
@@ -72,8 +93,13 @@ SELECT pg_catalog.json_build_object(
         LEFT JOIN traces ON traces.refobjid = role.oid
     WHERE NOT pg_catalog.starts_with(role.rolname::pg_catalog.text, 'pg_')),
 'verifiers', (SELECT coalesce(pg_catalog.json_object_agg(rolname, rolpassword), '{}')
-    FROM pg_catalog.pg_authid WHERE rolpassword IS NOT NULL),
-'parameters', (SELECT coalesce(pg_catalog.json_object_agg(role.rolname, pg_catalog.to_json(stored.setconfig)), '{}')
+    FROM pg_catalog.pg_authid WHERE pg_catalog.octet_length(rolpassword) <= {verifier}),
+'parameters', (SELECT coalesce(pg_catalog.json_object_agg(role.rolname, (
+        SELECT coalesce(pg_catalog.json_agg(item.setting), '[]')
+        FROM (SELECT one.setting, pg_catalog.sum(pg_catalog.octet_length(one.setting))
+                    OVER (ORDER BY pg_catalog.octet_length(one.setting), one.place) AS bytes
+                FROM pg_catalog.unnest(stored.setconfig) WITH ORDINALITY one(setting, place)) item
+        WHERE item.bytes <= {settings})), '{}')
     FROM pg_catalog.pg_db_role_setting stored JOIN pg_catalog.pg_authid role ON role.oid = stored.setrole
     WHERE stored.setdatabase = 0),
 'databases', (SELECT coalesce(pg_catalog.json_object_agg(datname, pg_catalog.json_build_object(
