@@ -99,7 +99,8 @@ fn edited(world: &mut World, edit: impl FnOnce(&mut serde_json::Value)) {
 /// Its pods go on while it is made anew for a label of its claims, or because somebody deleted it: it is made as they are.
 #[test]
 fn a_stateful_set_that_is_made_anew_keeps_what_waits() {
-    for mut world in [waiting(), left_by_an_older_one()] {
+    for found in [waiting as fn() -> World, left_by_an_older_one] {
+        let mut world = found();
         let kept = pods(&mut world).clone();
         let stored = known(&mut world.observed.stateful_set).take().unwrap();
         let template = stored.spec.unwrap().template;
