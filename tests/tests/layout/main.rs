@@ -144,7 +144,12 @@ fn worldly(folder: &str) -> Vec<String> {
     let folder = root().join(folder).join("src");
     let mut files = Vec::new();
     source_files(&folder, &mut files);
-    assert!(files.len() > 5, "found only {} files in {folder:?}", files.len());
+    assert!(
+        files.len() > 5,
+        "found only {} files in {}",
+        files.len(),
+        folder.display()
+    );
     let is_test = |path: &PathBuf| path.iter().any(|part| part == "tests" || part == "tests.rs");
     files.retain(|path| !is_test(path));
     let found = files.into_iter().flat_map(|path| {

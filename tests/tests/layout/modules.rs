@@ -65,7 +65,11 @@ impl Modules {
                 }
             }
         }
-        let named = |parent: &Name, child: &String| [parent.as_slice(), &[child.clone()]].concat().join("::");
+        let named = |parent: &Name, child: &String| {
+            [parent.as_slice(), std::slice::from_ref(child)]
+                .concat()
+                .join("::")
+        };
         let edges = |(parent, siblings): (Name, BTreeMap<(String, String), String>)| {
             let left = pruned(siblings.keys().cloned().collect());
             left.into_iter()
