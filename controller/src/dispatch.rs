@@ -269,6 +269,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_cluster_has_its_turn_whatever_its_users_undo() {
+        use crate::memory::tests::{sql, step};
+
+        for (again, has_turn) in [(sql("app"), true), (step("finalizer"), false)] {
+            let api = FakeApi::default();
+            let context = api.context();
+            let cluster = api.submit(&context, &manifest());
+            let now = Instant::now();
+            context.memories.with(&cluster, |memory| {
+                memory.rests(Some(1), now);
+                for _ in 0..9 {
+                    memory.did([&again], now);
+                    memory.moved(now);
+                }
+            });
+            // Something happens to a pod.
+            context.queue.wake(&cluster, Lane::Follow);
+            one(&context, context.queue.next().await).await;
+            assert_eq!(!api.asked().is_empty(), has_turn, "{again}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_fails_alone_does_not_slow_the_rest_down() {
         let (now, mut memory) = (Instant::now(), Memory::default());
         memory.begin(now, Duration::from_mins(30), None);

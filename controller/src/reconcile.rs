@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::error::{Retry, TurnError};
 use crate::execute::{Executed, Scene, execute};
 use crate::manifest::{Found, Meaning};
-use crate::memory::Waits;
+use crate::memory::{Memory, Waits};
 use crate::observe::{Question, environment, observe, role_sources};
 use crate::report::{Report, report};
 
@@ -126,16 +126,21 @@ pub async fn reconcile(context: &Context, cluster: &ClusterRef) -> Ending {
         now,
         round,
     };
-    let is_edited = admit(context, &turn, &mut plan);
-    context
-        .memories
-        .with(cluster, |memory| memory.postpone(&mut plan, Instant::now()));
+    let is_edited = restrain(context, &turn, &mut plan);
     let executed = Box::pin(act(context, &question, &observed, &plan)).await;
     let executed = executed.beside(plan.declined());
     account(context, cluster, &executed.outcome);
 
     let reported = Box::pin(tell(context, &turn, &plan, &executed, is_edited)).await;
     ending(&plan, &executed, &reported, &found)
+}
+
+/// Takes out of the plan what has to wait for other clusters, and what somebody undoes again and again. True when an edit rolls the pods.
+fn restrain(context: &Context, turn: &Turn<'_>, plan: &mut Plan) -> bool {
+    let is_edited = admit(context, turn, plan);
+    let postpone = |memory: &mut Memory| memory.postpone(plan, Instant::now());
+    context.memories.with(turn.question.cluster, postpone);
+    is_edited
 }
 
 /// Of an object that is gone there is no status.
