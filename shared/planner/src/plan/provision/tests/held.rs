@@ -292,6 +292,30 @@ fn a_role_that_a_secret_names_is_in_use() {
     assert_eq!(lines, ["DROP ROLE \"foo260101\""]);
 }
 
+/// What its clients read is no text: whatever its role has stays as it is.
+#[test]
+fn a_role_whose_secret_holds_no_text_is_left_alone_and_told() {
+    let config = config();
+    let cluster = cluster_under(&json!({ "users": { "foo": ["createdb"], "other": [] } }), &config);
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.get_mut("foo").unwrap().createdb = false;
+    let mut observed = with(catalog);
+    let mut views = vec![secret(&cluster, "foo"), secret(&cluster, "other")];
+    for illegible in [true, false] {
+        views[0].password_illegible = illegible;
+        observed.secrets = Source::Known(views.clone());
+        let (lines, plan) = lines(&cluster, &config, &observed, NOW);
+        assert_eq!(lines.is_empty(), illegible, "{lines:?}");
+        let holds: Vec<String> = plan.holds.iter().map(ToString::to_string).collect();
+        let told = |hold: &&String| hold.contains("role foo") && hold.contains("UTF-8");
+        assert_eq!(
+            holds.iter().filter(told).count(),
+            usize::from(illegible),
+            "{holds:?}"
+        );
+    }
+}
+
 /// The secret of one login is another's, so that its role is not made: all others get their privileges.
 #[test]
 fn one_role_that_is_held_does_not_keep_a_database_from_being_prepared() {
