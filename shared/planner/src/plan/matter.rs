@@ -81,8 +81,6 @@ pub enum Matter {
         /// Its name.
         name: String,
     },
-    /// The password of a role, as its secret has it.
-    Password(String),
     /// Something of the catalog.
     Object(Verb, Subject),
     /// One statement, and what it is about.
@@ -127,11 +125,7 @@ impl Matter {
     /// It is about roles. All of the catalog is about no side of it alone.
     pub(crate) fn is_of_roles(&self) -> bool {
         match self {
-            Self::OthersRoles
-            | Self::Departed
-            | Self::People { .. }
-            | Self::RoleSecret { .. }
-            | Self::Password(_) => true,
+            Self::OthersRoles | Self::Departed | Self::People { .. } | Self::RoleSecret { .. } => true,
             Self::Object(_, subject) | Self::Statement(subject, _) => subject.is_role(),
             _ => false,
         }
@@ -175,7 +169,6 @@ impl fmt::Display for Matter {
                 namespace,
                 name,
             } => write!(f, "secret {namespace}/{name} of role {role}"),
-            Self::Password(role) => write!(f, "tell role {role} its new password"),
             Self::Object(verb, subject) => write!(f, "{verb} {subject}"),
             Self::Statement(_, statement) => statement.fmt(f),
             Self::Inside(purpose, None) => purpose.fmt(f),
@@ -260,10 +253,6 @@ mod tests {
             (people(0), "put role jane away"),
             (people(2), "put role jane and 2 more away"),
             (secret, "secret apps/app.credentials of role app"),
-            (
-                Matter::Password("app".to_owned()),
-                "tell role app its new password",
-            ),
             (Matter::Object(Verb::Rotate, role()), "rotate role app"),
             (
                 Matter::Object(Verb::Move, extension()),
