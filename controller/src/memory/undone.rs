@@ -101,6 +101,20 @@ mod tests {
     use crate::memory::BREATH;
     use crate::memory::tests::{sql, step};
 
+    fn planned(steps: Vec<Step>) -> Plan {
+        Plan {
+            steps,
+            ..Plan::default()
+        }
+    }
+
+    fn plan<const N: usize>(steps: [Step; N]) -> Plan {
+        Plan {
+            steps: steps.into(),
+            ..Plan::default()
+        }
+    }
+
     #[test]
     fn a_user_who_undoes_makes_nothing_wait_but_what_he_undoes() {
         let (mut memory, now) = (Memory::default(), Instant::now());
@@ -110,8 +124,7 @@ mod tests {
             assert_eq!(memory.moved(now), BREATH);
         }
         assert_eq!(memory.rests(Some(1), now), None);
-        let mut plan = Plan::default();
-        plan.steps = vec![sql("app"), sql("other"), step("pod"), sql("app")];
+        let mut plan = planned(vec![sql("app"), sql("other"), step("pod"), sql("app")]);
         memory.postpone(&mut plan, now);
         assert_eq!(plan.steps, [sql("other"), step("pod")]);
         assert_eq!(plan.holds.len(), 1);
@@ -121,8 +134,7 @@ mod tests {
                 .is_some_and(|wake| wake > SignedDuration::from_mins(1))
         );
         let later = |memory: &Memory, now: Instant| {
-            let mut plan = Plan::default();
-            plan.steps = vec![sql("app")];
+            let mut plan = planned(vec![sql("app")]);
             memory.postpone(&mut plan, now);
             plan.steps.len()
         };
@@ -138,8 +150,7 @@ mod tests {
         for _ in 0..7 {
             memory.did(std::iter::repeat_n(&sql("app"), 20), now);
         }
-        let mut plan = Plan::default();
-        plan.steps = vec![sql("app")];
+        let mut plan = planned(vec![sql("app")]);
         memory.postpone(&mut plan, now);
         assert_eq!(plan.steps.len(), 1);
     }
