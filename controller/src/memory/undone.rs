@@ -108,13 +108,6 @@ mod tests {
         }
     }
 
-    fn plan<const N: usize>(steps: [Step; N]) -> Plan {
-        Plan {
-            steps: steps.into(),
-            ..Plan::default()
-        }
-    }
-
     #[test]
     fn a_user_who_undoes_makes_nothing_wait_but_what_he_undoes() {
         let (mut memory, now) = (Memory::default(), Instant::now());
