@@ -149,8 +149,15 @@ async fn secrets_elsewhere_go_with_it_and_no_others() {
         for _ in 0..5 {
             reconcile(&next, &cluster).await;
         }
-        assert_eq!(api.get(&place("shop", "shop.app")).is_some(), stays, "{refusal:?}");
-        assert!(api.get(&place("shop", "shop.other")).is_some(), "another cluster's");
+        assert_eq!(
+            api.get(&place("shop", "shop.app")).is_some(),
+            stays,
+            "{refusal:?}"
+        );
+        assert!(
+            api.get(&place("shop", "shop.other")).is_some(),
+            "another cluster's"
+        );
         // Who may not look there has sent none; what could not be read is asked for again.
         assert_eq!(api.get(SET).is_some(), refusal == Some(500));
     }
