@@ -99,11 +99,9 @@ async fn deserted(
     context: &Context,
     found: BTreeMap<ClusterRef, State>,
 ) -> Result<BTreeMap<ClusterRef, State>, TurnError> {
-    let manifests = &context.cache.manifests;
-    let is_known =
-        |cluster: &ClusterRef| manifests.get(cluster).is_some() || manifests.departed(cluster).is_some();
     let mut left = BTreeMap::new();
-    for (cluster, state) in found.into_iter().filter(|(cluster, _)| !is_known(cluster)) {
+    let absent = found.into_iter();
+    for (cluster, state) in absent.filter(|(cluster, _)| is_absent(context, cluster)) {
         // Not older than its object, as far as anybody can tell.
         let made = state
             .iter()
@@ -115,6 +113,11 @@ async fn deserted(
         }
     }
     Ok(left)
+}
+
+fn is_absent(context: &Context, cluster: &ClusterRef) -> bool {
+    let manifests = &context.cache.manifests;
+    manifests.get(cluster).is_none() && manifests.departed(cluster).is_none()
 }
 
 fn has_no_members(context: &Context, cluster: &ClusterRef) -> bool {
@@ -186,10 +189,14 @@ async fn deal_with(
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), &cluster.namespace, &resource(config));
     for object in state {
+        // Somebody may have applied it again since.
+        if !is_absent(context, cluster) || !has_no_members(context, cluster) {
+            return;
+        }
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: object.uid.clone(),
-                resource_version: None,
+                resource_version: object.resource_version.clone(),
             }),
             ..DeleteParams::default()
         };
@@ -261,6 +268,19 @@ mod tests {
             &json!([]),
         );
         assert_eq!(once(&api, &context, &scope).await, ["acid-demo-settings"]);
+    }
+
+    #[tokio::test]
+    async fn state_stays_whose_cluster_came_back_since_the_look() {
+        let api = FakeApi::default();
+        let (context, scope) = settings(&api, true);
+        stored(&api, &["acid-demo-config"], &json!([]));
+        let config = context.config();
+        let found = remember(&context, &scope, &config).await.unwrap();
+        let (cluster, state) = found.first_key_value().unwrap();
+        api.submit(&context, &manifest());
+        deal_with(&context, cluster, state, &config, false).await;
+        assert!(api.get(&format!("{LIST}/acid-demo-config")).is_some());
     }
 
     #[tokio::test]
