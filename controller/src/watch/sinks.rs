@@ -237,10 +237,7 @@ impl OwnedSink {
         }
         match self.kind.found_by() {
             FoundBy::ClusterLabels if self.kind == Watched::Secret && manifests.get(cluster).is_none() => {
-                let all = manifests.all().into_iter();
-                for cluster in all.filter(|other| other.name == cluster.name) {
-                    self.watches.stir(&cluster);
-                }
+                self.stir_all(&cluster.name);
             }
             FoundBy::ClusterLabels => self.watches.stir(cluster),
             FoundBy::AccountName => {
@@ -248,6 +245,14 @@ impl OwnedSink {
                     self.watches.stir(&cluster);
                 }
             }
+        }
+    }
+
+    /// Every cluster of a name, in whichever namespace.
+    fn stir_all(&self, name: &str) {
+        let all = self.watches.cache.manifests.all().into_iter();
+        for cluster in all.filter(|cluster| cluster.name == name) {
+            self.watches.stir(&cluster);
         }
     }
 }
@@ -315,7 +320,12 @@ impl<K: Told> Sink<K> for OwnedSink {
             .owned
             .note_listed(self.kind, namespace, &listed)
         {
-            self.stir(&cluster, None);
+            if self.kind == Watched::Secret {
+                // Whose it was that went meanwhile, nobody can tell any more.
+                self.stir_all(&cluster.name);
+            } else {
+                self.stir(&cluster, None);
+            }
         }
     }
 }
