@@ -27,6 +27,10 @@ const AT_ONCE: usize = 4;
 /// After this a turn begins with no other group of statements, of whichever steps: meanwhile nobody looks after the cluster's members.
 const TURN_LIMIT: Duration = Duration::from_mins(1);
 
+/// What comes last of all, people who leave among it, has at least so long, once a turn: databases that take their time are not theirs to wait
+/// for.
+const RESERVE: Duration = Duration::from_secs(20);
+
 /// How many of the steps, which begin with one of statements, are carried out together: those of the database where roles and databases are
 /// made, or those of others, which know nothing of one another.
 pub fn run_length(steps: &[Step]) -> usize {
@@ -46,12 +50,22 @@ pub fn run_length(steps: &[Step]) -> usize {
 pub(super) struct Door {
     session: Option<Session>,
     until: Option<Instant>,
+    /// Other databases than the shared one were spoken to.
+    went_around: bool,
+    reserved: bool,
 }
 
 impl Door {
-    /// It begins with the first statement of the turn.
-    fn until(&mut self) -> Instant {
-        *self.until.get_or_insert_with(deadline)
+    /// It begins with the first statement of the turn. These are the next to be said.
+    fn until(&mut self, steps: &[Step]) -> Instant {
+        let until = *self.until.get_or_insert_with(deadline);
+        if steps.iter().any(|step| database_of(step) != MAINTENANCE_DATABASE) {
+            self.went_around = true;
+        } else if self.went_around && !self.reserved {
+            self.reserved = true;
+            return until.max(Instant::now() + RESERVE);
+        }
+        until
     }
 
     /// Something else comes between.
@@ -95,7 +109,14 @@ pub(super) async fn run(
         .memories
         .with(scene.cluster, |memory| memory.catalog = None);
     let server = primary(context, scene).await;
-    take(server, steps, &Stored { context, scene }, failed, door.until()).await
+    take(
+        server,
+        steps,
+        &Stored { context, scene },
+        failed,
+        door.until(steps),
+    )
+    .await
 }
 
 /// The same without Kubernetes. What has not begun `until` then is put off.
@@ -192,7 +213,7 @@ pub(super) async fn prepare(
     context
         .memories
         .with(scene.cluster, |memory| memory.catalog = None);
-    let until = door.until();
+    let until = door.until(&[]);
     if until <= Instant::now() {
         return Err(SqlError::PutOff.into());
     }
@@ -312,11 +333,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_turn_has_one_deadline_and_begins_with_nothing_after_it() {
         let mut door = Door::default();
-        let until = door.until();
+        let until = door.until(&[]);
         tokio::time::advance(TURN_LIMIT).await;
         door.shut();
         assert_eq!(
-            door.until(),
+            door.until(&[]),
             until,
             "other statements of the same turn have no more time"
         );
@@ -333,11 +354,26 @@ mod tests {
             trust: Trust::anybody().unwrap(),
         };
         let (steps, mut failed) = ([sql("a"), sql("b")], BTreeSet::new());
-        let done = take(Ok(server), &steps, &Nobody, &mut failed, door.until()).await;
+        let done = take(Ok(server), &steps, &Nobody, &mut failed, until).await;
         assert_eq!((done.len(), failed.len()), (2, 2));
         for result in done {
             let error = result.unwrap_err().to_string();
             assert!(error.contains("left to the next turn"), "{error}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_last_has_time_of_its_own_once_a_turn() {
+        let (shared, mut elsewhere) = ([sql("a")], [sql("b")]);
+        if let Action::RunSql { database, .. } = &mut elsewhere[0].action {
+            *database = "shop".to_owned();
+        }
+        let mut door = Door::default();
+        let until = door.until(&shared);
+        assert_eq!(door.until(&elsewhere), until);
+        tokio::time::advance(TURN_LIMIT * 5).await;
+        assert_eq!(door.until(&elsewhere), until, "others of that kind wait");
+        assert_eq!(door.until(&shared), Instant::now() + RESERVE);
+        assert_eq!(door.until(&shared), until, "once");
     }
 }
