@@ -32,6 +32,8 @@ const AT_ONCE: usize = 4;
 const SMALL: usize = 1 << 20;
 /// More is not read at all; up to that in turns, over all clusters.
 const LARGE: usize = 8 << 20;
+/// What is read of all databases of one server together; those that come after are not looked into.
+const TOTAL: usize = 32 << 20;
 /// Who reads a large one.
 static LARGE_ONES: Semaphore = Semaphore::const_new(2);
 /// How long a turn waits for the large ones of others.
@@ -115,9 +117,14 @@ impl Server {
         let mut insides = stream::iter(insides).buffered(AT_ONCE);
         let mut unread = Vec::new();
         let mut contents = Vec::new();
+        let mut total = 0;
         while let Some((name, inside)) = insides.next().await {
             match inside {
-                Ok(content) => contents.push((name, content)),
+                Ok((_, size)) if total + size > TOTAL => unread.push((name.clone(), too_much(name))),
+                Ok((content, size)) => {
+                    total += size;
+                    contents.push((name, content));
+                }
                 Err(error) => unread.push((name, error)),
             }
         }
@@ -145,7 +152,12 @@ impl Server {
         })
     }
 
-    async fn inside(&self, name: String, wanted: &Inside) -> (String, Result<ContentView, SqlError>) {
+    /// And how many bytes it was made of.
+    async fn inside(
+        &self,
+        name: String,
+        wanted: &Inside,
+    ) -> (String, Result<(ContentView, usize), SqlError>) {
         let objects = wanted.objects.contains(&name);
         let content = async { self.open(&name).await?.content(objects).await };
         let content = content.await;
@@ -153,34 +165,48 @@ impl Server {
     }
 }
 
+fn too_much(database: String) -> SqlError {
+    let message = format!("those before it have {TOTAL} bytes together, and no more are read of one server");
+    SqlError::Unreadable { database, message }
+}
+
+/// What a question was answered with.
+struct Document<T> {
+    document: T,
+    /// All of it was text.
+    whole: bool,
+    /// In bytes.
+    size: usize,
+}
+
 impl Session {
     /// Roles, databases and settings.
     pub async fn shared(&self) -> Result<Shared, SqlError> {
         let question = query::shared(self.version);
-        let (shared, whole) = self
+        let read = self
             .document::<Shared>("reading roles and databases", &question)
             .await?;
-        Ok(shared.with_settings().legible(whole))
+        Ok(read.document.with_settings().legible(read.whole))
     }
 
-    /// The inside of the database that this session is in, with its tables and sequences or without.
-    pub async fn content(&self, objects: bool) -> Result<ContentView, SqlError> {
+    /// The inside of the database that this session is in, with its tables and sequences or without, and how many bytes it was made of.
+    async fn content(&self, objects: bool) -> Result<(ContentView, usize), SqlError> {
         let question = query::content(objects);
-        let (mut content, _) = self
+        let read = self
             .document::<ContentView>("reading what is in the database", &question)
             .await?;
+        let mut content = read.document;
         for view in &mut content.objects {
             view.names.retain(|name| !name.contains(NO_TEXT));
         }
-        Ok(content)
+        Ok((content, read.size))
     }
 
-    /// And whether all of it was text.
     async fn document<T: DeserializeOwned>(
         &self,
         what: &'static str,
         query: &str,
-    ) -> Result<(T, bool), SqlError> {
+    ) -> Result<Document<T>, SqlError> {
         let unreadable = |message: String| SqlError::Unreadable {
             database: self.database.clone(),
             message,
@@ -197,7 +223,8 @@ impl Session {
         }
         let encoded = encoded.ok_or_else(|| {
             unreadable(match size {
-                Some(size) => format!("it has {size} bytes, and no more than {LARGE} are read"),
+                // Without its size, which changes: this is told in the status.
+                Some(_) => format!("no more than {LARGE} bytes are read, and it has more"),
                 None => "no row came back".to_owned(),
             })
         })?;
@@ -213,7 +240,11 @@ impl Session {
             ))
         })?;
         drop(turn);
-        Ok((document, matches!(text, Cow::Borrowed(_))))
+        Ok(Document {
+            document,
+            whole: matches!(text, Cow::Borrowed(_)),
+            size: bytes.len(),
+        })
     }
 
     /// The document, if it has no more bytes than that, and how many it has.
