@@ -20,16 +20,14 @@ type Scene = (&'static str, fn(&Stage) -> Result<()>);
 const SCENES: [Scene; 8] = [
     ("a roll", rolls),
     ("a parameter with a restart", |stage| restarts(stage, "120")),
-    ("another image", |stage| {
-        changes(stage, &json!({"dockerImage": POSTGRES_OTHER}))
-    }),
+    ("another image", other_image),
     ("a scale-down and up", scales),
     ("objects deleted by hand", by_hand),
     ("a drain of the primary's node", drains),
     ("a cluster deleted", deletes),
     ("a parameter back, and the image", |stage| {
         restarts(stage, "90")?;
-        changes(stage, &json!({"dockerImage": null}))
+        other_image(stage)
     }),
 ];
 
@@ -51,6 +49,14 @@ pub(super) fn play(stage: &Stage, is_enough: impl Fn() -> bool) -> Result<usize>
 fn rolls(stage: &Stage) -> Result<()> {
     let variable = json!({"name": "KILL_ROUND", "value": Timestamp::now().to_string()});
     changes(stage, &json!({"env": [variable]}))
+}
+
+/// The one that it does not have: earlier trials leave it with either.
+fn other_image(stage: &Stage) -> Result<()> {
+    let object = format!("-n {NAMESPACE} postgresql/{CLUSTER}");
+    let image = stage.kubectl().value(&object, ".spec.dockerImage")?;
+    let other = image.is_empty().then_some(POSTGRES_OTHER);
+    changes(stage, &json!({ "dockerImage": other }))
 }
 
 /// Of the template.
