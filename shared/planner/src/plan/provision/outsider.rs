@@ -29,8 +29,8 @@ pub(super) fn of(
             let Some(membership) = view.member_of.get(role) else {
                 continue;
             };
-            // Who is a superuser gains nothing, and administrators of all roles are no way to one of them.
-            if view.superuser || is_administrator(member, config) {
+            // He gains nothing.
+            if view.superuser {
                 continue;
             }
             if !is_wanted(cluster, member, role) && !is_by_superusers(membership, catalog) {
@@ -38,7 +38,8 @@ pub(super) fn of(
                     "{member} is a member of {role} already, which neither the manifest nor a superuser wanted: revoke that first"
                 ));
             }
-            if seen.insert(member) {
+            // Administrators become any role: who can become one of them is no matter of this one.
+            if !is_administrator(member, config) && seen.insert(member) {
                 open.push(member);
             }
         }
@@ -48,8 +49,7 @@ pub(super) fn of(
 
 fn is_administrator(name: &str, config: &OperatorConfig) -> bool {
     let is_named = config.teams_api.team_admin_role.as_deref() == Some(name);
-    let owner_roles = &config.users.additional_owner_roles;
-    name == ADMIN || is_named || owner_roles.iter().any(|role| role == name)
+    name == ADMIN || is_named
 }
 
 fn is_wanted(cluster: &Cluster, member: &str, role: &str) -> bool {

@@ -104,6 +104,37 @@ fn a_long_way_is_a_way() {
     assert!(holds[0].contains("app is a member of deputy"), "{holds:?}");
 }
 
+/// All owners of databases are in such a role by the manifest, and anybody may let it in.
+#[test]
+fn an_owner_role_is_a_way() {
+    let mut config = config();
+    config.users.additional_owner_roles = vec!["cron_admin".to_owned()];
+    let spec = json!({"users": {"boss": ["superuser"], "app": ["createrole"]}, "databases": {"shop": "app"}});
+    let cluster = cluster_under(&spec, &config);
+    let look = |of_boss: &Membership, of_group: &Membership| {
+        let mut catalog = settled_catalog(&cluster);
+        catalog.roles.get_mut("postgres").unwrap().superuser = true;
+        catalog.roles.get_mut("boss").unwrap().superuser = false;
+        let mut group = person(&[]);
+        group.member_of.insert("boss".to_owned(), of_boss.clone());
+        catalog.roles.insert("cron_admin".to_owned(), group);
+        let mut guest = person(&[]);
+        guest.member_of.insert("cron_admin".to_owned(), of_group.clone());
+        catalog.roles.insert("guest".to_owned(), guest);
+        said(&cluster, &config, &catalog)
+    };
+    let (lines, holds) = look(&by(&["app"]), &by(&["postgres"]));
+    assert_eq!(lines, Vec::<String>::new());
+    assert!(holds[0].contains("cron_admin is a member of boss"), "{holds:?}");
+    let (lines, holds) = look(&by(&["postgres"]), &by(&["app"]));
+    assert_eq!(lines, Vec::<String>::new());
+    assert!(holds[0].contains("guest is a member of cron_admin"), "{holds:?}");
+    // As Zalando's operator grants it.
+    let (lines, holds) = look(&by(&["postgres"]), &by(&["postgres"]));
+    assert_eq!(lines, ["ALTER ROLE \"boss\" SUPERUSER"]);
+    assert_eq!(holds, Vec::<String>::new());
+}
+
 #[test]
 fn nobody_is_fetched_back_who_was_never_put_away() {
     let mut config = config();
@@ -121,8 +152,23 @@ fn nobody_is_fetched_back_who_was_never_put_away() {
     let (lines, holds) = said(&cluster, &config, &catalog);
     assert_eq!(lines, Vec::<String>::new());
     assert!(holds[0].contains("app is a member of jane_deleted"), "{holds:?}");
-    catalog.roles.remove("app");
-    let (lines, holds) = said(&cluster, &config, &catalog);
+    // An administrator needs leave as well; who can become him is no matter of hers.
+    let app = catalog.roles.get_mut("app").unwrap();
+    app.member_of = [("admin".to_owned(), by(&["app"]))].into();
+    let look = |membership: Membership| {
+        let mut catalog = catalog.clone();
+        let mut admin = person(&[]);
+        admin.member_of.insert("jane_deleted".to_owned(), membership);
+        catalog.roles.insert("admin".to_owned(), admin);
+        said(&cluster, &config, &catalog)
+    };
+    let (lines, holds) = look(by(&["app"]));
+    assert_eq!(lines, Vec::<String>::new());
+    assert!(
+        holds[0].contains("admin is a member of jane_deleted"),
+        "{holds:?}"
+    );
+    let (lines, holds) = look(by(&["postgres"]));
     assert!(
         lines[0].contains("RENAME TO \"jane\"") && holds.is_empty(),
         "{lines:?}"
