@@ -29,6 +29,9 @@ pub const CANARY: &str = "pgherd.io/canary";
 pub const SYNC: &str = "pgherd.io/sync";
 /// On a secret in another namespace than its cluster's: that cluster, as `namespace/name`.
 pub const SECRET_OF: &str = "pgherd.io/cluster";
+/// On a secret beside its cluster, where others may be sent there: that cluster, as `namespace/name`. True in that namespace only: whoever
+/// copies a secret may copy this with it.
+pub const SECRET_HOME: &str = "pgherd.io/home";
 /// On a StatefulSet: the deletion of its cluster was allowed and has begun. Identity of the deleted object, time, and the id of the operator
 /// that began it, if it has one; with blanks between them. The StatefulSet goes last, so that whoever finds it can finish.
 pub const DELETION: &str = "pgherd.io/deletion";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use pgherd_model::cluster::{Role, RoleOrigin, SecretKey, SecretPlace};
-use pgherd_model::names::annotations::SECRET_OF;
+use pgherd_model::names::annotations::{SECRET_HOME, SECRET_OF};
 use pgherd_model::names::connection::Connection;
 use pgherd_model::names::roles::{MAINTENANCE_DATABASE, POOLER_USER};
 use pgherd_model::names::{self, ports};
@@ -82,7 +82,8 @@ fn annotations(blueprint: Blueprint<'_>, is_at_home: bool) -> BTreeMap<String, S
     if !is_at_home || blueprint.config.kubernetes.enable_cross_namespace_secret {
         let identity = &blueprint.cluster.identity;
         let cluster = format!("{}/{}", identity.namespace, identity.name);
-        annotations.insert(SECRET_OF.to_owned(), cluster);
+        let key = if is_at_home { SECRET_HOME } else { SECRET_OF };
+        annotations.insert(key.to_owned(), cluster);
     }
     annotations
 }

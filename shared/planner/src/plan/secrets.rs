@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pgherd_model::cluster::Cluster;
 use pgherd_model::config::OperatorConfig;
 use pgherd_model::names::Names;
-use pgherd_model::names::annotations::SECRET_OF;
+use pgherd_model::names::annotations::{SECRET_HOME, SECRET_OF};
 
 use super::{Action, HoldReason, Matter, Plan, Precondition, Reason, SecretDraft};
 use crate::build::Desired;
@@ -74,7 +74,10 @@ pub(super) fn owner(role: &str, found: &SecretView, cluster: &Cluster) -> Option
 
 /// Another cluster than the one at `home` (`namespace/name`) with this uid, if the secret is such a one's.
 pub(super) fn other_cluster(found: &SecretView, home: &str, uid: &str) -> Option<String> {
-    if let Some(other) = found.annotations.get(SECRET_OF).filter(|other| *other != home) {
+    let said = |key: &str| found.annotations.get(key).filter(|other| *other != home);
+    // What a copy says of its home is said of another place.
+    let is_there = |other: &&String| other.split_once('/').is_some_and(|it| it.0 == found.namespace);
+    if let Some(other) = said(SECRET_OF).or_else(|| said(SECRET_HOME).filter(is_there)) {
         return Some(format!("cluster {other}"));
     }
     let foreign = found

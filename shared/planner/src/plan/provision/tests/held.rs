@@ -391,4 +391,12 @@ fn who_sends_his_secrets_does_not_get_those_that_are_there() {
     };
     assert!(is_ours(&mine, &stored, &home));
     assert!(!is_ours(&theirs, &stored, &sender));
+    // A copy in a namespace with a cluster of that name is this one's, and no sweep of the other's finds it.
+    let mut copied = stored.clone();
+    copied.namespace = "dev".to_owned();
+    let (mut local, mut wanted) = (home.clone(), mine.clone());
+    (local.identity.namespace, wanted.namespace) = ("dev".to_owned(), "dev".to_owned());
+    assert!(is_ours(&wanted, &copied, &local));
+    let key = pgherd_model::names::annotations::SECRET_OF;
+    assert!(!copied.annotations.contains_key(key) && theirs.annotations[key] == "dev/demo");
 }
