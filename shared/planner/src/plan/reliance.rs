@@ -93,10 +93,14 @@ impl Step {
         let is_of_set =
             |step: &Self| step.action.is_of_stateful_set() || matches!(step.action, Action::Scale { .. });
         let makes_secret = matches!(failed.action, Action::CreateSecret(_) | Action::FillSecret(_));
-        let marks_pods = matches!(failed.action, Action::Relabel { .. });
+        let relabels = matches!(failed.action, Action::Relabel { .. });
         match self.action {
             // Pods that have to be made anew for a password are marked before it changes.
-            Action::ChangeSecret(_) => marks_pods,
+            Action::ChangeSecret(_) => relabels,
+            // Only the stored template tells what has to go off the pods yet.
+            Action::Patch { .. } if relabels && matches!(failed.reason, Reason::Differs(_)) => {
+                is_of_set(self)
+            }
             _ => is_of_set(self) && (makes_secret || is_of_set(failed) || failed.reason == Reason::Earlier),
         }
     }

@@ -98,3 +98,32 @@ fn what_somebody_else_wrote_stays() {
         "not by hand, and not one that goes"
     );
 }
+
+/// Kubernetes refuses a template without it; the pods would have lost it all the same.
+#[test]
+fn what_a_stateful_set_finds_its_pods_by_stays_on_them() {
+    let mut world = given();
+    let one = || (NOTE.to_owned(), "1".to_owned());
+    let stored = known(&mut world.observed.stateful_set).as_mut().unwrap();
+    let fields = json!([{"manager": "pgherd", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:template": {"f:metadata": {"f:labels": {format!("f:{NOTE}"): {}}}}}}}]);
+    stored.metadata.managed_fields = serde_json::from_value(fields).unwrap();
+    let template = &mut stored.spec.as_mut().unwrap().template;
+    let labels = &mut template.metadata.as_mut().unwrap().labels;
+    labels.get_or_insert_default().extend([one()]);
+    for pod in pods(&mut world) {
+        pod.labels.extend([one()]);
+    }
+    let loses = |world: &mut World| {
+        let plan = world.plan();
+        assert!(plan.changes_stateful_set());
+        let is_lost =
+            |action: &Action| matches!(action, Action::Relabel { labels, .. } if labels.contains_key(NOTE));
+        plan.steps.iter().any(|step| is_lost(&step.action))
+    };
+    assert!(loses(&mut world));
+    let stored = known(&mut world.observed.stateful_set).as_mut().unwrap();
+    let selector = &mut stored.spec.as_mut().unwrap().selector.match_labels;
+    selector.get_or_insert_default().extend([one()]);
+    assert!(!loses(&mut world));
+}

@@ -217,6 +217,25 @@ fn a_password_does_not_change_before_the_pods_that_read_it_are_marked() {
     assert!(!change("elsewhere").hinders(&pod(Reason::Marked), HOME));
 }
 
+/// The template would forget what the pod wears of it.
+#[test]
+fn a_template_stays_as_long_as_a_pod_wears_what_it_loses() {
+    let differs = || Reason::Differs(vec!["/metadata".to_owned()]);
+    let patch = |kind: &str| {
+        let operations = json_patch::Patch::default();
+        let target = target(kind);
+        step(Action::Patch { target, operations }, differs(), Impact::None)
+    };
+    let undress = step(relabel("Pod").action, differs(), Impact::None);
+    let set = patch("StatefulSet");
+    assert!(undress.hinders(&set, HOME));
+    assert!(!undress.hinders(&patch("Service"), HOME));
+    let mark = step(relabel("Pod").action, Reason::Marked, Impact::None);
+    assert!(!mark.hinders(&set, HOME));
+    let claim = step(relabel("PersistentVolumeClaim").action, differs(), Impact::None);
+    assert!(!claim.hinders(&set, HOME));
+}
+
 #[test]
 fn the_end_of_a_cluster_comes_when_all_the_rest_has_gone() {
     let last = step(

@@ -53,14 +53,16 @@ pub(super) fn ensure(situation: &Situation<'_>, wanted: &StatefulSet, old: &[Mem
 
 /// Labels and annotations that leave the stored template by this very plan, off the pods that have them as it says.
 fn take_back(situation: &Situation<'_>, plan: &mut Plan) {
-    let template = situation.stored.and_then(|stored| stored.spec.as_ref());
-    let (Some(template), Some(place)) = (
-        template.map(|spec| &spec.template),
+    let stored = situation.stored.and_then(|stored| stored.spec.as_ref());
+    let (Some((template, selector)), Some(place)) = (
+        stored.map(|spec| (&spec.template, spec.selector.match_labels.as_ref())),
         plan.steps.iter().position(|step| !leaving(step).is_empty()),
     ) else {
         return;
     };
-    let lost = leaving(&plan.steps[place]);
+    let mut lost = leaving(&plan.steps[place]);
+    // The StatefulSet would let go of its pods.
+    lost.retain(|(_, key)| !selector.is_some_and(|selector| selector.contains_key(key)));
     let members = situation.members.iter().filter(|member| !member.pod.terminating);
     let steps: Vec<Step> = members
         .filter_map(|member| {
