@@ -10,8 +10,7 @@ use super::roles::known_roles;
 use super::{ASK_AGAIN, databases, existing, lookup, outsider, privileges, take};
 use crate::observed::Catalog;
 use crate::observed::catalog::ContentView;
-use crate::plan::{HoldReason, Matter, Plan, Purpose, Verb};
-use crate::sql::Subject;
+use crate::plan::{Hold, HoldReason, Matter, Plan, Purpose, Verb};
 
 /// Its owner may see to that, and until he lets us in again there is nothing to ask for.
 const CLOSED: &str = "it takes no connections (ALLOW_CONNECTIONS is false)";
@@ -103,23 +102,25 @@ fn look_up(
     let Some(pooler) = &cluster.pooler else { return };
     if known.contains(pooler.user.as_str()) {
         let superuser = &config.users.super_username;
-        let wanted = lookup::wanted(pooler, database, content, catalog, superuser);
+        let mut wanted = lookup::wanted(pooler, database, content, catalog, superuser);
         // Whoever can become the pooler would see all passwords.
         let outsider = lookup::grants_any(&wanted)
             .then(|| outsider::of(cluster, config, catalog, &pooler.user))
             .flatten();
-        match outsider {
-            Some(why) => tell_once(Subject::Role(pooler.user.clone()), why, plan),
-            None => take(plan, wanted),
+        if let Some(why) = outsider {
+            lookup::grant_nothing(&mut wanted);
+            tell_once(HoldReason::Conflict(why), plan);
         }
+        take(plan, wanted);
     }
 }
 
-/// Of a role, which is not one database's matter.
-fn tell_once(subject: Subject, why: String, plan: &mut Plan) {
-    let matter = Matter::Object(Verb::Make, subject);
-    if plan.holds.iter().all(|hold| hold.matter != matter) {
-        plan.hold(matter, HoldReason::Conflict(why));
+/// Of the pooler's role, which is not one database's matter.
+fn tell_once(reason: HoldReason, plan: &mut Plan) {
+    let matter = Matter::Inside(Purpose::Lookup, None);
+    let is_told = |hold: &Hold| hold.matter == matter && hold.reason == reason;
+    if !plan.holds.iter().any(is_told) {
+        plan.hold(matter, reason);
     }
 }
 

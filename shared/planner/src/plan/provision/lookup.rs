@@ -52,7 +52,21 @@ pub(super) fn wanted(
 /// The pooler gets something that it does not have.
 pub(super) fn grants_any(wanted: &Wanted) -> bool {
     let mut statements = wanted.groups.iter().flat_map(|group| &group.statements);
-    statements.any(|it| matches!(it, Statement::GrantLookup { .. } | Statement::GrantSchema { .. }))
+    statements.any(is_grant)
+}
+
+/// Takes that out. What keeps others from the function stays.
+pub(super) fn grant_nothing(wanted: &mut Wanted) {
+    for group in &mut wanted.groups {
+        group.statements.retain(|it| !is_grant(it));
+    }
+}
+
+fn is_grant(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::GrantLookup { .. } | Statement::GrantSchema { .. }
+    )
 }
 
 /// Adds all of it.
