@@ -142,7 +142,7 @@ pub(super) fn provision(
     edited::ensure(&scene, &mut wanted, plan);
     take(plan, wanted);
     let given = observed.cluster.status.provisioned.as_ref();
-    let wanted = databases::wanted(cluster, &roles, catalog, given);
+    let wanted = databases::wanted(cluster, &roles, catalog, given, &gaps);
     let makes = |group: &Group| {
         let mut statements = group.statements.iter();
         statements.any(|statement| matches!(statement, Statement::CreateDatabase { .. }))

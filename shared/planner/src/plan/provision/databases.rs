@@ -31,14 +31,17 @@ pub(super) fn wanted(
     roles: &[Role],
     catalog: &Catalog,
     given: Option<&Provisioned>,
+    gaps: &[(String, String)],
 ) -> Wanted {
     let mut wanted = Wanted::default();
+    // Who is silent may know of an owner that the manifest names no more.
+    let heard = given.filter(|_| gaps.is_empty());
     for mut entry in entries(cluster) {
         let subject = Subject::Database(entry.name.clone());
         let found = catalog.databases.get(entry.name);
         let stranger = found.filter(|found| {
             let is_other = found.owner != entry.owner && entry.is_prepared;
-            is_other && !is_ours(&found.owner, cluster, catalog, given)
+            is_other && !is_ours(&found.owner, cluster, catalog, heard)
         });
         if let Some(found) = stranger {
             let why = format!("it belongs to {}, who keeps it: change that by hand", found.owner);

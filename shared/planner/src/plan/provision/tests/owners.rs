@@ -56,6 +56,28 @@ fn what_the_manifest_gave_to_who_left_is_taken() {
     assert_eq!(said("shop_app", Some(given("shop_app"))).1.len(), 1);
 }
 
+/// It may be a role of the source that does not answer, since the manifest has given it up.
+#[test]
+fn nobody_has_left_as_long_as_a_source_is_silent() {
+    let cluster = cluster(&json!({"preparedDatabases": {"shop": {}}}));
+    let mut catalog = settled_catalog(&cluster);
+    catalog.roles.insert("dba".to_owned(), RoleView::default());
+    catalog.databases.get_mut("shop").unwrap().owner = "dba".to_owned();
+    let mut observed = with(catalog);
+    observed.cluster.status.provisioned = Some(Provisioned {
+        roles: [("dba".to_owned(), ProvisionedRole::default())].into(),
+        databases: set(&["shop"]),
+    });
+    let config = config();
+    let taken = lines(&cluster, &config, &observed, NOW).0;
+    assert_eq!(taken, ["ALTER DATABASE \"shop\" OWNER TO \"shop_owner\""]);
+    let why = Source::Unknown("500".to_owned());
+    observed.role_sources.members = [("demo".to_owned(), why)].into();
+    let mut asking = config.clone();
+    asking.teams_api.enable_teams_api = true;
+    assert_eq!(lines(&cluster, &asking, &observed, NOW).0, Vec::<String>::new());
+}
+
 /// What else is wanted of such a database is done.
 #[test]
 fn a_stranger_s_database_has_its_limit() {
