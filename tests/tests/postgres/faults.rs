@@ -227,10 +227,12 @@ fn disk_full(major: Major) -> Result<()> {
     let mut world = World::start_with(major, json!({"users": users}), &options)?;
     {
         let superuser = world.superuser("postgres")?;
-        superuser.run("COPY (SELECT 1) TO PROGRAM 'mkdir /srv/small/space'")?;
+        // A program that ends before it has read what it is given breaks the pipe.
+        superuser.run("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; mkdir /srv/small/space'")?;
         superuser.run("CREATE TABLESPACE small LOCATION '/srv/small/space'")?;
         superuser.run("ALTER DATABASE template1 SET TABLESPACE small")?;
-        superuser.run("COPY (SELECT 1) TO PROGRAM 'dd if=/dev/zero of=/srv/small/rest bs=64k || true'")?;
+        let fill = "cat >/dev/null; dd if=/dev/zero of=/srv/small/rest bs=64k || true";
+        superuser.run(&format!("COPY (SELECT 1) TO PROGRAM '{fill}'"))?;
     }
     world.set_spec(json!({"users": users, "databases": {"a": "app", "b": "app", "c": "other"}}));
     let round = world.sync()?;
